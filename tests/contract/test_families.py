@@ -1,0 +1,429 @@
+"""The laws asked of every family, on every layout, with and without something given."""
+
+import copy
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from typing import get_args, get_origin
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from twofold.core.batch import Batch, Given
+from twofold.core.build import Part, arguments, complete, is_part, kebab, options, parts_of
+from twofold.core.errors import UserError
+from twofold.core.game import (
+    Criticises,
+    Decodes,
+    Encodes,
+    Model,
+    Progress,
+    Samples,
+    Scores,
+    Turn,
+)
+from twofold.core.space import Bounded, Category, Count, Domain, Space, Token
+from twofold.maths.likelihoods import Likelihood
+from twofold.models import families
+from twofold.nets.bodies import Conv
+from twofold.train.loop import Loop, State
+
+Build = Callable[..., Model]
+LoopOf = Callable[..., Loop]
+Toy = tuple[Space, Space]
+SPACES = ("space", "given")
+
+
+def settle(model: Model, turn: Turn) -> dict[str, list[Tensor | None]]:
+    """Each player's gradients of its own loss, by player; the loop's rule in three lines."""
+    found = {}
+    for name, loss in turn.losses.items():
+        own = [p for module in model.players()[name] for p in module.parameters()]
+        found[name] = list(torch.autograd.grad(loss, own, retain_graph=True, allow_unused=True))
+    return found
+
+
+def play(model: Model, batch: Batch) -> Iterator[Turn]:
+    return model.play(batch, Progress(0, 10, 0))
+
+
+def parameters(modules: object) -> set[int]:
+    return {id(p) for module in modules for p in module.parameters()}  # type: ignore[attr-defined]
+
+
+def test_losses_are_finite_scalars(model: Model, batch: Batch) -> None:
+    turns = list(play(model, batch))
+    assert turns
+    for turn in turns:
+        assert turn.losses
+        for value in (*turn.losses.values(), *turn.notes.values()):
+            assert value.shape == ()
+            assert value.isfinite()
+        assert not any(note.requires_grad for note in turn.notes.values())
+
+
+def test_every_parameter_has_one_player_and_every_player_a_turn(model: Model, batch: Batch) -> None:
+    owners = [parameters(modules) for modules in model.players().values()]
+    assert sum(map(len, owners)) == len(set().union(*owners))
+    assert set().union(*owners) == {id(p) for p in model.parameters() if p.requires_grad}
+    assert {name for turn in play(model, batch) for name in turn.losses} == set(model.players())
+
+
+def test_what_moves_learns_from_its_turns(model: Model, batch: Batch) -> None:
+    """Every parameter gets a finite gradient in some turn of its player, and not all zeros."""
+    moved: dict[str, list[Tensor | None]] = {}
+    for turn in play(model, batch):
+        for name, gradients in settle(model, turn).items():
+            moved.setdefault(name, []).extend(gradients)
+    for gradients in moved.values():
+        there = [g for g in gradients if g is not None]
+        assert all(g.isfinite().all() for g in there)
+        assert any(g.any() for g in there)
+
+
+def test_only_the_moving_player_gets_gradients(
+    model: Model, loop_of: LoopOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each backward pass of the loop the others' gradients are None, never zero."""
+    loop = loop_of(model)
+    backward = Loop.backward
+
+    def watched(self: Loop, name: str, *args: object, **kwargs: object) -> None:
+        backward(self, name, *args, **kwargs)  # type: ignore[arg-type]
+        others = [p for player in self.players.values() if player.name != name for p in player.list]
+        assert all(p.grad is None for p in others)
+
+    monkeypatch.setattr(Loop, "backward", watched)
+    loop.advance()
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_an_unused_parameter_has_no_gradient_and_stays(
+    family: type[Model], toy: Toy, build: Build, loop_of: LoopOf
+) -> None:
+    model = build(family, *toy)
+    name, modules = next(iter(model.players().items()))
+    modules[0].register_parameter("idle", nn.Parameter(torch.ones(2)))
+    loop = loop_of(model)
+    loop.advance()
+    idle = next(p for key, p in loop.players[name].parameters.items() if key.endswith("idle"))
+    assert idle.tolist() == [1.0, 1.0]
+    assert idle not in loop.players[name].optimiser.state
+
+
+def test_the_modes_at_every_yield_are_those_at_entry(model: Model, batch: Batch) -> None:
+    for autocast in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, autocast):
+            for _ in play(model, batch):
+                assert torch.is_grad_enabled()
+                assert torch.is_autocast_enabled("cpu") is autocast
+            assert torch.is_grad_enabled()
+            assert torch.is_autocast_enabled("cpu") is autocast
+
+
+def test_play_leaves_its_batch_alone(model: Model, batch: Batch) -> None:
+    x, c = batch.x.clone(), batch.given.c.clone()
+    list(play(model, batch))
+    assert batch.x.equal(x)
+    assert batch.given.c.equal(c)
+    assert not batch.x.requires_grad
+
+
+# Roles.
+
+
+def test_one_sample_a_given_row_and_each_lies_in_its_domain(model: Model, batch: Batch) -> None:
+    assert isinstance(model, Samples)
+    x = model.sample(batch.given)
+    assert x.shape == batch.x.shape
+    assert not x.requires_grad
+    values = model.space.decode(x)
+    assert values.shape == (len(x), model.space.size, *model.space.axes)
+    start = 0
+    for field in model.space.fields:
+        own = values[:, start : start + field.size]
+        assert field.missing or not own.isnan().any()
+        assert lies_in(field.domain, own[~own.isnan()])
+        start += field.size
+
+
+def lies_in(domain: Domain, values: Tensor) -> bool:
+    if isinstance(domain, Category | Token):
+        return bool(torch.isin(values, torch.arange(domain.width)).all())
+    if isinstance(domain, Count):
+        return bool(((values >= 0) & (values == values.round())).all())
+    if isinstance(domain, Bounded):
+        steps = (values - domain.low) / (domain.high - domain.low) * max(domain.levels - 1, 1)
+        whole = (steps - steps.round()).abs().max() < 1e-3 if domain.levels else True
+        return bool(((values >= domain.low) & (values <= domain.high)).all() and whole)
+    return bool(values.isfinite().all())
+
+
+def test_roles_keep_their_promises(model: Model, batch: Batch) -> None:
+    """Each role that a family claims answers in the shape it promises, for every row."""
+    rows, given = len(batch), batch.given
+    if isinstance(model, Decodes):
+        p = model.prior(given)
+        assert p.sample().shape == (rows, model.latent)
+        x = model.decode(p.sample(), given)
+        for shown in (x.sample(), x.mean, x.mode):
+            assert shown.shape == batch.x.shape
+            assert shown.isfinite().all()
+    if isinstance(model, Encodes):
+        assert model.encode(batch.x, given).mean.shape[0] == rows
+    if isinstance(model, Scores):
+        assert model.log_likelihood(batch.x, given, 3).shape == (rows,)
+    if isinstance(model, Criticises):
+        assert model.judge(batch.x, given).shape == (rows,)
+
+
+def test_roles_are_honest(family: type[Model]) -> None:
+    """A family that has a role's methods claims the role, and the other way round."""
+    for role in (Samples, Decodes, Encodes, Scores, Criticises):
+        needed = role.__abstractmethods__
+        assert issubclass(family, role) == all(hasattr(family, name) for name in needed), role
+
+
+def test_rows_do_not_look_at_each_other(model: Model, batch: Batch) -> None:
+    """A row encodes, scores and is judged alike alone and in company."""
+    one, last = batch[2:3], slice(2, 3)
+    if isinstance(model, Encodes):
+        alone, together = (model.encode(b.x, b.given).mean for b in (one, batch))
+        torch.testing.assert_close(alone, together[last], rtol=1e-4, atol=1e-5)
+    if isinstance(model, Criticises):
+        alone, together = (model.judge(b.x, b.given) for b in (one, batch))
+        torch.testing.assert_close(alone, together[last], rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_given_matters_and_the_null_row_does_not_fail(
+    family: type[Model], toy: Toy, build: Build
+) -> None:
+    space, given = toy
+    model = build(family, space, given)
+    assert isinstance(model, Samples)
+    draws = []
+    for c in (Given.none(4, given), Given(given.encode(torch.tensor([[2.0, 1.0]] * 4)))):
+        torch.manual_seed(5)
+        draws.append(model.sample(c))
+        assert draws[-1].isfinite().all()
+    assert not draws[0].equal(draws[1])
+
+
+# The state.
+
+
+def same(a: State, b: State) -> bool:
+    if (a.step, a.shown, a.attempt) != (b.step, b.shown, b.attempt):
+        return False
+    pairs = ((a.weights, b.weights), (a.average, b.average), (a.moments, b.moments))
+    return all(p.keys() == q.keys() and all(p[k].equal(q[k]) for k in p) for p, q in pairs)
+
+
+def test_a_resumed_run_equals_the_uninterrupted_one(
+    family: type[Model], space: Space, given: Space, build: Build, loop_of: LoopOf
+) -> None:
+    straight = loop_of(build(family, space, given))
+    for _ in range(2):
+        straight.advance()
+    midway = straight.state()
+    ends = [straight.advance(), straight.advance()][-1]
+    torch.manual_seed(99)  # whatever else the process did meanwhile
+    resumed = loop_of(build(family, space, given))
+    resumed.load(midway)
+    resumed.advance()
+    again = resumed.advance()
+    assert same(straight.state(), resumed.state())
+    assert all(ends[key].equal(again[key]) for key in ends)
+
+
+def test_a_state_is_a_copy(family: type[Model], toy: Toy, build: Build, loop_of: LoopOf) -> None:
+    loop = loop_of(build(family, *toy))
+    loop.advance()
+    before = loop.state()
+    twin = copy.deepcopy(before)
+    loop.advance()
+    assert same(before, twin)
+    assert not same(before, loop.state())
+
+
+def test_saved_weights_make_the_same_model(
+    family: type[Model], space: Space, given: Space, build: Build, batch: Batch, loop_of: LoopOf
+) -> None:
+    model = build(family, space, given)
+    loop_of(model).advance()
+    other = build(family, space, given)
+    other.load_state_dict({k: v.clone() for k, v in model.state_dict().items()})
+    draws = []
+    for each in (model, other):
+        torch.manual_seed(7)
+        draws.append(each.sample(batch.given))
+    assert draws[0].equal(draws[1])
+
+
+# Parts of a batch.
+
+
+class Fixed:
+    """Noise that depends on the row alone: `randn` and its kin read from a long table."""
+
+    def __init__(self) -> None:
+        self.start = 0
+        self.table = torch.randn(64, 4096, generator=torch.Generator().manual_seed(2))
+
+    def normal(self, tensor: Tensor) -> Tensor:
+        rows = self.table[self.start : self.start + len(tensor)]
+        return rows[:, : tensor[0].numel()].reshape(tensor.shape).to(tensor.dtype)
+
+    def uniform(self, tensor: Tensor) -> Tensor:
+        return torch.special.ndtr(self.normal(tensor))
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("split", [2, 5])
+def test_split_is_whole(
+    family: type[Model],
+    space: Space,
+    given: Space,
+    split: int,
+    build: Build,
+    loop_of: LoopOf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With noise fixed to the row, a batch in unequal parts is the batch in one."""
+    noise = Fixed()
+    ends = []
+    for parts in (1, split):
+        model = build(family, space, given)
+        loop = loop_of(model, split=parts)
+        monkeypatch.setattr(model, "play", located(loop, noise))
+        with monkeypatch.context() as patch:
+            patch.setattr(torch, "randn_like", noise.normal)
+            patch.setattr(torch, "rand_like", noise.uniform)
+            loop.advance()
+            notes = loop.advance()
+        ends.append((loop.state(), notes))
+    (whole, said), (cut, says) = ends
+    for name in whole.weights:
+        torch.testing.assert_close(cut.weights[name], whole.weights[name], rtol=1e-7, atol=1e-9)
+    for name in said:
+        torch.testing.assert_close(says[name], said[name], rtol=1e-7, atol=1e-9)
+
+
+def located(loop: Loop, noise: Fixed) -> Callable[..., Iterator[Turn]]:
+    """The loop's game, with the noise set to the place of the part before each turn."""
+    play = loop.model.play
+
+    def game(batch: Batch, progress: Progress) -> Iterator[Turn]:
+        start = int((loop.feed.rows(loop.shown) == batch.rows[0]).nonzero()[0])
+        turns = play(batch, progress)
+        while True:
+            noise.start = start
+            try:
+                yield next(turns)
+            except StopIteration:
+                return
+
+    return game
+
+
+# Every choice of every part.
+
+
+def choices() -> list[tuple[type[Model], str, Part]]:
+    """Each part that each option of each family can be, at its defaults."""
+    return [
+        (family, name, make())
+        for family in families().values()
+        for name, option in options(family, SPACES).items()
+        for sort in (option.annotation, *get_args(option.annotation))
+        if is_part(sort)
+        for make in parts_of(sort).values()
+    ]
+
+
+def title(value: object) -> str:
+    return kebab(value.__name__ if isinstance(value, type) else type(value).__name__)
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "part"),
+    choices(),
+    ids=lambda value: value if isinstance(value, str) else title(value),
+)
+@pytest.mark.parametrize("space", ["table", "colour"], indirect=True)
+def test_every_part_trains(
+    family: type[Model],
+    name: str,
+    part: Part,
+    space: Space,
+    toy: Toy,
+    build: Build,
+    loop_of: LoopOf,
+) -> None:
+    """It plays in two parts, or is refused by name where it does not fit the data."""
+    several = get_origin(options(family, SPACES)[name].annotation) is tuple
+    chosen = {name: (part,) if several else part}
+    if misfit(part, space):
+        with pytest.raises(UserError, match=title(part)):
+            build(family, space, toy[1], **chosen)
+        return
+    model = build(family, space, toy[1], **chosen)
+    notes = loop_of(model, split=2).advance()
+    assert all(value.isfinite() for value in notes.values())
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+def misfit(part: Part, space: Space) -> bool:
+    """Whether the data have no field for a likelihood, or no axes for a convolution."""
+    if isinstance(part, Likelihood):
+        return not any(isinstance(field.domain, part.domains) for field in space.fields)
+    return isinstance(part, Conv) and not space.axes
+
+
+# Documents.
+
+
+def test_docs_teach_and_cite(family: type[Model]) -> None:
+    module = sys.modules[family.__module__].__doc__ or ""
+    assert len(module.split("\n\n")) >= 2
+    assert re.search(r"arXiv:\d{4}\.\d{4,5}|et al\. \d{4}|& \w+ \d{4}", module)
+    text = inspect.getdoc(family) or ""
+    assert ">>>" in text
+    for name in complete(family, {}, SPACES):
+        assert re.search(rf"^    {name}: ", text, re.M), f"{name} is not explained"
+
+
+def test_options_come_back_from_plain_data(family: type[Model], toy: Toy) -> None:
+    plain = complete(family, {}, SPACES)
+    table = json.loads(json.dumps(plain))
+    assert table == plain
+    again = arguments(family, table, "model", skip=SPACES)
+    assert complete(family, again, SPACES) == plain
+    family(*toy, **again)
+
+
+def sorts(base: type = Part) -> list[type]:
+    """Every abstract sort of part."""
+    found = [sub for sub in base.__subclasses__() if sub.__module__.startswith("twofold.")]
+    return [s for s in found if inspect.isabstract(s)] + [t for s in found for t in sorts(s)]
+
+
+@pytest.mark.parametrize("sort", sorts(), ids=lambda sort: sort.__name__)
+def test_parts_are_reached_by_name(sort: type) -> None:
+    """Each is default-constructible, documented and frozen, and its name is its own."""
+    names = [kebab(sub.__name__) for sub in concrete(sort)]
+    assert len(names) == len(set(names))
+    assert set(parts_of(sort)) == set(names)
+    for make in concrete(sort):
+        assert make() == make()
+        assert hash(make()) == hash(make())
+        assert vars(make).get("__doc__")
+        assert sys.modules[make.__module__].__doc__
+
+
+def concrete(sort: type) -> list[type]:
+    subs = [s for s in sort.__subclasses__() if s.__module__.startswith("twofold.")]
+    return [s for s in subs if not inspect.isabstract(s)] + [t for s in subs for t in concrete(s)]

@@ -1,0 +1,225 @@
+"""Series: layouts, windows, units, what tells them from a table, and real files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from twofold.core.errors import UserError
+from twofold.data.kinds.series import Series
+from twofold.data.kinds.tables import Tables
+from twofold.data.sources import whole
+
+Named = Callable[[str], Path]
+
+
+def hourly(n: int = 120, **columns: object) -> pd.DataFrame:
+    time = pd.date_range("2024-01-01", periods=n, freq="h")
+    waves = {"a": np.sin(np.arange(n)).round(3), "b": np.arange(n) * 1.5}
+    return pd.DataFrame({"time": time, **waves, **columns})
+
+
+def check(kind: Series) -> None:
+    assert Series.from_dict(json.loads(json.dumps(kind.to_dict()))) == kind
+
+
+def test_ett_is_a_series_of_itself(named: Named) -> None:
+    path = named("ett") / "ETTh1.csv.gz"
+    assert Series.accepts(path)
+    kind, found = Series.inspect(path)
+    check(kind)
+    assert kind.space.shape == (7, 24)
+    assert 'data.kind = "tables"' in found[0].text
+    source = kind.open(path)
+    x = kind.space.encode(whole(source).values)
+    assert x.mean((0, 2)).abs().max() < 0.05
+    assert len(source) == 17_420 - 20 * 23
+    assert any('data.kind = "series"' in one.text for one in Tables.inspect(path)[1])
+
+
+def test_ecg5000_has_its_classes_as_labels(named: Named) -> None:
+    path = named("ecg5000") / "ECG5000_TRAIN.txt.gz"
+    kind, _ = Series.inspect(path)
+    check(kind)
+    source = kind.open(path)
+    assert kind.space.shape == (1, 140)
+    assert torch.bincount(source.labels()[:, 0].long()).tolist() == [292, 177, 10, 19, 2]
+
+
+def test_rows_are_written_as_rows(named: Named, tmp_path: Path) -> None:
+    path = named("ecg5000") / "ECG5000_TRAIN.txt.gz"
+    kind, _ = Series.inspect(path)
+    source = kind.open(path)
+    [out] = kind.write(source.read(torch.arange(5)), tmp_path)
+    again = np.loadtxt(out)
+    assert np.allclose(again, np.loadtxt(path)[:5], rtol=1e-6)
+    assert len(Series.inspect(out, layout="rows")[0].channels) == 1
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"time": range(30), "kind": [f"k{i % 3}" for i in range(30)],
+                      "other": [f"o{i % 7}" for i in range(30)], "x": range(30)}),
+        pd.DataFrame({"when": pd.to_datetime(["2024-01-05", "2024-01-01"] * 20), "x": range(40)}),
+        pd.DataFrame({"age": range(30), "x": range(30)}),
+        hourly(10),
+    ],
+)  # fmt: skip
+def test_a_table_stays_a_table(frame: pd.DataFrame) -> None:
+    assert not Series.accepts(frame)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        hourly(),
+        hourly(a=[None if i % 9 == 0 else i / 2 for i in range(120)]),
+        hourly().rename(columns={"time": "irgendwann"}),
+        pd.concat([hourly(40).assign(patient=name) for name in "xyz"]),
+        pd.concat([hourly(40).assign(id=name) for name in (1, 2, 3)]),
+        hourly().set_index("time"),
+    ],
+)
+def test_a_series_is_told_from_a_table(frame: pd.DataFrame) -> None:
+    assert Series.accepts(frame)
+    kind, _ = Series.inspect(frame)
+    check(kind)
+    assert [one.name for one in kind.channels] == ["a", "b"]
+
+
+def test_windows_are_the_recording_in_its_own_units() -> None:
+    frame = hourly()
+    kind, _ = Series.inspect(frame, window=10, stride=10)
+    source = kind.open(frame)
+    back = kind.native(whole(source))
+    assert np.allclose(back["b"], frame["b"])
+    assert back["a"].tolist() == frame["a"].tolist()
+    assert kind.space.encode(whole(source).values).std() == pytest.approx(1, abs=0.01)
+
+
+def test_no_window_crosses_a_gap_or_a_series() -> None:
+    first, second = hourly(40), hourly(40)
+    second["time"] += pd.Timedelta(days=30)
+    kind, _ = Series.inspect(pd.concat([first, second]), window=10)
+    values = kind.open(pd.concat([first, second])).steps[:, 1]
+    starts = kind.open(pd.concat([first, second])).starts
+    assert all((values[s : s + 10].diff() == 1.5).all() for s in starts.tolist())
+    panel = pd.concat([hourly(40).assign(id=name) for name in "xy"])
+    source = Series.inspect(panel, window=10)[0].open(panel)
+    assert (source.read(torch.arange(len(source))).values[:, 1].diff(dim=1) == 1.5).all()
+
+
+def test_missing_steps_are_missing_and_written_empty(tmp_path: Path) -> None:
+    frame = hourly(a=[None if i % 9 == 0 else i / 2 for i in range(120)])
+    kind, _ = Series.inspect(frame, window=9)
+    assert kind.space["a"].missing
+    assert not kind.space["b"].missing
+    rows = whole(kind.open(frame))
+    x = kind.space.encode(rows.values)
+    assert x.isfinite().all()
+    [path] = kind.write(rows, tmp_path)
+    assert pd.read_csv(path)["a"].isna().sum() == rows.values[:, 0].isnan().sum()
+    with pytest.raises(UserError, match="already there"):
+        kind.write(rows, tmp_path)
+
+
+def test_long_is_the_same_as_wide() -> None:
+    frame = hourly()
+    long = frame.melt("time", ["a", "b"], "channel", "value").sample(frac=1, random_state=0)
+    assert Series.accepts(long)
+    kind, _ = Series.inspect(long)
+    check(kind)
+    assert kind.layout == "long"
+    wide = whole(Series.inspect(frame)[0].open(frame))
+    assert torch.equal(whole(kind.open(long)).values, wide.values)
+    back = kind.native(wide)
+    assert list(back.columns) == ["window", "time", "channel", "value"]
+    assert len(back) == len(wide) * 24 * 2
+
+
+@pytest.mark.parametrize("shape", [(30, 16, 2), (400, 3)])
+def test_arrays_come_back(shape: tuple[int, ...], tmp_path: Path) -> None:
+    array = np.random.default_rng(0).normal(size=shape).astype("float32")
+    np.save(tmp_path / "a.npy", array)
+    kind, _ = Series.inspect(tmp_path / "a.npy", stride=24)
+    check(kind)
+    rows = whole(kind.open(array))
+    if len(shape) == 3:
+        assert np.array_equal(kind.native(rows), array)
+    [path] = kind.write(rows, tmp_path)
+    assert np.array_equal(np.load(path)["x"], kind.native(rows))
+
+
+def test_labels_of_an_npz_are_given(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.zeros((6, 8, 1)) + np.arange(8)[:, None], y=list("abcabc"))
+    kind, _ = Series.inspect(tmp_path / "a.npz")
+    rows = whole(kind.open(tmp_path / "a.npz"))
+    assert rows.given[:, 0].tolist() == [0, 1, 2, 0, 1, 2]
+    [path] = kind.write(rows, tmp_path / "out")
+    assert np.load(path)["y"].tolist() == list("abcabc")
+
+
+def test_conditions_are_those_of_the_first_step() -> None:
+    frame = hourly(place=["in"] * 60 + ["out"] * 60)
+    kind, _ = Series.inspect(frame, given=("place",), window=60, stride=60)
+    assert whole(kind.open(frame)).given.tolist() == [[0.0], [1.0]]
+    assert kind.native(whole(kind.open(frame)))["place"].tolist() == frame["place"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"window": 500}, "fewer than a window of 500"),
+        ({"window": -1}, "must be at least 1"),
+        ({"channels": ("aa",)}, "no column 'aa'"),
+        ({"given": ("plce",)}, "no column 'plce'"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        Series.inspect(hourly(), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("a.txt", b"1 2 3\n1 2\n", "row 2 has 2 numbers where the first has 3"),
+        ("a.txt", b"1 2 3\n1 x 3\n", "row 2, column 2: 'x' is no number"),
+        ("a.txt", b"1 2 3\n1 2 1e999\n", "row 2, column 3: '1e999' is infinite"),
+        ("a.npy", b"not an array", "holds no array that can be read"),
+        ("a.npz", b"PK\x03\x04 broken", "holds no array that can be read"),
+        ("a.npy", b"", "holds no array that can be read"),
+    ],
+)
+def test_what_cannot_be_read_is_named(
+    name: str, data: bytes, sentence: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(UserError, match=sentence):
+        Series.inspect(tmp_path / name)
+
+
+def test_other_data_must_fit() -> None:
+    kind, _ = Series.inspect(hourly())
+    with pytest.raises(UserError, match="no column 'b'"):
+        kind.open(hourly().rename(columns={"b": "c"}))
+    with pytest.raises(UserError, match="channel 'a' is missing at step 0"):
+        kind.open(hourly(a=[None] + [0.5] * 119))
+    with pytest.raises(UserError, match="row 3, column 'b' is infinite"):
+        kind.open(hourly(b=[1.0, 2.0, np.inf] + [0.5] * 117))
+    with pytest.raises(UserError, match="infinite at series 0, step 5, channel 1"):
+        Series.inspect(np.where(np.arange(200).reshape(100, 2) == 11, np.inf, 0.0))
+
+
+def test_drawings_are_lines() -> None:
+    kind, _ = Series.inspect(hourly())
+    pictures = kind.draw(whole(kind.open(hourly())))
+    assert pictures.shape[1:] == (3, 64, 96)
+    inked = (pictures != 250).any(1)
+    assert inked.any(1).float().mean() > 0.99, "every column of pixels is crossed"
+    assert inked.float().mean() < 0.2

@@ -1,0 +1,263 @@
+"""Tables: there and back, what is left out, what is refused, and real files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+
+from twofold.core.errors import UserError
+from twofold.core.space import Category, Space
+from twofold.data.columns import Column, Identifier, Label
+from twofold.data.frames import read_frame
+from twofold.data.kinds.tables import Tables
+from twofold.data.sources import Rows, Source, whole
+
+Named = Callable[[str], Path]
+
+
+def through(kind: Tables, source: Source) -> Rows:
+    """Rows after the whole way: values, x in float32, values."""
+    rows = whole(source)
+    values = kind.space.decode(kind.space.encode(rows.values))
+    return Rows(values, kind.given.decode(kind.given.encode(rows.given)))
+
+
+def is_exact(column: Column) -> bool:
+    return not isinstance(column, Identifier) and not (isinstance(column, Label) and column.others)
+
+
+def check(where: Path, **options: object) -> tuple[Tables, Source]:
+    """What a file says comes back text by text; the schema is plain data."""
+    kind, _ = Tables.inspect(where, **options)  # type: ignore[arg-type]
+    source = kind.open(where)
+    frame = read_frame(where)
+    for column, _, texts in kind.written(through(kind, source)):
+        if is_exact(column) and column.fields:
+            cells = frame[column.name]
+            differ = [i for i, text in enumerate(texts) if text != cells.texts[cells.codes[i]]]
+            assert [texts[i] for i in differ] == [], f"{column.name} rows {differ[:3]}"
+    assert Tables.from_dict(json.loads(json.dumps(kind.to_dict()))) == kind
+    assert Space.from_dict(json.loads(json.dumps(kind.space.to_dict()))) == kind.space
+    assert kind.space.encode(whole(source).values).isfinite().all()
+    return kind, source
+
+
+def test_adult_comes_back_text_by_text(named: Named) -> None:
+    folder = named("adult")
+    kind, source = check(folder / "adult.data.gz", given=("column_15",))
+    assert len(source) == 32_561
+    assert [f.name for f in kind.given.fields] == ["column_15"]
+    assert kind.space["column_2"].missing
+    assert not kind.space["column_1"].missing
+    with pytest.raises(UserError, match=r"row 1, column 'column_15': .* was never seen"):
+        Tables.inspect(folder / "adult.data.gz")[0].open(folder / "adult.test.gz")
+
+
+def test_unknown_cells_become_missing_where_that_is_possible(named: Named) -> None:
+    folder = named("adult")
+    kind, _ = Tables.inspect(folder / "adult.data.gz", given=("column_15",))
+    source, found = kind.read(folder / "adult.test.gz")
+    assert source.given.isnan().all()
+    assert any("16281 cells of the column taken as missing" in one.text for one in found)
+
+
+def test_credit_default_comes_back_text_by_text(named: Named) -> None:
+    kind, source = check(named("credit-default") / "data.csv.gz")
+    assert len(source) == 30_000
+    assert isinstance(kind.space["column_24"].domain, Category)
+
+
+def test_heart_cleveland_keeps_its_gaps(named: Named) -> None:
+    kind, source = check(named("heart-cleveland") / "processed.cleveland.data")
+    assert kind.space["ca"].missing
+    assert kind.native(whole(source))["ca"].isna().sum() == 4
+
+
+def test_wine_quality_is_read_without_a_header(named: Named) -> None:
+    kind, source = Tables.inspect(named("wine-quality") / "winequality-white.csv.gz")
+    source = kind.open(named("wine-quality") / "winequality-white.csv.gz")
+    table = kind.native(through(kind, source))
+    original = pd.read_csv(named("wine-quality") / "winequality-white.csv.gz", header=None)
+    assert np.array_equal(table.to_numpy(), original.to_numpy())
+
+
+def test_esol_leaves_identifiers_out(named: Named) -> None:
+    kind, _ = check(named("esol") / "delaney-processed.csv")
+    names = [field.name for field in kind.space.fields]
+    assert "Compound ID" not in names
+    assert "smiles" not in names
+    assert "Molecular Weight" in names
+
+
+@pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer])
+def test_frames_of_scikit_learn_come_back_equal(load: Callable[..., object]) -> None:
+    frame = load(as_frame=True).frame  # type: ignore[attr-defined]
+    kind, _ = Tables.inspect(frame, given=("target",))
+    pd.testing.assert_frame_equal(kind.native(through(kind, kind.open(frame))), frame)
+
+
+def mixed() -> pd.DataFrame:
+    chance = np.random.default_rng(0)
+    n = 40
+    return pd.DataFrame({
+        "when": pd.date_range("2024-01-01", periods=n, freq="D")[chance.permutation(n)],
+        "zone": pd.date_range("2024-01-01", periods=n, freq="h", tz="Europe/Paris"),
+        "size": chance.integers(0, 10**6, n).astype("int32"),
+        "weight": chance.normal(size=n).round(2).astype("float32"),
+        "gaps": pd.array([None if i % 5 == 0 else i * i for i in range(n)], dtype="Int64"),
+        "kind": pd.Categorical([["low", "high"][i % 2] for i in range(n)]),
+        "flag": chance.random(n) < 0.5,
+        "wait": pd.to_timedelta(chance.integers(0, 10**5, n), unit="s"),
+        "none": [None] * n,
+        "same": ["x"] * n,
+    })  # fmt: skip
+
+
+def test_every_type_of_a_frame_comes_back() -> None:
+    frame = mixed()
+    kind, _ = Tables.inspect(frame)
+    back = kind.native(through(kind, kind.open(frame)))
+    assert list(back.columns) == list(frame.columns)
+    for name in frame.columns.drop("none"):
+        pd.testing.assert_series_equal(back[name], frame[name], check_freq=False)
+    assert back["none"].isna().all()
+
+
+def test_parquet_comes_back_as_parquet(tmp_path: Path) -> None:
+    mixed().to_parquet(tmp_path / "t.parquet")
+    kind, _ = Tables.inspect(tmp_path / "t.parquet")
+    rows = through(kind, kind.open(tmp_path / "t.parquet"))
+    [path] = kind.write(rows, tmp_path / "out")
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(path).drop(columns="none"),
+        pd.read_parquet(tmp_path / "t.parquet").drop(columns="none"),
+    )
+    with pytest.raises(UserError, match="already there"):
+        kind.write(rows, tmp_path / "out")
+
+
+def test_a_table_of_another_place_is_written_as_it_was(tmp_path: Path) -> None:
+    rows = [f"{i},5;{'ja' if i % 3 else 'nein'};{i % 28 + 1:02}.03.2024" for i in range(30)]
+    text = "Größe;Frage;Tag\n" + "\n".join(rows) + "\n"
+    (tmp_path / "t.csv").write_bytes(text.encode("latin-1"))
+    kind, found = Tables.inspect(tmp_path / "t.csv")
+    assert any("Windows-1252" in one.text for one in found)
+    [path] = kind.write(through(kind, kind.open(tmp_path / "t.csv")), tmp_path / "out")
+    assert path.read_text("utf-8") == text
+
+
+def test_identifiers_are_written_afresh_and_constants_as_they_were(tmp_path: Path) -> None:
+    frame = pd.DataFrame({
+        "id": range(100, 150), "unit": "mm", "size": np.arange(50) ** 2, "gone": np.nan,
+    })  # fmt: skip
+    kind, found = Tables.inspect(frame)
+    assert [field.name for field in kind.space.fields] == ["size"]
+    back = kind.native(whole(kind.open(frame)))
+    assert back["id"].tolist() == list(range(150, 200))
+    assert (back["unit"] == "mm").all()
+    assert back["gone"].isna().all()
+    assert {"'id'", "'unit'", "'gone'"} <= {one.text.split()[1] for one in found}
+
+
+def test_options_are_obeyed() -> None:
+    frame = mixed()
+    kind, _ = Tables.inspect(
+        frame, drop=("none", "same"), given=("kind",), types={"size": "category", "flag": "text"}
+    )
+    assert [field.name for field in kind.given.fields] == ["kind"]
+    assert "kind" not in [field.name for field in kind.space.fields]
+    assert isinstance(kind.space["size"].domain, Category)
+    assert "flag" not in [field.name for field in kind.space.fields]
+    kept, _ = Tables.inspect(frame, keep=("size", "weight"))
+    assert [column.name for column in kept.columns] == ["size", "weight"]
+    missing, _ = Tables.inspect(frame, missing_values=("low",), keep=("kind", "flag"))
+    assert missing.space["kind"].missing
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"given": ("knd",)}, "no column 'knd'; did you mean 'kind'"),
+        ({"drop": ("sise",)}, "did you mean 'size'"),
+        ({"given": ("same",)}, "constant, no condition"),
+        ({"types": {"size": "numbre"}}, "did you mean 'number'"),
+        ({"keep": ("same", "none")}, "no column to learn from"),
+        ({"types": {"kind": "number"}}, "row 1, column 'kind' is no number: 'low'"),
+        ({"types": {"kind": "date"}}, "row 1, column 'kind' is no date"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        Tables.inspect(mixed(), **options)  # type: ignore[arg-type]
+
+
+def test_other_data_must_fit() -> None:
+    frame = pd.DataFrame({"size": np.arange(50.0) ** 2, "kind": ["a", "b"] * 25})
+    kind, _ = Tables.inspect(frame)
+    with pytest.raises(UserError, match="no column 'kind'; did you mean 'kinds'"):
+        kind.open(frame.rename(columns={"kind": "kinds"}))
+    with pytest.raises(UserError, match="row 3, column 'kind': 'c' was never seen"):
+        kind.open(frame.assign(kind=["a", "b", "c", *"ab" * 23, "a"]))
+    with pytest.raises(UserError, match="row 2, column 'size' is infinite"):
+        kind.open(frame.assign(size=[1.0, np.inf, *range(48)]))
+    with pytest.raises(UserError, match="row 1, column 'size': '' was never seen"):
+        kind.open(frame.assign(size=[np.nan, *range(49)]))
+
+
+def test_settled_rows_are_those_that_would_be_read_again(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    gains = np.where(chance.random(200) < 0.8, 0, chance.integers(1, 99, 200))
+    gaps = [None if i % 7 == 0 else f"k{i % 3}" for i in range(200)]
+    frame = pd.DataFrame({"gain": gains, "kind": gaps})
+    kind, _ = Tables.inspect(frame)
+    values = torch.cat([torch.randn(50, 1), torch.randint(3, (50, 1)).float()], 1)
+    values[:5, 1] = torch.nan
+    drawn = Rows(values, torch.zeros(50, 0))
+    [path] = kind.write(drawn, tmp_path)
+    settled = kind.settled(drawn)
+    assert torch.equal(settled.values.nan_to_num(-1), whole(kind.open(path)).values.nan_to_num(-1))
+    assert (settled.values[:, 0] == kind.open(frame).values[:, 0].min()).float().mean() > 0.6
+    assert torch.equal(kind.settled(settled).values.nan_to_num(-1), settled.values.nan_to_num(-1))
+
+
+def test_drawings_show_every_row() -> None:
+    frame = mixed()
+    kind, _ = Tables.inspect(frame)
+    pictures = kind.draw(whole(kind.open(frame)))
+    assert pictures.shape[:3] == (len(frame), 3, 32)
+    assert pictures.dtype == torch.uint8
+    assert len({tuple(picture.flatten().tolist()) for picture in pictures}) > 30
+
+
+cell = st.sampled_from(
+    ["1", "2.5", "-3", "1e400", "", "?", "x", "y z", "2024-01-01", "1/2/2024", "007", "1,5", "inf"]
+)
+
+
+@given(
+    st.integers(1, 4).flatmap(
+        lambda width: st.lists(st.lists(cell, min_size=width, max_size=width), max_size=25)
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+def test_any_table_is_learnt_or_refused_in_one_sentence(
+    tmp_path: Path, rows: list[list[str]]
+) -> None:
+    path = tmp_path / "any.csv"
+    path.write_text("\n".join(";".join(row) for row in rows), "utf-8")
+    try:
+        kind, _ = Tables.inspect(path)
+        source = kind.open(path)
+    except UserError:
+        return
+    rows_ = through(kind, source)
+    assert rows_.values.shape == (len(source), kind.space.size)
+    assert len(kind.native(rows_)) == len(source)
+    assert Tables.from_dict(json.loads(json.dumps(kind.to_dict()))) == kind

@@ -1,0 +1,209 @@
+"""What cannot be used at all: status 2, one sentence that says what, where, and what to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.stories.commands import inside, refused, settings
+from twofold.core.errors import UserError
+from twofold.train import checkpoint
+from twofold.train.loop import State
+
+SMALL = settings("vae", steps=2, batch=4, checkpoint=1, tick=1, evaluate=2)
+
+
+def picture(path: Path, value: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(value).integers(0, 255, (9, 7, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for i in range(12):
+        picture(tmp_path / "photos" / f"{i}.png", i)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A finished run on the embedded digits."""
+    answer = inside("fit", "digits", *SMALL, "--out", tmp_path / "run", "--quiet")
+    assert answer.status == 0, answer
+    return tmp_path / "run"
+
+
+def table(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+ROWS = "age,city\n" + "".join(f"{20 + i},{'ab'[i % 2]}\n" for i in range(30))
+
+BAD_DATA: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
+    "a path that is not there": (lambda d: d / "nowhere", ("nowhere",)),
+    "an empty folder": (lambda d: made(d / "empty"), ("empty",)),
+    "an empty file": (lambda d: table(d / "t.csv", ""), ("t.csv", "empty")),
+    "a ragged row": (lambda d: table(d / "t.csv", ROWS + "1,2,3\n"), ("32",)),
+    "an infinite value": (lambda d: table(d / "t.csv", ROWS + "inf,a\n"), ("32", "age")),
+    "an unknown suffix": (lambda d: table(d / "t.xyz", "abc"), ("t.xyz",)),
+    "an array of objects": (lambda d: objects(d / "o.npy"), ("o.npy",)),
+    "an infinite array": (lambda d: infinite(d / "i.npy"), ("row 3",)),
+}
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def objects(path: Path) -> Path:
+    np.save(path, np.array([{}, []], dtype=object), allow_pickle=True)
+    return path
+
+
+def infinite(path: Path) -> Path:
+    values = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    values[3, 2] = np.inf
+    np.save(path, values)
+    return path
+
+
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_data_that_cannot_be_used(case: str, tmp_path: Path) -> None:
+    make, words = BAD_DATA[case]
+    where = make(tmp_path)
+    refused(inside("fit", where, *SMALL, "--out", tmp_path / "run"), *words)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("harm", ["truncated", "zero bytes"])
+def test_a_bad_picture_is_named_and_skipped_only_when_asked(
+    harm: str, photos: Path, tmp_path: Path
+) -> None:
+    bad = photos / "5.png"
+    bad.write_bytes(bad.read_bytes()[: {"truncated": 120, "zero bytes": 0}[harm]])
+    refused(inside("fit", photos, *SMALL, "--out", tmp_path / "a"), "5.png")
+    skip = inside("fit", photos, *SMALL, "--skip-bad", "--out", tmp_path / "b")
+    assert skip.status == 0, skip
+    log = (tmp_path / "b" / "log.jsonl").read_text()
+    assert "5.png" in log
+
+
+RECIPES = {
+    "model.latnet=3": ("latnet", "'latent'"),
+    "train.stepz=3": ("stepz", "'steps'"),
+    "data.sizes=3": ("sizes",),
+    "modle.latent=3": ("modle", "'model'"),
+    "train.steps=many": ("train.steps",),
+    "train.steps=-3": ("train.steps",),
+    "model.divergence=kk": ("kk", "kl"),
+    "model.likelihood=[{name='student-t'}]": ("student-t",),
+    "data.split={tset=0.2}": ("data.split.tset", "'test'"),
+    "data.split={test=1.5}": ("data.split.test",),
+    "model.name=vea": ("vea", "'vae'"),
+}
+
+
+@pytest.mark.parametrize("setting", RECIPES)
+def test_a_wrong_key_names_the_nearest(setting: str, tmp_path: Path) -> None:
+    answer = inside("fit", "digits", "--set", setting, "--out", tmp_path / "run")
+    refused(answer, *RECIPES[setting])
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_existing_run_is_never_overwritten(run: Path) -> None:
+    before = (run / "weights.safetensors").read_bytes()
+    refused(inside("fit", "digits", *SMALL, "--out", run), str(run), "resume")
+    assert (run / "weights.safetensors").read_bytes() == before
+
+
+def test_an_unwritable_target(tmp_path: Path) -> None:
+    file = table(tmp_path / "file", "x")
+    refused(inside("fit", "digits", *SMALL, "--out", file / "run"), str(file))
+
+
+def test_a_newer_run(run: Path) -> None:
+    state = json.loads((run / "state.json").read_text())
+    (run / "state.json").write_text(json.dumps({**state, "format": 99}))
+    refused(inside("sample", run), "newer")
+
+
+def test_a_flipped_byte(run: Path) -> None:
+    for path in run.glob("*.safetensors"):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    refused(inside("sample", run), "damaged")
+
+
+def test_a_missing_file_of_a_run(run: Path) -> None:
+    for path in run.glob("*.safetensors"):
+        path.unlink()
+    refused(inside("sample", run), "missing")
+
+
+def test_not_a_run(tmp_path: Path) -> None:
+    refused(inside("sample", made(tmp_path / "folder")), "not a run folder")
+    refused(inside("resume", tmp_path / "nowhere"), "nowhere")
+
+
+def test_conditions_that_do_not_occur(run: Path) -> None:
+    refused(inside("sample", run, "--given", "label=12"), "label=12")
+    refused(inside("sample", run, "--given", "lable=1"), "lable", "'label'")
+    refused(inside("sample", run, "--given", "label"), "name=value")
+
+
+def test_measures_that_do_not_exist(run: Path) -> None:
+    refused(inside("measure", run, "--measures", "ebo"), "ebo", "'elbo'")
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = State(1, 4, 0, {"w": torch.zeros(3)}, {}, {})
+    checkpoint.save(tmp_path, first, {}, {})
+    flush = checkpoint.flush
+
+    def full(path: Path, data: bytes) -> None:
+        """A disk that has room for the weights, and for nothing after."""
+        flush(Path("/dev/full") if "weights" not in path.name else path, data)
+
+    monkeypatch.setattr(checkpoint, "flush", full)
+    second = State(2, 8, 0, {"w": torch.ones(3)}, {}, {"m": torch.ones(3)})
+    with pytest.raises(UserError, match="twofold resume"):
+        checkpoint.save(tmp_path, second, {}, {})
+    state, _ = checkpoint.load(tmp_path)
+    assert state.step == 1
+    assert torch.equal(state.weights["w"], torch.zeros(3))
+    assert not list(tmp_path.glob("*.next"))
+
+
+@pytest.mark.parametrize("stage", ["before the record", "after the record", "between the renames"])
+def test_a_checkpoint_cut_short_is_the_old_one_or_the_new_one(stage: str, tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder, step in ((old, 1), (new, 2)):
+        folder.mkdir()
+        tensors = {"w": torch.full((3,), float(step))}
+        checkpoint.save(folder, State(step, step, 0, tensors, tensors, tensors), {}, {})
+    for path in new.glob("*.safetensors"):
+        shutil.copy(path, old / f"{path.name}.next")
+    if stage != "before the record":
+        shutil.copy(new / "state.json", old / "state.json")
+    if stage == "between the renames":
+        (old / "average.safetensors.next").replace(old / "average.safetensors")
+    state, _ = checkpoint.load(old)
+    expected = 1 if stage == "before the record" else 2
+    assert state.step == expected
+    for tensors in (state.weights, state.average, state.moments):
+        assert tensors["w"][0] == expected
+    assert not list(old.glob("*.next"))

@@ -1,0 +1,46 @@
+"""The command is a skin over the verbs: the same names, the same arguments, the same defaults."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+import twofold
+from twofold import verbs
+from twofold.cli import commands
+
+ONLY_PRINTING = {"json"}
+
+
+def commands_by_name() -> dict[str, Any]:
+    public = {*twofold.__all__}
+    return {
+        name: item
+        for name, item in vars(commands).items()
+        if inspect.isfunction(item) and name in public and item.__module__ == commands.__name__
+    }
+
+
+@pytest.mark.parametrize("name", sorted(commands_by_name()))
+def test_a_command_has_the_arguments_of_its_verb(name: str) -> None:
+    ours = inspect.signature(getattr(commands, name)).parameters
+    verb = inspect.signature(getattr(verbs, name)).parameters
+    options = {k for k, p in verb.items() if p.kind is p.VAR_KEYWORD}
+    assert set(verb) - options <= set(ours), name
+    of_data = {"set", "skip_bad"} if options else set()
+    assert set(ours) - set(verb) <= ONLY_PRINTING | of_data, name
+
+
+@pytest.mark.parametrize("name", sorted(commands_by_name()))
+def test_a_command_has_the_defaults_of_its_verb(name: str) -> None:
+    ours = inspect.signature(getattr(commands, name)).parameters
+    for key, parameter in inspect.signature(getattr(verbs, name)).parameters.items():
+        if parameter.default is not parameter.empty and key in ours:
+            assert (ours[key].default or None) == (parameter.default or None), (name, key)
+
+
+def test_every_public_verb_is_a_command() -> None:
+    public = set(twofold.__all__) - {"__version__", "load"}
+    assert public == set(commands_by_name())

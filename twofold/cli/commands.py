@@ -1,0 +1,394 @@
+"""The commands, each a verb with its arguments; see `twofold.verbs` for what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+import twofold
+from twofold.cli import show
+
+app = App(
+    name="twofold",
+    version=twofold.__version__,
+    help="VAEs and GANs on images, series and tables: train, sample, measure, compare.",
+    help_format="plaintext",
+)
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
+Out = Annotated[str, Parameter(help="Where the result goes.")]
+Given = Annotated[
+    list[str], Parameter(name="--given", negative="", help="A condition, such as label=3.")
+]
+Trusted = Annotated[
+    list[str],
+    Parameter(name="--trust", negative="", help="A Python file of your own that may run."),
+]
+Settings = Annotated[
+    list[str], Parameter(name="--set", negative="", help="A setting, such as train.steps=500.")
+]
+SkipBad = Annotated[
+    bool, Parameter(name="--skip-bad", negative="", help="Leave out files that cannot be read.")
+]
+Weights = Literal["average", "last", "best"]
+
+
+def verbs() -> Any:
+    """The verbs, and torch with them, when one is needed."""
+    from twofold import verbs as module
+
+    return module
+
+
+@app.command
+def doctor(data: str, *, set: Settings = [], skip_bad: SkipBad = False, json: Json = False) -> None:
+    """Say what data is, what is wrong with it, and which recipe suits it.
+
+    Args:
+        data: A path, or the name of a data set.
+    """
+    found = verbs().doctor(data, **options(set), **skipping(skip_bad))
+    show.as_json(found.to_dict()) if json else print(found)
+
+
+def options(pairs: Sequence[str]) -> dict[str, Any]:
+    """Settings of the data alone, with or without their table's name."""
+    from twofold.runs.recipe import settings
+
+    full = [pair if pair.startswith("data.") else f"data.{pair}" for pair in pairs]
+    table: dict[str, Any] = settings(full).get("data", {})
+    return table
+
+
+def skipping(wanted: bool) -> dict[str, bool]:
+    """The option of the data that `--skip-bad` is short for; kinds without files do not have it."""
+    return {"skip_bad": True} if wanted else {}
+
+
+@app.command
+def fit(
+    what: str,
+    *,
+    model: str = "",
+    recipe: str = "",
+    set: Settings = [],
+    from_: Annotated[str, Parameter(name="--from", help="A run to start from.")] = "",
+    seeds: int = 1,
+    out: Out = "",
+    trust: Trusted = [],
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    quiet: Annotated[bool, Parameter(negative="")] = False,
+    skip_bad: SkipBad = False,
+    json: Json = False,
+) -> int:
+    """Train a model into a new run.
+
+    Args:
+        what: A path, the name of a recipe, or the name of a data set.
+        model: The family (see twofold models), or a Python file that defines one.
+        recipe: A recipe by name or path, for the data named first.
+        seeds: How many seeds to train.
+        dry_run: Print the resolved recipe, and train nothing.
+        quiet: Nothing on the screen.
+    """
+    arguments = {"model": model, "recipe": recipe, "set": set, "from_": from_, "seeds": seeds}
+    more = {"out": out, "trust": trust, "dry_run": dry_run, "quiet": quiet}
+    try:
+        run = verbs().fit(what, **arguments, **more, **skipping(skip_bad))
+    except verbs().DryRun as dry:
+        from twofold.core.toml import dumps
+
+        show.as_json(dry.recipe) if json else print(dumps(dry.recipe))
+        return 0
+    return told(run, json)
+
+
+@app.command
+def resume(
+    run: str,
+    *,
+    steps: int = 0,
+    minutes: float = 0.0,
+    data: str = "",
+    trust: Trusted = [],
+    quiet: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
+) -> int:
+    """Go on with a run, exactly as if it had never stopped.
+
+    Args:
+        run: The run's folder.
+        steps: To take in all, where it should be more than the recipe says.
+        minutes: Of wall clock in all, likewise.
+        data: Where the data is now, if it has moved.
+        quiet: Nothing on the screen.
+    """
+    arguments = {"steps": steps, "minutes": minutes, "data": data, "trust": trust, "quiet": quiet}
+    return told(verbs().resume(run, **arguments), json)
+
+
+def told(run: Any, json: bool) -> int:
+    """Say where a run is and how it ended; 130 when it was asked to stop."""
+    story = run.record["session"]
+    if json:
+        show.as_json({"run": run.path, "step": run.record["step"], **story})
+    else:
+        print(run.path)
+        if story["ended"] != "done":
+            where = f"{story['ended']} at step {run.record['step']}"
+            print(f"{where}; go on with: twofold resume {run.path}")
+    return 130 if story["ended"] == "stopped" else 0
+
+
+@app.command
+def sample(
+    run: str,
+    n: Annotated[int, Parameter(name=["-n", "--n"])] = 16,
+    *,
+    given: Given = [],
+    seed: int = 0,
+    out: Out = "",
+    weights: Weights = "average",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Draw observations as native files.
+
+    Args:
+        run: The run's folder.
+        n: How many.
+        seed: Of the draw.
+        weights: Averaged, last, or best on held-out data.
+    """
+    arguments = {"given": given, "seed": seed, "out": out, "weights": weights, "trust": trust}
+    paths(verbs().sample(run, n, **arguments), json)
+
+
+@app.command
+def encode(
+    run: str,
+    data: str,
+    *,
+    how: Literal["mean", "sample", "distribution"] = "mean",
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Write the codes of observations as an NPZ file.
+
+    Args:
+        run: The run's folder.
+        data: Observations of the same form.
+        how: The mean of q(z | x), a draw from it, or its mean and standard deviation.
+        seed: Of the draw.
+    """
+    paths([verbs().encode(run, data, how=how, seed=seed, out=out, trust=trust)], json)
+
+
+@app.command
+def reconstruct(
+    run: str,
+    data: str,
+    *,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Encode observations and decode them again, as native files.
+
+    Args:
+        run: The run's folder.
+        data: Observations of the same form.
+    """
+    paths(verbs().reconstruct(run, data, out=out, trust=trust), json)
+
+
+@app.command
+def interpolate(
+    run: str,
+    data: str = "",
+    *,
+    steps: int = 8,
+    pairs: int = 4,
+    path: Literal["linear", "spherical"] = "spherical",
+    given: Given = [],
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Draw the way between pairs of observations, or of draws of the prior.
+
+    Args:
+        run: The run's folder.
+        data: Observations to go between; without any, draws of the prior.
+        steps: Observations a pair, both ends included.
+        pairs: At most so many pairs.
+        path: Along the sphere, or straight.
+        seed: Of the draws.
+    """
+    arguments = {"steps": steps, "pairs": pairs, "path": path, "given": given, "seed": seed}
+    paths(verbs().interpolate(run, data or (), **arguments, out=out, trust=trust), json)
+
+
+def paths(written: Sequence[Path], json: bool) -> None:
+    """Name what was written: the overview, and how many there are."""
+    if json:
+        show.as_json(written)
+    else:
+        more = f" and {len(written) - 1} more beside it" if len(written) > 1 else ""
+        print(f"{written[0]}{more}")
+
+
+@app.command
+def measure(
+    run: str,
+    *,
+    against: str = "",
+    measures: Annotated[
+        list[str], Parameter(name="--measures", negative="", consume_multiple=True)
+    ] = [],
+    n: Annotated[int, Parameter(name=["-n", "--n"])] = 2048,
+    seed: int = 0,
+    weights: Weights = "average",
+    out: Out = "",
+    trust: Trusted = [],
+    quiet: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
+) -> None:
+    """Measure a run on held-out data, or one folder of files against another.
+
+    Args:
+        run: The run's folder; or, with --against, files that were drawn somewhere else.
+        against: Real data; for a run, instead of its own test split.
+        measures: Only these (see twofold measures).
+        n: Observations a side, at most.
+        seed: Of every draw.
+        weights: Averaged, last, or best on held-out data.
+        quiet: Write no report.
+    """
+    arguments = {"against": against, "measures": measures, "n": n, "seed": seed}
+    more = {"weights": weights, "out": out, "trust": trust, "quiet": quiet}
+    found = verbs().measure(run, **arguments, **more)
+    show.as_json(found) if json else show.figures(found)
+
+
+@app.command
+def compare(
+    *runs: str,
+    n: Annotated[int, Parameter(name=["-n", "--n"])] = 2048,
+    seed: int = 0,
+    out: Out = "",
+    again: Annotated[bool, Parameter(negative="")] = False,
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Set runs side by side: one table and one page.
+
+    Args:
+        runs: Two or more run folders.
+        n: Observations a side, where a run has not been measured.
+        seed: Of every draw.
+        again: Measure anew.
+    """
+    found, page = verbs().compare(*runs, n=n, seed=seed, out=out, again=again, trust=trust)
+    if json:
+        show.as_json({"page": page, "figures": found})
+        return
+    named = {run: {f.name: f for f in figures} for run, figures in found.items()}
+    names = list(dict.fromkeys(name for figures in named.values() for name in figures))
+    cells = [[spread(figures.get(name)) for figures in named.values()] for name in names]
+    show.table(("measure", *named), [(name, *row) for name, row in zip(names, cells, strict=True)])
+    print(page)
+
+
+def spread(figure: Any) -> str:
+    """A figure with its interval in one cell; a dash for none."""
+    if figure is None:
+        return "–"
+    return f"{show.number(figure.value)} ({show.number(figure.low)} … {show.number(figure.high)})"
+
+
+@app.command
+def models(*, json: Json = False) -> None:
+    """List the families, what each can do, and its options."""
+    found = verbs().models()
+    if json:
+        show.as_json(found)
+        return
+    show.table(
+        ("model", "about", "can"), [(k, v["about"], ", ".join(v["can"])) for k, v in found.items()]
+    )
+    for name, entry in found.items():
+        print(f"{name}: " + ", ".join(f"{k}={v}" for k, v in brief(entry["options"]).items()))
+
+
+def brief(table: dict[str, Any]) -> dict[str, Any]:
+    """Options with parts by their names."""
+    return {k: v["name"] if isinstance(v, dict) and "name" in v else v for k, v in table.items()}
+
+
+@app.command
+def data(*, json: Json = False) -> None:
+    """List the data sets that have a name."""
+    found = verbs().data()
+    rows = [
+        (k, v["about"], "yes" if v["here"] else "download", v["licence"]) for k, v in found.items()
+    ]
+    show.as_json(found) if json else show.table(("data", "about", "here", "licence"), rows)
+
+
+@app.command
+def recipes(*, json: Json = False) -> None:
+    """List the recipes that come with Twofold."""
+    listed(verbs().recipes(), "recipe", json)
+
+
+@app.command
+def measures(*, json: Json = False) -> None:
+    """List the measures."""
+    listed(verbs().measures(), "measure", json)
+
+
+def listed(found: dict[str, str], what: str, json: bool) -> None:
+    """Names, each with a line."""
+    show.as_json(found) if json else show.table((what, "about"), list(found.items()))
+
+
+@app.command
+def reproduce(
+    name: str = "",
+    *,
+    budget: Literal["smoke", "cpu", "paper"] = "cpu",
+    seeds: int = 3,
+    out: Out = "",
+    json: Json = False,
+) -> None:
+    """Run a study: a published claim, ours beside the reported figures.
+
+    Args:
+        name: Of the study; without it, the list of them.
+        budget: Seconds, half an hour, or as published.
+        seeds: How many.
+    """
+    found = verbs().reproduce(name, budget=budget, seeds=seeds, out=out)
+    if not name:
+        listed(found, "study", json)
+    elif json:
+        show.as_json(found.to_dict())
+    else:
+        print(found)
+
+
+@app.command
+def demo(*, out: Out = "", show: bool = True) -> None:
+    """Train a VAE and a GAN on real digits, measure and compare them, and open one page.
+
+    Args:
+        show: Open the page in a browser.
+    """
+    print(verbs().demo(out=out, show=show))

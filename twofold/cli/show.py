@@ -1,0 +1,68 @@
+"""Answers on the terminal: tables for people, JSON for programs, both on standard output."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+
+def as_json(thing: Any) -> None:
+    """Print a thing as JSON, null for what is not a number."""
+    print(json.dumps(plain(thing), indent=1, ensure_ascii=False))
+
+
+def plain(thing: Any) -> Any:
+    """A thing as JSON knows it."""
+    if is_dataclass(thing) and not isinstance(thing, type):
+        return plain(asdict(thing))
+    if isinstance(thing, Mapping):
+        return {str(k): plain(v) for k, v in thing.items()}
+    if isinstance(thing, Sequence) and not isinstance(thing, str):
+        return [plain(item) for item in thing]
+    if isinstance(thing, float) and not math.isfinite(thing):
+        return None if math.isnan(thing) else str(thing)
+    return str(thing) if isinstance(thing, Path) else thing
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under headings; as wide as the terminal, plain where there is none."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    made = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        made.add_row(*row)
+    console = Console()
+    console.width = max(console.width, 100)
+    console.print(made, highlight=False, markup=False)
+
+
+def number(value: float) -> str:
+    """A figure with four digits; a dash for none."""
+    return f"{value:.4g}" if math.isfinite(value) else "–"
+
+
+def figures(found: Sequence[Any], refused: Mapping[str, str] = {}) -> None:
+    """Print figures with their intervals, floors and baselines."""
+    table(
+        ("measure", "value", "95 % interval", "floor", "baseline", "better", "n"),
+        [
+            (
+                f.name,
+                number(f.value),
+                f"{number(f.low)} … {number(f.high)}",
+                number(f.floor),
+                f"{number(f.baseline)} {f.baseline_name}".strip(" –") or "–",
+                f.better,
+                str(f.n),
+            )
+            for f in found
+        ],
+    )
+    for name, reason in refused.items():
+        print(f"  {name}: not measured, {reason}")

@@ -1,0 +1,284 @@
+"""From a table to objects: the constructor's signature is the schema.
+
+A recipe is a tree of tables. A table becomes an object by naming it and giving its constructor's
+arguments; what it leaves out takes the constructor's default, and a key that the constructor does
+not have is an error that names it and the nearest valid one. A *part* is a class that derives from
+`Part`; parts of one sort (every `Divergence`, every `Penalty`) are found by walking the subclasses,
+under their class name in kebab-case. A *family* is a file of `twofold/models/`, under the file's
+name. Either may be a file of the user's own, given by path; it is run only when it is trusted.
+
+>>> @dataclass(frozen=True)
+... class Shape(Part): ...
+>>> @dataclass(frozen=True)
+... class Circle(Shape):
+...     radius: float = 1.0
+>>> build_part(Shape, {"name": "circle", "radius": 2}, "shape")
+Circle(radius=2.0)
+>>> build_part(Shape, {"name": "circle", "raduis": 2}, "shape")
+Traceback (most recent call last):
+...
+twofold.core.errors.UserError: shape.raduis is not an option of circle; did you mean 'radius'?
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from twofold.core.errors import UserError, nearest
+
+T = TypeVar("T")
+
+
+class Part:
+    """Something a model is made of, chosen in a recipe by name; a frozen dataclass."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The user's own files that may run: paths by the sha256 of what they hold."""
+
+    files: Mapping[str, Path]
+
+    @classmethod
+    def of(cls, paths: Sequence[Path | str] = ()) -> Trust:
+        """Trust these files as they are now.
+
+        >>> Trust.of().files
+        {}
+        """
+        return cls({sha256(Path(path)): Path(path) for path in paths})
+
+    def find(self, name: str, digest: str) -> Path:
+        """The trusted file that a recipe names by path and, when from a run, by hash."""
+        digest = digest or (sha256(Path(name)) if Path(name).is_file() else "")
+        if digest in self.files:
+            return self.files[digest]
+        if self.files:
+            raise UserError(f"{name} is not the file that was used (its sha256 differs)")
+        raise UserError(f"{name} holds code; read it, and name it with --trust {name} to run it")
+
+
+NO_TRUST = Trust({})
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file, in hexadecimal."""
+    if not path.is_file():
+        raise UserError(f"{path} is not there; check the path")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def kebab(name: str) -> str:
+    """A class name as it is written in a recipe.
+
+    >>> kebab("SquaredError"), kebab("MMD"), kebab("R1")
+    ('squared-error', 'mmd', 'r1')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
+
+
+def parts_of(base: type[T]) -> dict[str, type[T]]:
+    """Every concrete part of one sort, by name; a sort that is concrete is one of its own."""
+    hidden = inspect.isabstract(base) or base.__module__ in EXTERNAL
+    found = {} if hidden else {kebab(base.__name__): base}
+    for sub in base.__subclasses__():
+        found |= parts_of(sub)
+    return dict(sorted(found.items()))
+
+
+EXTERNAL: dict[str, dict[str, str]] = {}  # modules of the user's own: their path and hash
+
+
+@dataclass(frozen=True)
+class Option:
+    """One argument of a constructor: its type, its default, and what it is."""
+
+    name: str
+    annotation: Any
+    default: Any
+
+
+def options(make: Callable[..., Any], skip: Sequence[str] = ()) -> dict[str, Option]:
+    """The arguments of a constructor that a recipe may give."""
+    target = make.__init__ if inspect.isclass(make) else make
+    hints = typing.get_type_hints(target, include_extras=True)
+    return {
+        name: Option(name, hints.get(name, Any), parameter.default)
+        for name, parameter in inspect.signature(make).parameters.items()
+        if name not in skip
+        and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    }
+
+
+def arguments(
+    make: Callable[..., Any],
+    table: Mapping[str, Any],
+    where: str,
+    trust: Trust = NO_TRUST,
+    skip: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The keyword arguments that a table gives to a constructor, checked and converted."""
+    valid = options(make, skip)
+    title = kebab(make.__name__)
+    for key in table:
+        if key not in valid:
+            hint = nearest(key, valid)
+            raise UserError(f"{where}.{key} is not an option of {title}; {hint}")
+    return {
+        key: convert(
+            valid[key].annotation, unnamed(value, valid[key].default), f"{where}.{key}", trust
+        )
+        for key, value in table.items()
+    }
+
+
+def unnamed(value: Any, default: Any) -> Any:
+    """A value, where a table without a name means the part that stands there by default.
+
+    >>> @dataclass(frozen=True)
+    ... class Dot(Part): ...
+    >>> unnamed({"size": 2}, Dot()), unnamed(8, 16)
+    ({'name': 'dot', 'size': 2}, 8)
+    """
+    if isinstance(default, Part) and isinstance(value, Mapping) and "name" not in value:
+        return naming(type(default)) | dict(value)
+    return value
+
+
+def convert(annotation: Any, value: Any, where: str, trust: Trust) -> Any:
+    """A plain value as the type that a constructor asks for."""
+    if is_part(annotation):
+        return (
+            value if isinstance(value, annotation) else build_part(annotation, value, where, trust)
+        )
+    if typing.get_origin(annotation) is tuple and is_part(typing.get_args(annotation)[0]):
+        sort = typing.get_args(annotation)[0]
+        return tuple(convert(sort, item, f"{where}[{i}]", trust) for i, item in enumerate(value))
+    for sort in filter(is_part, typing.get_args(annotation)):  # a number, or one that varies
+        if isinstance(value, str | Mapping | sort):
+            return convert(sort, value, where, trust)
+    try:
+        return TypeAdapter(annotation).validate_python(value)
+    except ValidationError as error:
+        raise UserError(f"{where} = {value!r}: {error.errors()[0]['msg'].lower()}") from None
+
+
+def is_part(annotation: Any) -> bool:
+    """Whether a type is a sort of part."""
+    return inspect.isclass(annotation) and issubclass(annotation, Part)
+
+
+def build_part(
+    sort: type[T], spec: str | Mapping[str, Any], where: str, trust: Trust = NO_TRUST
+) -> T:
+    """A part from its name, or from a table with its name and options."""
+    table = {"name": spec} if isinstance(spec, str) else dict(spec)
+    if "name" not in table:
+        raise UserError(f"{where} needs a name; {nearest('', parts_of(sort))}")
+    name, digest = str(table.pop("name")), str(table.pop("sha256", ""))
+    make = (
+        from_file(sort, name, digest, trust) if name.endswith(".py") else named(sort, name, where)
+    )
+    return make(**arguments(make, table, where, trust))
+
+
+def named(sort: type[T], name: str, where: str) -> type[T]:
+    """The class of a part by its name."""
+    valid = parts_of(sort)
+    if name not in valid:
+        raise UserError(f"{where} = {name!r} is not known; {nearest(name, valid)}")
+    return valid[name]
+
+
+def classes_in(package: str, base: type[T]) -> list[type[T]]:
+    """Every concrete class of one sort that the files of a package define, file by file."""
+    inside = importlib.import_module(package)
+    modules = [
+        importlib.import_module(f"{package}.{item.name}")
+        for item in pkgutil.iter_modules(inside.__path__)
+    ]
+    return [
+        item
+        for module in modules
+        for item in vars(module).values()
+        if inspect.isclass(item)
+        and issubclass(item, base)
+        and item.__module__ == module.__name__
+        and not inspect.isabstract(item)
+    ]
+
+
+def from_file(sort: type[T], name: str, digest: str, trust: Trust) -> type[T]:
+    """The one class of a sort that a trusted file of the user's defines."""
+    path = trust.find(name, digest)
+    module = run_file(path)
+    found = [
+        item
+        for item in vars(module).values()
+        if inspect.isclass(item)
+        and issubclass(item, sort)
+        and item.__module__ == module.__name__
+        and not inspect.isabstract(item)
+    ]
+    if len(found) != 1:
+        raise UserError(f"{path} must define exactly one {sort.__name__}; it defines {len(found)}")
+    return found[0]
+
+
+def run_file(path: Path) -> types.ModuleType:
+    """Run a Python file as a module, once for each content."""
+    digest = sha256(path)
+    title = f"twofold_user_{path.stem}_{digest[:12]}"
+    if title in sys.modules:
+        return sys.modules[title]
+    spec = importlib.util.spec_from_file_location(title, path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"{path} is not a Python file; give one that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[title] = module
+    EXTERNAL[title] = {"name": str(path.resolve()), "sha256": digest}
+    spec.loader.exec_module(module)
+    return module
+
+
+def resolved(thing: object) -> Any:
+    """A part, or any plain value, as the table that would build it again, defaults included.
+
+    >>> resolved(Trust({}))
+    {'name': 'trust', 'files': {}}
+    """
+    if is_dataclass(thing) and not isinstance(thing, type):
+        values = {field.name: resolved(getattr(thing, field.name)) for field in fields(thing)}
+        return naming(type(thing)) | values
+    if isinstance(thing, tuple | list):
+        return [resolved(item) for item in thing]
+    return thing
+
+
+def naming(cls: type) -> dict[str, Any]:
+    """How a recipe names a class: its name, or the path and hash of the user's file."""
+    return dict(EXTERNAL.get(cls.__module__, {"name": kebab(cls.__name__)}))
+
+
+def complete(
+    make: Callable[..., Any], given: Mapping[str, Any], skip: Sequence[str] = ()
+) -> dict[str, Any]:
+    """All options of a constructor as plain data: those given, and the defaults of the rest."""
+    return {
+        name: resolved(given.get(name, option.default))
+        for name, option in options(make, skip).items()
+    }

@@ -1,0 +1,149 @@
+"""How a game is played: `Model`, `Turn` and the roles.
+
+A model has *players*, disjoint sets of networks, and a `play`: a Python generator that yields
+*turns*. A turn maps players to scalar losses. The loop settles every key of a turn at the same
+parameters: it computes each player's gradient of that player's loss with respect to that player's
+parameters alone, then all of them step. So several yields alternate, several keys of one turn are
+simultaneous, and `yield from` nests an inner game:
+
+    def play(self, batch, progress):                      # Goodfellow et al. 2014, Algorithm 1
+        fake = self.generator(self.noise(len(batch))).rsample()
+        yield Turn(critic=loss_of_the_critic(self.critic(batch.x), self.critic(fake.detach())))
+        yield Turn(generator=loss_of_the_generator(self.critic(fake)))
+
+A graph built before a player moved cannot be used for that player afterwards (PyTorch raises);
+build it again after the yield. `play` never branches on the data, so that every part of a batch
+plays the same turns.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from twofold.core.batch import Batch, Given
+from twofold.core.space import Space
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training has come: `step` of `steps` finished, `shown` of `size` observations seen.
+
+    Each of the `size` observations of the training data is shown again and again.
+    """
+
+    step: int = 0
+    steps: int = 1
+    shown: int = 0
+    size: int = 1
+
+    @property
+    def fraction(self) -> float:
+        return min(self.step / self.steps, 1.0)
+
+
+class Turn:
+    """What one move costs: a scalar loss a player, and notes to record.
+
+    Args:
+        notes: scalars for the log, detached here.
+        losses: a scalar a player, a mean over the rows of the batch.
+    """
+
+    def __init__(self, notes: Mapping[str, Tensor] = {}, **losses: Tensor) -> None:
+        self.losses = losses
+        self.notes = {name: note.detach() for name, note in notes.items()}
+
+    def __repr__(self) -> str:
+        return f"Turn({', '.join(self.losses)})"
+
+
+class Model(nn.Module, ABC):
+    """A family: parts, players and their game, for one Space and what may be given.
+
+    A family's constructor takes the two Spaces first; every other argument is its configuration,
+    has a default, and is what a recipe may say under `model`.
+    """
+
+    def __init__(self, space: Space, given: Space) -> None:
+        super().__init__()
+        self.space = space
+        self.given = given
+
+    @abstractmethod
+    def players(self) -> dict[str, Sequence[nn.Module]]:
+        """The networks of each player: disjoint, and all that trains."""
+
+    @abstractmethod
+    def play(self, batch: Batch, progress: Progress) -> Iterator[Turn]:
+        """The algorithm, turn by turn."""
+
+
+class Distribution(ABC):
+    """A probability distribution over B rows, each an x (C, *A) or a latent vector (D,)."""
+
+    @abstractmethod
+    def sample(self) -> Tensor:
+        """One draw a row, without gradient."""
+
+    @property
+    @abstractmethod
+    def mean(self) -> Tensor:
+        """The expectation of a row; for categories, their probabilities."""
+
+    @property
+    @abstractmethod
+    def mode(self) -> Tensor:
+        """The most probable row, or the nearest thing to it that the family can name."""
+
+
+class Samples(ABC):
+    """A model that draws observations."""
+
+    @abstractmethod
+    def sample(self, given: Given) -> Tensor:
+        """One x (B, C, *A) for each row given."""
+
+
+class Decodes(Samples):
+    """A model that draws from a latent code."""
+
+    latent: int
+
+    @abstractmethod
+    def prior(self, given: Given) -> Distribution:
+        """p(z), a row for each row given: (B, D)."""
+
+    @abstractmethod
+    def decode(self, z: Tensor, given: Given) -> Distribution:
+        """p(x | z, given)."""
+
+
+class Encodes(ABC):
+    """A model that infers the latent code of an observation."""
+
+    @abstractmethod
+    def encode(self, x: Tensor, given: Given) -> Distribution:
+        """q(z | x, given): (B, D)."""
+
+
+class Scores(ABC):
+    """A model that bounds the likelihood of an observation."""
+
+    @abstractmethod
+    def log_likelihood(self, x: Tensor, given: Given, samples: int) -> Tensor:
+        """An importance-weighted lower bound of log p(x | given) in nats, (B,).
+
+        Exactly `samples` draws an observation (Burda et al. 2016); 1 is the ELBO.
+        """
+
+
+class Criticises(ABC):
+    """A model that tells real observations from drawn ones."""
+
+    @abstractmethod
+    def judge(self, x: Tensor, given: Given) -> Tensor:
+        """A logit for each row, (B,): high is real."""

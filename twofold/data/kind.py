@@ -1,0 +1,92 @@
+"""A kind of data: files to a Space and back, and how an observation is drawn.
+
+A `Kind` is the codec of one data set: what was learnt from the files (sizes, columns, labels,
+means, bounds, rounding), as plain data that is kept in the run's `space.json`. With it, other files
+of the same form become values, and values become native files again, in the original units and
+types. `inspect` learns it, and says what it noticed as `Finding`s; `open` reads with it; `write`
+and `draw` go back.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from torch import Tensor
+
+from twofold.core.space import Space
+from twofold.data.augment import Augment
+from twofold.data.sources import Rows, Source
+
+Where = Any  # a path, or an object in memory: an array, a data frame
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the doctor noticed, in one sentence.
+
+    Args:
+        level: `note` is worth knowing, `warning` was coped with (and how), `error` stops a fit.
+        text: what, where, and what was or can be done.
+    """
+
+    level: Literal["note", "warning", "error"]
+    text: str
+
+
+class Kind(ABC):
+    """The codec of one data set; final classes are frozen dataclasses, one a file."""
+
+    name: ClassVar[str]
+    """What the kind is called in lists and in `space.json`."""
+
+    space: Space
+    """What one observation is."""
+
+    given: Space
+    """What is known of it: labels, attributes; every field may be missing."""
+
+    augments: tuple[Augment, ...] = ()
+    """Random changes that training applies to the values of a batch, in this order."""
+
+    @classmethod
+    @abstractmethod
+    def accepts(cls, where: Where) -> bool:
+        """Whether a path or object looks like this kind, from names, suffixes and types alone."""
+
+    @classmethod
+    @abstractmethod
+    def inspect(cls, where: Where) -> tuple[Self, list[Finding]]:
+        """Learn the codec from data. Sub-classes add keyword options, the keys under `data`."""
+
+    @abstractmethod
+    def open(self, where: Where) -> Source:
+        """Read data of the same form with this codec; what does not fit is a `UserError`."""
+
+    def settled(self, rows: Rows) -> Rows:
+        """Rows as they would be if they were written and read again: what measures compare."""
+        return rows
+
+    @abstractmethod
+    def native(self, rows: Rows) -> Any:
+        """Rows in the user's own terms: a list of pictures, a data frame, an array."""
+
+    @abstractmethod
+    def write(self, rows: Rows, out: Path) -> list[Path]:
+        """Write rows as native files in a folder, and return them, the overview first."""
+
+    @abstractmethod
+    def draw(self, rows: Rows) -> Tensor:
+        """Rows as small pictures: (B, 3, h, w) uint8, for previews and reports."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """The codec as plain data; `from_dict` is its inverse."""
+
+    @classmethod
+    @abstractmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The codec from plain data."""

@@ -1,0 +1,457 @@
+"""Multivariate series: windows of T steps of C channels.
+
+`inspect` reads recordings (`recordings.py` has the layouts, and the rule by which a table is taken
+as a series), standardises each channel by its mean and deviation, and cuts windows (`windows.py`).
+Steps that are missing are NaN in the values; a channel with any has a field that may be missing.
+Rows are written in the layout that was read, in the original units and decimals.
+
+>>> import numpy as np
+>>> kind, found = Series.inspect(np.sin(np.arange(300.0)).reshape(300, 1), window=24)
+>>> kind.space.shape, len(kind.open(np.zeros((50, 1))))
+((1, 24), 27)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from twofold.core.errors import UserError, nearest
+from twofold.core.space import Field, Real, Space
+from twofold.data.block import holds_series
+from twofold.data.columns import Column, describe, recall, written
+from twofold.data.delimited import write_text
+from twofold.data.frames import Frame, Style, is_table, library, pandas, read_frame, suffix
+from twofold.data.guess import MISSING, Look, blanks, learn
+from twofold.data.kind import Finding, Kind, Where
+from twofold.data.recordings import (
+    CHANNELS,
+    TIMES,
+    VALUES,
+    Layout,
+    Recordings,
+    Timeline,
+    array,
+    is_long,
+    lines,
+    long,
+    timeline,
+    wide,
+)
+from twofold.data.sources import Rows
+from twofold.data.windows import Windows
+
+WINDOW = 24  # steps of a window of a long recording, as in Yoon et al. 2019, unless it is said
+TALL, BROAD = 64, 96  # pixels of a drawing
+INK = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189),
+       (140, 86, 75), (227, 119, 194), (127, 127, 127))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel: its mean and deviation, the decimals it is written with, whether it has gaps."""
+
+    name: str
+    mean: float
+    std: float
+    decimals: int = 17
+    missing: bool = False
+
+
+@final
+@dataclass(frozen=True)
+class Series(Kind):
+    """The codec of windows of series.
+
+    Args:
+        channels: in the order of the Space.
+        length: steps of a window, T.
+        stride: steps from one window to the next.
+        conditions: what is given of a window, by its first step.
+        layout: how the files are laid out.
+        how: in a table, the columns of time and of the series' name, and those that are read.
+        style: how the table was written.
+    """
+
+    name = "series"
+    channels: tuple[Channel, ...]
+    length: int
+    stride: int
+    conditions: tuple[Column, ...]
+    layout: Layout
+    how: Timeline
+    style: Style
+    space: Space = field(init=False)
+    given: Space = field(init=False)
+
+    def __post_init__(self) -> None:
+        fields = (Field(c.name, Real(c.mean, c.std), missing=c.missing) for c in self.channels)
+        known = (Field(f.name, f.domain, missing=True) for c in self.conditions for f in c.fields)
+        object.__setattr__(self, "space", Space(tuple(fields), (self.length,)))
+        object.__setattr__(self, "given", Space(tuple(known)))
+
+    @classmethod
+    def accepts(cls, where: Where) -> bool:
+        """Arrays of three axes and .txt.gz files by type; of a table its first rows are read."""
+        if isinstance(where, str | Path) and suffix(Path(where)) == ".txt":
+            return Path(where).suffix.lower() == ".gz"
+        if holds_series(where):
+            return True
+        if not is_table(where):
+            return False
+        try:
+            frame = read_frame(where)
+        except UserError:
+            return False
+        return is_long(frame) or bool(timeline(frame))
+
+    @classmethod
+    def inspect(
+        cls,
+        where: Where,
+        *,
+        window: int = 0,
+        stride: int = 1,
+        channels: tuple[str, ...] = (),
+        given: tuple[str, ...] = (),
+        time: str = "",
+        series: str = "",
+        layout: Layout = "auto",
+    ) -> tuple[Self, list[Finding]]:
+        """Learn channels and windows.
+
+        Args:
+            where: a table (.csv, .parquet, a data frame), .txt, .npy, .npz or an array.
+            window: steps of a window; 0 for all of short series, 24 of long recordings.
+            stride: steps from one window to the next.
+            channels: the columns to model; all numbers where empty.
+            given: columns that are conditions, by their value at a window's first step.
+            time: the column of time; found out where empty.
+            series: the column that names the series; found out where empty.
+            layout: `wide`, `long`, `rows`, `array`, or `auto` to find out.
+        """
+        form, frame = opened(where, layout)
+        how = planned(form, frame, Timeline(time, series, channels), given)
+        recordings, found = recorded(form, where, frame, how, given)
+        length = window or usual(form, recordings)
+        fits(recordings, length, stride)
+        learnt = [channel(recordings, i) for i in range(len(recordings.channels))]
+        kept = tuple(c for c in learnt if not math.isnan(c.mean))
+        if not kept:
+            raise UserError(f"{recordings.title} has no channel with a number in it")
+        known = tuple(condition(recordings, i) for i in range(len(recordings.given)))
+        style = frame[0].style if frame else Style("csv", " ", False)
+        kind = cls(kept, length, stride, known, form, how, style)
+        return kind, found + said(kind, recordings)
+
+    def open(self, where: Where) -> Windows:
+        form, frame = opened(where, self.layout)
+        names = [column.name for column in self.conditions]
+        given = names if frame else []
+        recordings, _ = recorded(form, where, frame, self.how, given)
+        fits(recordings, self.length, self.stride)
+        steps = torch.from_numpy(recordings.steps[:, self.places(recordings)]).float()
+        return Windows.of(
+            steps.split(list(recordings.lengths)), self.known(recordings), self.length, self.stride
+        )
+
+    def places(self, recordings: Recordings) -> list[int]:
+        """Where in a recording each channel of the codec is."""
+        for one in self.channels:
+            if one.name not in recordings.channels:
+                hint = nearest(one.name, recordings.channels)
+                raise UserError(f"{recordings.title} has no channel {one.name!r}; {hint}")
+        where = [recordings.channels.index(one.name) for one in self.channels]
+        for one, at in zip(self.channels, where, strict=True):
+            if not one.missing and np.isnan(recordings.steps[:, at]).any():
+                step = int(np.isnan(recordings.steps[:, at]).argmax())
+                raise UserError(
+                    f"{recordings.title}: channel {one.name!r} is missing at step "
+                    f"{step}, which it never was in training; fill it or fit anew"
+                )
+        return where
+
+    def known(self, recordings: Recordings) -> Tensor:
+        """What is given of each step, (L, G); NaN where the file does not say."""
+        cells = {one.name: one for one in recordings.given}
+        known = np.full((len(recordings.steps), len(self.conditions)), np.nan)
+        for at, column in enumerate(self.conditions):
+            if column.name in cells:
+                known[:, at] = column.numbers(cells[column.name].texts)[cells[column.name].codes, 0]
+        return torch.from_numpy(known).float()
+
+    def native(self, rows: Rows) -> Any:
+        """Windows as they came: a frame with one row a step, or an array (B, T, C)."""
+        if self.layout in ("rows", "array"):
+            return rows.values.detach().movedim(1, 2).cpu().numpy()  # (B, C, T) to (B, T, C)
+        table = pandas()
+        columns = dict(zip(self.header(), self.cells(rows), strict=True))
+        numbers = {one.name for one in self.channels} | {"window", self.clock(), "value"}
+        return table.DataFrame({
+            name: table.to_numeric(table.Series(texts).replace("", None))
+            if name in numbers else texts
+            for name, texts in columns.items()
+        })  # fmt: skip
+
+    def clock(self) -> str:
+        """What the column is called that counts the steps of a window."""
+        return self.how.time if self.how.time not in ("", "window") else "step"
+
+    def header(self) -> list[str]:
+        """The columns of a written table."""
+        given = [column.name for column in self.conditions]
+        if self.layout == "long":
+            return ["window", self.clock(), *given, *self.how.channels]
+        return ["window", self.clock(), *given, *(one.name for one in self.channels)]
+
+    def cells(self, rows: Rows) -> list[list[str]]:
+        """The columns of a written table, as texts: one row a step, or in `long` a measurement."""
+        count = len(rows)
+        repeat = len(self.channels) if self.layout == "long" else 1
+        steps = [[str(i) for i in range(count) for _ in range(self.length)],
+                 [str(t) for _ in range(count) for t in range(self.length)]]  # fmt: skip
+        given = [[t for t in texts for _ in range(self.length)] for texts in self.labelled(rows)]
+        head = [[t for t in texts for _ in range(repeat)] for texts in steps + given]
+        shown = self.shown(rows)
+        if self.layout == "wide":
+            return head + shown
+        names = [one.name for one in self.channels] * (count * self.length)
+        return [*head, names, [text for step in zip(*shown, strict=True) for text in step]]
+
+    def shown(self, rows: Rows) -> list[list[str]]:
+        """Each channel's numbers as texts, window after window; missing is empty."""
+        steps = rows.values.detach().cpu().float().movedim(1, 0).flatten(1)  # (C, B T)
+        return [
+            ["" if math.isnan(v) else written(float(str(v)), one.decimals, 0) for v in line]
+            for one, line in zip(self.channels, steps.numpy(), strict=True)
+        ]
+
+    def labelled(self, rows: Rows) -> list[list[str]]:
+        """Each condition's texts, one a window; unknown is empty."""
+        given = rows.given.detach().cpu().double().numpy()
+        return [texts_of(column, given[:, i]) for i, column in enumerate(self.conditions)]
+
+    def write(self, rows: Rows, out: Path) -> list[Path]:
+        """`samples.csv`, `.txt` (one line a series) or `.npz`; never over another file."""
+        out.mkdir(parents=True, exist_ok=True)
+        path = out / f"samples{SUFFIXES[self.layout]}"
+        if path.exists():
+            raise UserError(f"{path} is already there; name another --out")
+        if self.layout == "array":
+            write_arrays(path, self.native(rows), self.labelled(rows))
+        elif self.layout == "rows":
+            numbers = [text or "NaN" for text in self.shown(rows)[0]]
+            steps = [numbers[t :: self.length] for t in range(self.length)]
+            write_text(path, [], self.labelled(rows) + steps, self.style)
+        else:
+            style = Style("csv", self.style.delimiter)
+            write_text(path, self.header(), self.cells(rows), style)
+        return [path]
+
+    def draw(self, rows: Rows) -> Tensor:
+        """Lines over time, a colour a channel, in deviations from its mean: ±3 fill the height."""
+        mean = torch.tensor([one.mean for one in self.channels])[:, None]
+        std = torch.tensor([one.std for one in self.channels])[:, None]
+        return plot((rows.values.float() - mean) / (6 * std) + 0.5)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "channels": [asdict(one) for one in self.channels],
+            "length": self.length,
+            "stride": self.stride,
+            "conditions": [describe(column) for column in self.conditions],
+            "layout": self.layout,
+            "how": asdict(self.how),
+            "style": asdict(self.style),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        how = data["how"]
+        return cls(
+            tuple(Channel(**one) for one in data["channels"]),
+            data["length"],
+            data["stride"],
+            tuple(recall(column) for column in data["conditions"]),
+            data["layout"],
+            Timeline(how["time"], how["series"], tuple(how["channels"])),
+            Style(**data["style"]),
+        )
+
+
+SUFFIXES: dict[Layout, str] = {"wide": ".csv", "long": ".csv", "rows": ".txt", "array": ".npz"}
+
+
+def opened(where: Where, layout: Layout) -> tuple[Layout, tuple[Frame, ...]]:
+    """The layout, and the table where it is one."""
+    named = isinstance(where, str | Path)
+    form = layout
+    if form == "auto" and not library(where):
+        form = LAYOUTS.get(suffix(Path(where)), "auto") if named else "array"
+    if form in ("rows", "array"):
+        return form, ()
+    frame = read_frame(where)
+    return (form if form != "auto" else "long" if is_long(frame) else "wide"), (frame,)
+
+
+LAYOUTS: dict[str, Layout] = {".npy": "array", ".npz": "array", ".txt": "rows"}
+
+
+def planned(
+    form: Layout, frames: tuple[Frame, ...], asked: Timeline, given: Sequence[str]
+) -> Timeline:
+    """Which columns are what: as asked, and found out where nothing was."""
+    if not frames:
+        return asked
+    frame = frames[0]
+    for name in (asked.time, asked.series, *asked.channels, *given):
+        if name:
+            frame[name]
+    rest = frame.only([name for name in frame.names if name not in given])
+    if form == "long":
+        return long_plan(rest, asked)
+    found = (*timeline(rest), Timeline("", "", rest.names))[0]
+    time, series = asked.time or found.time, asked.series or found.series
+    channels = asked.channels or tuple(n for n in found.channels if n not in (time, series))
+    return Timeline(time, series, channels)
+
+
+def long_plan(frame: Frame, asked: Timeline) -> Timeline:
+    """The columns of a long table by their names; the first of the others names the series."""
+    channel, value = (one_of(frame, names) for names in (CHANNELS, VALUES))
+    time = asked.time or one_of(frame, TIMES)
+    left = [name for name in frame.names if name not in (channel, value, time)]
+    return Timeline(time, asked.series or (left[0] if left else ""), (channel, value))
+
+
+def one_of(frame: Frame, names: Sequence[str]) -> str:
+    """The column that has one of some names, in any letter case."""
+    for name in frame.names:
+        if name.casefold() in names:
+            return name
+    raise UserError(f"{frame.title} has no column called {' or '.join(names)}; rename one")
+
+
+def recorded(
+    form: Layout, where: Where, frames: tuple[Frame, ...], how: Timeline, given: Sequence[str]
+) -> tuple[Recordings, list[Finding]]:
+    """Read in one of the layouts."""
+    if form == "array":
+        return array(where), []
+    if form == "rows":
+        return lines(Path(where)), []
+    return (long if form == "long" else wide)(frames[0], how, given)
+
+
+def usual(form: Layout, recordings: Recordings) -> int:
+    """The window where none is asked: all of many short series, else 24 steps."""
+    lengths = recordings.lengths
+    short = form in ("rows", "array") and len(lengths) > 1
+    return min(lengths) if short else min(WINDOW, max(lengths))
+
+
+def fits(recordings: Recordings, length: int, stride: int) -> None:
+    """Windows must be positive, and at least one recording long enough."""
+    if length < 1 or stride < 1:
+        raise UserError(f"data.window = {length}, data.stride = {stride}: both must be at least 1")
+    if max(recordings.lengths) < length:
+        raise UserError(
+            f"{recordings.title} has at most {max(recordings.lengths)} steps without a "
+            f"gap, fewer than a window of {length}; set data.window"
+        )
+
+
+def channel(recordings: Recordings, at: int) -> Channel:
+    """What is learnt of one channel; its mean is NaN where it is missing everywhere."""
+    steps = recordings.steps[:, at]
+    known = steps[~np.isnan(steps)]
+    name, places = recordings.channels[at], recordings.decimals[at]
+    if not len(known):
+        return Channel(name, math.nan, 1.0)
+    std = float(known.std())
+    scale = std if std > 1e-9 * float(np.abs(known).max()) else 1.0
+    return Channel(name, float(known.mean()), scale, places, len(known) < len(steps))
+
+
+def condition(recordings: Recordings, at: int) -> Column:
+    """The codec of something given."""
+    cells = recordings.given[at]
+    frame = Frame(recordings.title, (cells,), np.arange(1, len(cells) + 1))
+    asked = "category" if cells.name == "label" else ""
+    column, _ = learn(Look(frame, cells, blanks(MISSING)), asked)
+    if not column.fields:
+        raise UserError(
+            f"data.given: column {cells.name!r} is {describe(column)['type']}, "
+            "which tells nothing; leave it out"
+        )
+    return column
+
+
+def said(kind: Series, recordings: Recordings) -> list[Finding]:
+    """How the data was read, and what was left out."""
+    kept = {one.name for one in kind.channels}
+    gone = [name for name in recordings.channels if name not in kept]
+    why = {
+        "wide": f"column {kind.how.time!r} rises in equal steps and the channels are numbers"
+        if kind.how.time else "its layout was named, one row a step",
+        "long": "it has columns for channel and value",
+        "rows": "each line is one series",
+        "array": "it is an array of time and channels",
+    }[kind.layout]  # fmt: skip
+    count, total = len(recordings.lengths), len(recordings.steps)
+    text = (
+        f"read as series ({kind.layout}) since {why}: {count} without a gap, {total} steps, "
+        f"windows of {kind.length}"
+    )
+    flat = [one.name for one in kind.channels if constant(recordings, one.name)]
+    return [
+        Finding("note", text + '; as a table instead: data.kind = "tables"'),
+        *(Finding("warning", f"channel {name!r} is always missing; left out") for name in gone),
+        *(Finding("warning", f"channel {name!r} is the same at every step") for name in flat),
+    ]
+
+
+def constant(recordings: Recordings, name: str) -> bool:
+    steps = recordings.steps[:, recordings.channels.index(name)]
+    return len(np.unique(steps[~np.isnan(steps)])) == 1
+
+
+def texts_of(column: Column, values: NDArray[np.float64]) -> list[str]:
+    """Values (B,) as texts, empty where unknown."""
+    known = ~np.isnan(values)
+    texts = iter(column.texts(values[known, None]))
+    return [next(texts) if one else "" for one in list(known)]
+
+
+def write_arrays(path: Path, x: NDArray[np.float32], labels: Sequence[Sequence[str]]) -> None:
+    """A .npz with the windows, x (B, T, C), and with their labels, y (B,), where there are any."""
+    if labels:
+        np.savez_compressed(path, x=x, y=np.array(labels[0]))
+    else:
+        np.savez_compressed(path, x=x)
+
+
+def plot(height: Tensor) -> Tensor:
+    """Lines at heights (B, C, T), 0 the bottom and 1 the top, as pictures (B, 3, TALL, BROAD)."""
+    canvas = torch.full((len(height), 3, TALL, BROAD), 250.0)
+    at = torch.linspace(0, height.shape[2] - 1, BROAD + 1)
+    left = at.floor().long().clamp(max=height.shape[2] - 1)
+    right = (left + 1).clamp(max=height.shape[2] - 1)
+    line = height[..., left] + (at - left) * (height[..., right] - height[..., left])  # (B, C, W+1)
+    row = (1 - line).clamp(0, 1) * (TALL - 1)
+    top = torch.minimum(row[..., 1:], row[..., :-1]) - 0.5  # (B, C, W)
+    foot = torch.maximum(row[..., 1:], row[..., :-1]) + 0.5
+    rows = torch.arange(TALL)[:, None]
+    for i in range(height.shape[1]):
+        inked = (rows >= top[:, i, None]) & (rows <= foot[:, i, None])  # (B, H, W), NaN nowhere
+        ink = torch.tensor(INK[i % len(INK)], dtype=canvas.dtype).reshape(1, 3, 1, 1)
+        canvas = torch.where(inked[:, None], ink, canvas)
+    return canvas.to(torch.uint8)

@@ -1,0 +1,328 @@
+"""Tables: mixed types, missing values, in the user's own units and back.
+
+`inspect` asks each column what it is (`guess.py` has the rule) and learns its codec (`columns.py`).
+A number or date enters the Space as its normal score, a category as its index; a column in which
+some cell is missing has a field that may be missing, so that missingness itself is modelled.
+Columns that say nothing of the distribution (constants, identifiers, free text) have no field, and
+are restored in what is written. Columns named by the option `given` are conditions: their fields
+are in the Space of what is given, not in that of what is drawn.
+
+>>> import pandas
+>>> frame = pandas.DataFrame({"age": [39, 50, 38], "sex": ["m", "f", "m"]})
+>>> kind, found = Tables.inspect(frame)
+>>> rows = kind.open(frame).read(torch.tensor([1]))
+>>> kind.native(rows)
+   age sex
+0   50   f
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from twofold.core.errors import UserError
+from twofold.core.space import Category, Field, Space
+from twofold.data.columns import Column, Moment, Number, describe, recall
+from twofold.data.delimited import write_text
+from twofold.data.frames import Frame, Header, Style, is_table, pandas, read_frame, typed
+from twofold.data.guess import MISSING, Look, blanks, learn, plural
+from twofold.data.kind import Finding, Kind, Where
+from twofold.data.recordings import timeline
+from twofold.data.sources import Memory, Rows
+
+Array = NDArray[np.float64]
+PAPER, NUMBERS, LABELS, GAPS = (250, 250, 250), (45, 100, 170), (215, 120, 40), (205, 205, 205)
+HEIGHT, BAR = 32, 6  # of a drawing, in pixels
+
+
+@final
+@dataclass(frozen=True)
+class Tables(Kind):
+    """The codec of one table.
+
+    Args:
+        columns: every column that is written, in the order of the file.
+        conditions: the names of those that are given rather than drawn.
+        blank: the texts that mean missing, in small letters.
+        style: how the table was written.
+    """
+
+    name = "tables"
+    columns: tuple[Column, ...]
+    conditions: tuple[str, ...] = ()
+    blank: tuple[str, ...] = tuple(sorted(blanks(MISSING)))
+    style: Style = field(default_factory=Style)
+    space: Space = field(init=False)
+    given: Space = field(init=False)
+
+    def __post_init__(self) -> None:
+        given = (Field(f.name, f.domain, missing=True) for c in self.known for f in c.fields)
+        drawn = (f for c in self.drawn for f in c.fields)
+        object.__setattr__(self, "given", Space(tuple(given)))
+        object.__setattr__(self, "space", Space(tuple(drawn)))
+
+    @cached_property
+    def drawn(self) -> tuple[Column, ...]:
+        """The columns of the Space, those without a field among them."""
+        return tuple(c for c in self.columns if c.name not in self.conditions)
+
+    @cached_property
+    def known(self) -> tuple[Column, ...]:
+        """The columns of what is given, in the order of `conditions`."""
+        named = {column.name: column for column in self.columns}
+        return tuple(named[name] for name in self.conditions)
+
+    @classmethod
+    def accepts(cls, where: Where) -> bool:
+        return is_table(where)
+
+    @classmethod
+    def inspect(
+        cls,
+        where: Where,
+        *,
+        given: tuple[str, ...] = (),
+        drop: tuple[str, ...] = (),
+        keep: tuple[str, ...] = (),
+        types: Mapping[str, str] = {},
+        missing_values: tuple[str, ...] = MISSING,
+        delimiter: str = "",
+        header: Header = "auto",
+    ) -> tuple[Self, list[Finding]]:
+        """Learn what every column is.
+
+        Args:
+            where: a path (.csv, .tsv, .parquet, …, also .gz), or a data frame.
+            given: columns that are conditions.
+            drop: columns that are neither read nor written.
+            keep: the only columns that are; all where empty.
+            types: what a column is, where the guess is wrong: `number`, `category`, `date` (or
+                `date %d/%m/%Y`), `id`, `text`, by its name.
+            missing_values: the texts that mean missing, beside the empty one.
+            delimiter: between the cells of a text file; found out where empty.
+            header: whether its first row names the columns: `auto`, `yes` or `no`.
+        """
+        frame = chosen(read_frame(where, delimiter, header), keep, drop, (*given, *types))
+        empty = blanks(missing_values)
+        looks = [Look(frame, cells, empty) for cells in frame.columns]
+        learnt = [learn(look, types.get(look.cells.name, "")) for look in looks]
+        kind = cls(tuple(c for c, _ in learnt), given, tuple(sorted(empty)), frame.style)
+        useful(kind, frame)
+        found = [*frame.findings, *(f for _, several in learnt for f in several)]
+        return kind, found + repeated(frame) + in_time(frame)
+
+    def open(self, where: Where) -> Memory:
+        return self.read(where)[0]
+
+    def read(self, where: Where) -> tuple[Memory, list[Finding]]:
+        """The rows of another table of this form, and what did not fit but could be coped with.
+
+        Raises:
+            UserError: a column that is not there, or a cell that a field which is never missing
+                cannot hold, by row and column.
+        """
+        header: Header = "yes" if self.style.header else "no"
+        frame = read_frame(where, self.style.delimiter if self.style.form == "csv" else "", header)
+        found = list(frame.findings)
+        values = [self.encoded(frame, c, c.fields[0].missing, found) for c in fielded(self.drawn)]
+        given = [self.encoded(frame, c, True, found) for c in fielded(self.known)]
+        return Memory(stacked(values, len(frame)), stacked(given, len(frame))), found
+
+    def encoded(self, frame: Frame, column: Column, lossy: bool, found: list[Finding]) -> Array:
+        """One column as values (N, 1); what a lossy one cannot hold becomes missing."""
+        look = Look(frame, frame[column.name], frozenset(self.blank))
+        if isinstance(column, Number):
+            look.finite()
+        numbers = np.full((len(look.present), 1), np.nan)
+        shown = [text for text, one in zip(look.cells.texts, look.present, strict=True) if one]
+        numbers[look.present] = column.numbers(shown)
+        values: Array = numbers[look.cells.codes]
+        if np.isnan(values).any():
+            found += self.unknown(look, np.isnan(numbers[:, 0]), lossy)
+        return values
+
+    def unknown(self, look: Look, nan: NDArray[np.bool_], lossy: bool) -> list[Finding]:
+        """What to say of texts that are NaN: nothing where missing cells are expected."""
+        strange = nan & look.present if lossy else nan
+        strange = strange & (look.count > 0)
+        if not strange.any():
+            return []
+        row = look.cells.first(strange)
+        text = look.cells.texts[look.cells.codes[row]]
+        what = f"{look.frame.place(look.cells, row)}: {text!r} was never seen in the training data"
+        if not lossy:
+            raise UserError(f"{what}, which has no missing cell there; mend it or fit anew")
+        cells = plural(int(look.count[strange].sum()), "cell")
+        return [Finding("warning", f"{what}; {cells} of the column taken as missing")]
+
+    def settled(self, rows: Rows) -> Rows:
+        """Numbers rounded and spikes on their score, as in a file: what measures compare."""
+        columns = fielded(self.drawn)
+        values = [
+            resettled(column, value)
+            for column, value in zip(columns, columns_of(rows.values), strict=True)
+        ]
+        return Rows(stacked(values, len(rows)).to(rows.values), rows.given)
+
+    def native(self, rows: Rows) -> Any:
+        """A pandas frame of the columns, types and formats of the original."""
+        blank = frozenset(self.blank)
+        columns = {}
+        for column, values, texts in self.written(rows):
+            gone = np.isnan(values).any(1) | np.array([t.casefold() in blank for t in texts], bool)
+            form = column.clock.format if isinstance(column, Moment) else "mixed"
+            columns[column.name] = typed(texts, gone, column.dtype, form)
+        return pandas().DataFrame(columns)
+
+    def written(self, rows: Rows) -> list[tuple[Column, Array, list[str]]]:
+        """Each column with its values (B, F) and its texts, in the order of the file."""
+        names = [column.name for column in fielded(self.drawn)] + list(self.conditions)
+        arrays = columns_of(rows.values) + columns_of(rows.given)
+        shown = dict(zip(names, arrays, strict=True))
+        nothing = np.zeros((len(rows), 0))
+        return [
+            (column, values, filled(column, values))
+            for column in self.columns
+            for values in [shown.get(column.name, nothing)]
+        ]
+
+    def write(self, rows: Rows, out: Path) -> list[Path]:
+        """`samples.csv`, or `samples.parquet` where the table was one; never over another file."""
+        out.mkdir(parents=True, exist_ok=True)
+        if self.style.form == "parquet":
+            return [write_parquet(out / "samples.parquet", self.native(rows))]
+        columns = self.written(rows)
+        path = out / "samples.csv"
+        write_text(path, [c.name for c, _, _ in columns], [t for _, _, t in columns], self.style)
+        return [path]
+
+    def draw(self, rows: Rows) -> Tensor:
+        """One bar a field: the rank of a number, blue; the level of a category, orange."""
+        bars = [bar(f, v) for f, v in zip(self.space.fields, rows.values.unbind(1), strict=True)]
+        wide = max(HEIGHT, BAR * len(bars))
+        return torch.nn.functional.pad(torch.cat(bars, 3), (0, wide - BAR * len(bars)), value=250)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "columns": [describe(column) for column in self.columns],
+            "conditions": list(self.conditions),
+            "blank": list(self.blank),
+            "style": asdict(self.style),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        columns = tuple(recall(column) for column in data["columns"])
+        return cls(columns, tuple(data["conditions"]), tuple(data["blank"]), Style(**data["style"]))
+
+
+def fielded(columns: Sequence[Column]) -> list[Column]:
+    """The columns that have a field."""
+    return [column for column in columns if column.fields]
+
+
+def stacked(columns: Sequence[Array], rows: int) -> Tensor:
+    """Columns (N, 1) as one tensor (N, F), which has N rows also where F is 0."""
+    return torch.from_numpy(np.concatenate([np.zeros((rows, 0)), *columns], 1)).float()
+
+
+def columns_of(values: Tensor) -> list[Array]:
+    """Values (B, F) as F arrays (B, 1)."""
+    array: Array = values.detach().cpu().double().numpy()
+    return [array[:, i : i + 1] for i in range(array.shape[1])]
+
+
+def filled(column: Column, values: Array) -> list[str]:
+    """Values (B, F) as texts, the blank where one is missing."""
+    known = ~np.isnan(values).any(axis=1, keepdims=True).ravel()
+    texts = iter(column.texts(values[known]))
+    return [next(texts) if one else column.blank for one in known.tolist()]
+
+
+def resettled(column: Column, values: Array) -> Array:
+    """Values (B, 1) as texts and as values again; missing stays missing."""
+    known = ~np.isnan(values[:, 0])
+    again = values.copy()
+    again[known] = column.numbers(column.texts(values[known]))
+    return again
+
+
+def chosen(frame: Frame, keep: Sequence[str], drop: Sequence[str], named: Sequence[str]) -> Frame:
+    """The columns to keep; an option that names a column which is not there is an error."""
+    kept = [name for name in (keep or frame.names) if name not in drop]
+    for name in (*drop, *named):
+        frame[name]
+    for name in named:
+        if name not in kept:
+            raise UserError(f"column {name!r} is named by an option and left out by another")
+    return frame.only(kept)
+
+
+def useful(kind: Tables, frame: Frame) -> None:
+    """A table of which nothing is left to draw, or a condition without a field, is an error."""
+    for column in kind.known:
+        if not column.fields:
+            raise UserError(
+                f"data.given: column {column.name!r} is {describe(column)['type']}, "
+                f"no condition; say data.types.{column.name}, or leave it out"
+            )
+    if not kind.space.fields:
+        why = ", ".join(f"{c.name} ({describe(c)['type']})" for c in kind.columns)
+        raise UserError(
+            f"{frame.title} has no column to learn from: {why or 'none kept'}; "
+            "say what one is with data.types"
+        )
+
+
+def repeated(frame: Frame) -> list[Finding]:
+    """How many rows are equal to an earlier one, by a hash of their cells."""
+    factors = np.random.default_rng(0).integers(1, 2**63, len(frame.columns), dtype=np.uint64)
+    keys = np.zeros(len(frame), np.uint64)
+    for cells, factor in zip(frame.columns, factors, strict=True):
+        hashes = np.random.default_rng(factor).integers(0, 2**63, len(cells.texts), np.uint64)
+        keys ^= hashes[cells.codes]
+    count = len(keys) - len(np.unique(keys))
+    text = f"{plural(count, 'row')} of {len(keys)} equal to an earlier one; they are kept"
+    return [Finding("note", text)] if count else []
+
+
+def in_time(frame: Frame) -> list[Finding]:
+    """What to say of a table that could be a series."""
+    return [
+        Finding("note", f"column {how.time!r} rises in equal steps and the others are numbers; "
+                'to model windows of time, say data.kind = "series"')
+        for how in timeline(frame)
+    ]  # fmt: skip
+
+
+def bar(field: Field, values: Tensor) -> Tensor:
+    """One field of B rows as pictures (B, 3, HEIGHT, BAR), a gap on its right."""
+    labelled = isinstance(field.domain, Category)
+    share = (values + 1) / field.domain.width if labelled else torch.special.ndtr(values)
+    rank = (torch.arange(HEIGHT).flip(0) + 0.5) / HEIGHT  # from the bottom up
+    inside = rank < share.nan_to_num(1.0).clamp(0.06, 1)[:, None]  # (B, HEIGHT)
+    inside = inside[:, None, :, None] & (torch.arange(BAR) < BAR - 1)  # (B, 1, HEIGHT, BAR)
+    gone = values.isnan()[:, None, None, None]
+    colour = torch.where(gone, paint(GAPS), paint(LABELS if labelled else NUMBERS))
+    return torch.where(inside, colour, paint(PAPER)).to(torch.uint8)
+
+
+def paint(colour: tuple[int, int, int]) -> Tensor:
+    return torch.tensor(colour).reshape(1, 3, 1, 1)
+
+
+def write_parquet(path: Path, table: Any) -> Path:
+    """Write a pandas frame; a file that is there already is not touched."""
+    if path.exists():
+        raise UserError(f"{path} is already there; name another --out")
+    table.to_parquet(path, index=False)
+    return path

@@ -1,0 +1,310 @@
+"""Series in files and arrays, as recordings: channels by time.
+
+Four layouts are read. *wide*: a table with one row a step and one column a channel, perhaps with a
+column of time and one that names the series. *long*: one row a measurement, with columns for time,
+channel and value. *rows*: one line a series, its class first (the layout of the UCR archive, Dau et
+al. 2019). *array*: (N, T, C) or (T, C), from memory, .npy or .npz.
+
+A table is taken as *wide* of itself when one column is time (dates, or numbers under a name such as
+`time`), it rises in equal steps in nine rows of ten (within each series), all other columns but one
+that names the series are numbers, and there are at least 20 rows. Else it is a table, and the user
+says otherwise with `layout`. The first 1,000 rows decide.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twofold.core.errors import UserError
+from twofold.data.columns import NUMBER, decimals, number
+from twofold.data.delimited import content, decoded
+from twofold.data.frames import Cells, Frame
+from twofold.data.guess import MISSING, Look, blanks, few
+from twofold.data.kind import Finding
+from twofold.data.moments import Clock, formats
+
+Layout = Literal["auto", "wide", "long", "rows", "array"]
+Array = NDArray[np.float64]
+
+TIMES = ("time", "t", "timestamp", "date", "datetime", "ds", "step", "epoch", "seconds", "hour")
+CHANNELS = ("channel", "variable", "parameter", "signal", "feature")
+VALUES = ("value", "val", "measurement", "reading")
+ARRAYS = ("x", "data", "series", "values", "x_train")
+CLASSES = ("y", "label", "labels", "target", "y_train")
+ENOUGH = 20
+HEAD = 1000  # rows that decide
+REGULAR = 0.9
+GAP = 1.5  # steps apart are a gap, which no window crosses
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Series end to end.
+
+    Args:
+        title: what they are called in messages.
+        channels: names, C of them.
+        decimals: the most places after the point of each channel, (C,).
+        steps: (L, C), NaN where missing.
+        lengths: steps of each recording, adding to L.
+        given: what else is known of each step: columns of L cells.
+    """
+
+    title: str
+    channels: tuple[str, ...]
+    decimals: tuple[int, ...]
+    steps: Array
+    lengths: tuple[int, ...]
+    given: tuple[Cells, ...] = ()
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Which column of a table is time, which names the series, and which are channels.
+
+    A part that the table does not have is the empty text.
+    """
+
+    time: str
+    series: str
+    channels: tuple[str, ...]
+
+
+def timeline(frame: Frame) -> tuple[Timeline, ...]:
+    """How a table is read as a wide series: one way, or none where it is no series."""
+    if len(frame) < ENOUGH:
+        return ()
+    frame = frame.head(HEAD)
+    looks = [Look(frame, cells, blanks(MISSING)) for cells in frame.columns]
+    others = [look for look in looks if not numeric(look)]
+    times = [look for look in looks if could_be_time(look)]
+    for time in times[:1]:
+        names = [look for look in others if look is not time]
+        ids = names or [look for look in looks if named_series(look) and look is not time]
+        series = ids[0].cells if ids else one_series(frame)
+        channels = tuple(
+            look.cells.name for look in looks if look is not time and look.cells is not series
+        )
+        if len(names) <= 1 and channels and steady(ticks(frame, time.cells), series.codes):
+            return (Timeline(time.cells.name, ids[0].cells.name if ids else "", channels),)
+    return ()
+
+
+def numeric(look: Look) -> bool:
+    return not look.texts or look.share == 1
+
+
+def could_be_time(look: Look) -> bool:
+    """Dates, or numbers under a name of time; never missing."""
+    if look.missing or len(look.texts) < ENOUGH:
+        return False
+    if numeric(look):
+        return look.cells.name.casefold() in TIMES
+    return bool(formats(look.texts))
+
+
+def named_series(look: Look) -> bool:
+    """A column of few numbers that is called an id."""
+    return bool(re.search(r"(^|[\W_])id$", look.cells.name, re.I)) and (
+        2 * len(look.texts) <= look.rows or few(look)
+    )
+
+
+def one_series(frame: Frame) -> Cells:
+    """The column that would name the series, if there were more than one."""
+    return Cells("", ("",), np.zeros(len(frame), np.intp))
+
+
+def ticks(frame: Frame, cells: Cells) -> Array:
+    """Time of each row as a number, seconds where it is a date."""
+    numbers = np.array([number(text) for text in cells.texts], np.float64)
+    if np.isfinite(numbers).all():
+        return numbers[cells.codes]
+    if not formats(cells.texts):
+        row = cells.first(~np.isfinite(numbers))
+        raise UserError(f"{frame.place(cells, row)}: {cells.texts[cells.codes[row]]!r} is no time")
+    clock = Clock.fit(cells.texts)
+    return (clock.step * clock.numbers(cells.texts))[cells.codes]
+
+
+def steady(time: Array, series: NDArray[np.intp]) -> bool:
+    """Whether time rises everywhere within a series, and nearly everywhere in equal steps."""
+    inside = np.diff(series) == 0
+    steps = np.diff(time)[inside]
+    if not len(steps) or (steps <= 0).any() or len(np.unique(series)) > inside.sum():
+        return False
+    return bool((np.abs(steps - np.median(steps)) <= 0.01 * np.median(steps)).mean() >= REGULAR)
+
+
+def wide(frame: Frame, how: Timeline, given: Sequence[str]) -> tuple[Recordings, list[Finding]]:
+    """A table with one row a step, sorted by series and time, cut at gaps."""
+    series = frame[how.series] if how.series else one_series(frame)
+    time = ticks(frame, frame[how.time]) if how.time else np.arange(len(frame), dtype=float)
+    order = np.lexsort((time, series.codes))
+    found = [] if (np.diff(order) > 0).all() or how.series else [Finding(
+        "warning", f"{frame.title} is not in the order of {how.time!r}; it is sorted"
+    )]  # fmt: skip
+    cells = [frame[name] for name in how.channels]
+    steps = np.stack([measured(frame, one)[order] for one in cells], 1)  # (L, C)
+    lengths = cut(time[order], series.codes[order])
+    known = tuple(sorted_cells(frame[name], order) for name in given)
+    places = tuple(decimals_of(one) for one in cells)
+    return Recordings(frame.title, how.channels, places, steps, lengths, known), found
+
+
+def sorted_cells(cells: Cells, order: NDArray[np.intp]) -> Cells:
+    return Cells(cells.name, cells.texts, cells.codes[order], cells.dtype)
+
+
+def cut(time: Array, series: NDArray[np.intp]) -> tuple[int, ...]:
+    """Lengths of the stretches without a gap: a new series, or a step of 1.5 usual ones."""
+    step, fresh = np.diff(time), np.diff(series) != 0
+    usual = np.median(step[~fresh]) if (~fresh).any() else 1.0
+    ends = np.flatnonzero(fresh | (step > GAP * usual)) + 1
+    return tuple(np.diff([0, *ends.tolist(), len(time)]).tolist())
+
+
+def measured(frame: Frame, cells: Cells) -> Array:
+    """A channel as numbers (L,), NaN where missing; anything else is an error by row."""
+    look = Look(frame, cells, blanks(MISSING))
+    look.finite()
+    comma = frame.style.comma
+    numbers = np.array([number(text, comma) for text in cells.texts], np.float64)
+    wrong = np.isnan(numbers) & look.present
+    if wrong[cells.codes].any():
+        row = cells.first(wrong)
+        raise UserError(
+            f"{frame.place(cells, row)}: {cells.texts[cells.codes[row]]!r} is no "
+            "number; name the columns that are with data.channels"
+        )
+    return numbers[cells.codes]
+
+
+def decimals_of(cells: Cells) -> int:
+    """The most places after the point in a column."""
+    plain = (text.replace(",", ".") for text in cells.texts)
+    return max((decimals(text) for text in plain if NUMBER.fullmatch(text)), default=0)
+
+
+def is_long(frame: Frame) -> bool:
+    """Whether a table has a column for the channel and one for the value."""
+    names = [name.casefold() for name in frame.names]
+    return any(n in CHANNELS for n in names) and any(n in VALUES for n in names)
+
+
+def long(frame: Frame, how: Timeline, given: Sequence[str]) -> tuple[Recordings, list[Finding]]:
+    """A table with one row a measurement, as the wide table of the same numbers.
+
+    The channels of `how` are two columns: that of names and that of values.
+    """
+    names, values = (frame[name] for name in how.channels)
+    series = frame[how.series] if how.series else one_series(frame)
+    time = ticks(frame, frame[how.time])
+    keys, first, row = np.unique(
+        np.stack([series.codes.astype(float), time], 1), axis=0,
+        return_index=True, return_inverse=True,
+    )  # fmt: skip
+    order = np.argsort(names.texts)
+    rank = np.argsort(order)
+    steps = np.full((len(keys), len(names.texts)), np.nan)
+    steps[row.ravel(), rank[names.codes]] = measured(frame, values)
+    twice = len(frame) - len(np.unique(row.ravel() * len(order) + names.codes))
+    said = f"{frame.title}: {twice} measurements of the same time and channel; the last is taken"
+    channels = tuple(names.texts[i] for i in order)
+    known = tuple(sorted_cells(frame[name], first) for name in given)
+    lengths = cut(keys[:, 1], keys[:, 0].astype(np.intp))
+    every = (decimals_of(values),) * len(channels)
+    found = [Finding("warning", said)] if twice else []
+    return Recordings(frame.title, channels, every, steps, lengths, known), found
+
+
+def lines(path: Path) -> Recordings:
+    """One line a series, its class first where that is a whole number; all of one length."""
+    text, _ = decoded(path, content(path))
+    rows = [(i, line.replace(",", " ").split()) for i, line in enumerate(text.splitlines(), 1)]
+    rows = [(i, cells) for i, cells in rows if cells]
+    width = len(rows[0][1])
+    for i, cells in rows:
+        if len(cells) != width:
+            raise UserError(f"{path} row {i} has {len(cells)} numbers where the first has {width}")
+    numbers = np.array([[value(path, i, j, cell) for j, cell in enumerate(cells, 1)]
+                        for i, cells in rows])  # fmt: skip
+    classed = width > 1 and bool((numbers[:, 0] == np.round(numbers[:, 0])).all())
+    series = numbers[:, 1:] if classed else numbers  # (N, T)
+    most = max(decimals(cell) for _, cells in rows[:100] for cell in cells[classed:])
+    labels = [f"{label:g}" for label in numbers[:, 0]] if classed else []
+    return stacked(str(path), series[:, :, None], ("value",), (most,), labels)
+
+
+def value(path: Path, row: int, column: int, cell: str) -> float:
+    """One number of a line; NaN is missing."""
+    if cell.casefold() in blanks(MISSING):
+        return math.nan
+    found = number(cell)
+    if not math.isfinite(found):
+        what = "no number" if math.isnan(found) else "infinite"
+        raise UserError(f"{path} row {row}, column {column}: {cell!r} is {what}")
+    return found
+
+
+def stacked(
+    title: str, series: Array, channels: tuple[str, ...], places: tuple[int, ...],
+    labels: Sequence[str],
+) -> Recordings:  # fmt: skip
+    """An array (N, T, C) as N recordings of T steps, with a label each where there are any."""
+    number, length, width = series.shape
+    steps = series.reshape(number * length, width)  # (N, T, C) to (N T, C)
+    cells = (Cells.of("label", np.repeat(np.array(labels, str), length).tolist()),)
+    lengths = (length,) * number
+    return Recordings(title, channels, places, steps, lengths, cells if len(labels) else ())
+
+
+def array(where: Any) -> Recordings:
+    """An array (N, T, C) or (T, C), or a file of one, with labels where a .npz has them."""
+    title = str(where) if isinstance(where, str | Path) else "the array"
+    data, labels = loaded(where) if isinstance(where, str | Path) else (np.asarray(where), [])
+    if data.dtype.kind not in "fiub" or data.ndim not in (2, 3) or not data.size:
+        raise UserError(
+            f"{title} is {data.dtype} of shape {data.shape}; a series is numbers of "
+            "shape (number, time, channels) or (time, channels)"
+        )
+    series = data.astype(np.float64).reshape(-1, *data.shape[-2:])  # (N, T, C)
+    if np.isinf(series).any():
+        row, step, channel = np.argwhere(np.isinf(series))[0].tolist()
+        raise UserError(f"{title} is infinite at series {row}, step {step}, channel {channel}")
+    if len(labels) not in (0, len(series)):
+        raise UserError(f"{title} has {len(labels)} labels for {len(series)} series")
+    names = tuple(f"channel_{i + 1}" for i in range(series.shape[2]))
+    whole = 0 if data.dtype.kind != "f" else 17
+    return stacked(title, series, names, (whole,) * len(names), labels)
+
+
+def loaded(where: str | Path) -> tuple[NDArray[Any], list[str]]:
+    """The array in a .npy or .npz, and its labels."""
+    path = Path(where)
+    try:
+        with path.open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+            return (found, []) if isinstance(found, np.ndarray) else named(found)
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there; check the path") from None
+    except (OSError, ValueError, EOFError, StopIteration, zlib.error, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} holds no array that can be read: {error}") from None
+
+
+def named(arrays: Any) -> tuple[NDArray[Any], list[str]]:
+    """The series among the arrays of a .npz, and their labels."""
+    names = {name.casefold(): name for name in arrays.files}
+    key = next((names[n] for n in ARRAYS if n in names), next(iter(names.values())))
+    tag = next((names[n] for n in CLASSES if n in names), "")
+    return arrays[key], [str(label) for label in arrays[tag].ravel()] if tag else []

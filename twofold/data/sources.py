@@ -1,0 +1,129 @@
+"""Where observations come from, one batch of rows at a time.
+
+A `Source` answers two questions: how many rows there are, and what the rows numbered so are, as
+values (B, F, *A) with what is given of them (B, G). `Memory` holds everything in one tensor and
+indexes it; `Streamed` reads each row when it is asked for, so that its memory does not depend on
+the number of rows. Both are pure functions of the row numbers: what a run sees depends on its seed
+and its step alone, never on the machine's speed.
+
+>>> source = Memory(torch.arange(6.0).reshape(3, 2), torch.zeros(3, 0))
+>>> source.read(torch.tensor([2, 0])).values
+tensor([[4., 5.],
+        [0., 1.]])
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows as values: `values` (B, F, *A) and `given` (B, G), NaN where not known."""
+
+    values: Tensor
+    given: Tensor
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class Source(ABC):
+    """Rows that can be read by number, in any order."""
+
+    official: Mapping[str, Tensor] = MappingProxyType({})
+    """Row numbers of the publisher's own split: `train`, `validation`, `test`; empty if none."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many rows there are."""
+
+    @abstractmethod
+    def read(self, rows: Tensor) -> Rows:
+        """The rows numbered `rows` (B,), in that order."""
+
+    @abstractmethod
+    def labels(self) -> Tensor:
+        """All of what is given, (N, G): small enough to hold, and needed to balance classes."""
+
+    def groups(self) -> Tensor:
+        """A number for each row, (N,): a split never parts rows of one number.
+
+        Every row has its own, unless rows share content, as overlapping windows of a series do.
+        """
+        return torch.arange(len(self))
+
+
+@dataclass(frozen=True)
+class Memory(Source):
+    """Every row in one tensor, `values` (N, F, *A), with `given` (N, G)."""
+
+    values: Tensor
+    given: Tensor
+    official: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def read(self, rows: Tensor) -> Rows:
+        return Rows(self.values.index_select(0, rows), self.given.index_select(0, rows))
+
+    def labels(self) -> Tensor:
+        return self.given
+
+
+@dataclass(frozen=True)
+class Streamed(Source):
+    """Rows read one by one: `one(row)` gives the values (F, *A) of a row; threads share them."""
+
+    one: Callable[[int], Tensor]
+    given: Tensor
+    threads: int = 4
+    official: Mapping[str, Tensor] = field(default_factory=dict)
+    pool: ThreadPoolExecutor = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pool", ThreadPoolExecutor(self.threads))
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    def read(self, rows: Tensor) -> Rows:
+        values = torch.stack(list(self.pool.map(self.one, rows.tolist())))
+        return Rows(values, self.given.index_select(0, rows))
+
+    def labels(self) -> Tensor:
+        return self.given
+
+
+@dataclass(frozen=True)
+class Subset(Source):
+    """Some rows of another source, renumbered from 0."""
+
+    source: Source
+    rows: Tensor
+    official: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, rows: Tensor) -> Rows:
+        return self.source.read(self.rows.index_select(0, rows))
+
+    def labels(self) -> Tensor:
+        return self.source.labels().index_select(0, self.rows)
+
+    def groups(self) -> Tensor:
+        return self.source.groups().index_select(0, self.rows)
+
+
+def whole(source: Source, limit: int = 0) -> Rows:
+    """Every row, or the first `limit`."""
+    return source.read(torch.arange(min(limit, len(source)) if limit else len(source)))

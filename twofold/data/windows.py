@@ -1,0 +1,84 @@
+"""Windows of long recordings, without copying them.
+
+A recording of L steps and C channels gives windows of T steps, one every `stride`. Windows that
+overlap share steps, so a split that scattered them would test on what it trained on. Recordings are
+therefore cut into *blocks* before windowing: no window crosses from one block to the next, and the
+windows of one block are one *group* that a split keeps together. Twenty blocks in all, each at
+least four windows long, cost at most 19 (T − 1) windows.
+
+>>> windows = Windows.of([torch.arange(8.0).reshape(8, 1)], torch.zeros(8, 0), length=3, stride=2)
+>>> windows.read(torch.tensor([1])).values
+tensor([[[2., 3., 4.]]])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from twofold.data.sources import Rows, Source
+
+BLOCKS = 20
+WHOLE = 4  # windows, end to end, that a block has room for
+
+
+@dataclass(frozen=True)
+class Windows(Source):
+    """Windows of `length` steps of one long tensor.
+
+    Args:
+        steps: all recordings end to end, (L, C).
+        given: what is given of each step, (L, G); a window has what its first step has.
+        starts: the first step of each window, (N,).
+        block: the block of each window, (N,).
+        length: steps of a window, T.
+    """
+
+    steps: Tensor
+    given: Tensor
+    starts: Tensor
+    block: Tensor
+    length: int
+
+    @classmethod
+    def of(cls, recordings: Sequence[Tensor], given: Tensor, length: int, stride: int) -> Self:
+        """Windows of recordings (L_i, C), whose steps have `given` (ΣL_i, G), end to end."""
+        cuts = list(blocks([len(recording) for recording in recordings], length))
+        starts = [torch.arange(begin, end - length + 1, stride) for begin, end in cuts]
+        block = [torch.full_like(start, i) for i, start in enumerate(starts)]
+        return cls(torch.cat(list(recordings)), given, torch.cat(starts), torch.cat(block), length)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def read(self, rows: Tensor) -> Rows:
+        starts = self.starts.index_select(0, rows)
+        steps = starts[:, None] + torch.arange(self.length)  # (B, T)
+        return Rows(self.steps[steps].movedim(2, 1), self.given[starts])  # (B, T, C) to (B, C, T)
+
+    def labels(self) -> Tensor:
+        return self.given[self.starts]
+
+    def groups(self) -> Tensor:
+        return self.block
+
+
+def blocks(lengths: Sequence[int], window: int) -> Iterator[tuple[int, int]]:
+    """Begin and end of every block of recordings that lie end to end; too short ones have none.
+
+    >>> list(blocks([100, 3, 10], 5))[:2], len(list(blocks([100, 3, 10], 5)))
+    ([(0, 20), (20, 40)], 6)
+    """
+    usable = sum(length >= window for length in lengths)
+    wanted = -(-BLOCKS // max(1, usable))  # of each recording, rounded up
+    offset = 0
+    for length in lengths:
+        number = max(1, min(wanted, length // (WHOLE * window)))
+        edges = [offset + length * i // number for i in range(number + 1)]
+        yield from ((a, b) for a, b in pairwise(edges) if b - a >= window)
+        offset += length

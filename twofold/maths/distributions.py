@@ -1,0 +1,209 @@
+r"""Distributions over rows: what encoders, priors and generators return.
+
+`Normal` is the diagonal Gaussian $\mathcal N(\mu, \operatorname{diag} \sigma^2)$ of a latent
+code, `FullNormal` one of any covariance; `Mixture` a finite mixture of diagonal ones; `Dirac` a
+point mass, so that a deterministic network too returns a distribution. A distribution that offers
+`log_prob` is a `Density`; one whose draws carry gradient to the parameters (the pathwise
+derivative, Kingma & Welling 2014, arXiv:1312.6114, §2.4) is `Reparameterised`. A `Posterior` is
+both, and says what `encode` and the importance-weighted bounds ask of a code.
+
+Notation: B rows, D latent dimensions; `log_prob` sums over all but the rows and is in nats.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from twofold.core.game import Distribution
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+class Density(Distribution):
+    """A distribution with a density."""
+
+    @abstractmethod
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x), (B,), in nats."""
+
+
+class Reparameterised(Distribution):
+    """A distribution whose draws can be differentiated."""
+
+    @abstractmethod
+    def rsample(self) -> Tensor:
+        """One draw a row, with gradient."""
+
+
+class Posterior(Density, Reparameterised):
+    """What an encoder returns: q(z | x), a row each."""
+
+    @property
+    @abstractmethod
+    def sigma(self) -> Tensor:
+        """The standard deviation of each dimension, (B, D)."""
+
+    @abstractmethod
+    def repeat(self, times: int) -> Posterior:
+        """Every row `times` times, one after the other."""
+
+    @abstractmethod
+    def detach(self) -> Posterior:
+        """The same, without gradient to its parameters."""
+
+
+@dataclass(frozen=True)
+class Normal(Posterior):
+    """The diagonal Gaussian N(μ, σ²), with `mu` and `log_sigma` of shape (B, D).
+
+    >>> Normal(torch.zeros(1, 2), torch.zeros(1, 2)).log_prob(torch.zeros(1, 2))
+    tensor([-1.8379])
+    """
+
+    mu: Tensor
+    log_sigma: Tensor
+
+    @classmethod
+    def standard(cls, rows: int, latent: int, like: Tensor) -> Normal:
+        """N(0, I), `rows` times, with the type and device of `like`."""
+        zeros = like.new_zeros(rows, latent)
+        return cls(zeros, zeros)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.mu
+
+    @property
+    def mode(self) -> Tensor:
+        return self.mu
+
+    @property
+    def sigma(self) -> Tensor:
+        return self.log_sigma.exp()
+
+    def rsample(self) -> Tensor:
+        return torch.addcmul(self.mu, self.sigma, torch.randn_like(self.mu))
+
+    def sample(self) -> Tensor:
+        with torch.no_grad():
+            return self.rsample()
+
+    def elementwise(self, x: Tensor) -> Tensor:
+        """log p of every dimension, (B, D)."""
+        standard = (x - self.mu) * (-self.log_sigma).exp()
+        return -0.5 * (standard.square() + LOG_2PI) - self.log_sigma
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self.elementwise(x).flatten(1).sum(1)
+
+    def repeat(self, times: int) -> Normal:
+        """Every row `times` times, one after the other."""
+        return Normal(
+            self.mu.repeat_interleave(times, 0), self.log_sigma.repeat_interleave(times, 0)
+        )
+
+    def detach(self) -> Normal:
+        return Normal(self.mu.detach(), self.log_sigma.detach())
+
+
+@dataclass(frozen=True)
+class FullNormal(Posterior):
+    """The Gaussian N(μ, L Lᵀ), with `mu` (B, D) and `scale` L (B, D, D), lower triangular.
+
+    >>> FullNormal(torch.zeros(1, 2), torch.eye(2).unsqueeze(0)).log_prob(torch.zeros(1, 2))
+    tensor([-1.8379])
+    """
+
+    mu: Tensor
+    scale: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        return self.mu
+
+    @property
+    def mode(self) -> Tensor:
+        return self.mu
+
+    @property
+    def sigma(self) -> Tensor:
+        return self.scale.norm(dim=2)
+
+    def rsample(self) -> Tensor:
+        noise = torch.randn_like(self.mu).unsqueeze(2)
+        return self.mu + (self.scale @ noise).squeeze(2)
+
+    def sample(self) -> Tensor:
+        with torch.no_grad():
+            return self.rsample()
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        shift = (x - self.mu).unsqueeze(2)
+        standard = torch.linalg.solve_triangular(self.scale, shift, upper=False).squeeze(2)
+        log_det = self.scale.diagonal(dim1=1, dim2=2).log()
+        return (-0.5 * (standard.square() + LOG_2PI) - log_det).sum(1)
+
+    def repeat(self, times: int) -> FullNormal:
+        return FullNormal(*(t.repeat_interleave(times, 0) for t in (self.mu, self.scale)))
+
+    def detach(self) -> FullNormal:
+        return FullNormal(self.mu.detach(), self.scale.detach())
+
+
+@dataclass(frozen=True)
+class Mixture(Density):
+    """A mixture of K diagonal Gaussians, the same for each of `rows` rows.
+
+    Args:
+        logits: (K,), of the weights. mu, log_sigma: (K, D).
+    """
+
+    logits: Tensor
+    mu: Tensor
+    log_sigma: Tensor
+    rows: int
+
+    @property
+    def mean(self) -> Tensor:
+        return (self.logits.softmax(0) @ self.mu).expand(self.rows, -1)
+
+    @property
+    def mode(self) -> Tensor:
+        heights = self.logits - self.log_sigma.sum(1)
+        return self.mu[heights.argmax()].expand(self.rows, -1)
+
+    def sample(self) -> Tensor:
+        with torch.no_grad():
+            k = torch.multinomial(self.logits.softmax(0), self.rows, replacement=True)
+            return Normal(self.mu[k], self.log_sigma[k]).rsample()
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        components = Normal(self.mu, self.log_sigma)
+        by_component = components.elementwise(x.unsqueeze(1)).sum(2)  # (B, K)
+        return (by_component + self.logits.log_softmax(0)).logsumexp(1)
+
+
+@dataclass(frozen=True)
+class Dirac(Reparameterised):
+    """The point mass at `point` (B, …)."""
+
+    point: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        return self.point
+
+    @property
+    def mode(self) -> Tensor:
+        return self.point
+
+    def rsample(self) -> Tensor:
+        return self.point
+
+    def sample(self) -> Tensor:
+        return self.point.detach()

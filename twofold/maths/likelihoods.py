@@ -1,0 +1,578 @@
+r"""p(x | z): one likelihood a domain, and their product over the fields of a Space.
+
+A decoder ends in *raw* channels. A `Likelihood` says how many raw channels a value needs
+(`predicted`), how many numbers it learns once for all rows (`shared`), and turns both into an
+elementwise distribution over the value's channels of x:
+
+| domain | likelihood | log p(x) of one value |
+|---|---|---|
+| Bounded, 2 levels | `Bernoulli` | $x \log p + (1-x) \log (1-p)$ |
+| Bounded, L levels | `DiscretisedLogistic` | $\log[F(x + \tfrac1{2(L-1)}) - F(x - \tfrac1{2(L-1)})]$, tails to the ends |
+| Bounded | `ContinuousBernoulli` | $x \log p + (1-x)\log(1-p) + \log C(p)$ |
+| Real | `Gaussian`, `StudentT` | |
+| Count | `NegativeBinomial` | |
+| Category, Token | `Categorical` | $\log p_k$ |
+
+`CrossEntropy` and `SquaredError` go by their true names: the first is the Bernoulli formula on
+numbers that are not binary, the second a Gaussian of fixed variance ½ without its constant; neither
+is a density of such data, and their sums are not log-likelihoods.
+
+`Observation` is the product over the fields. Where a value may be missing, its presence m is a
+Bernoulli of its own and the value counts only where it is present:
+$\log p(x, m) = \log p(m) + m \log p(x)$.
+
+Sources: continuous Bernoulli, Loaiza-Ganem & Cunningham 2019, arXiv:1907.06845; discretised
+logistic, Kingma et al. 2016, arXiv:1606.04934, and Salimans et al. 2017, arXiv:1701.05517; a shared
+learnt scale, Rybkin et al. 2021, arXiv:2006.13202.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from twofold.core.build import Part, kebab
+from twofold.core.errors import UserError
+from twofold.core.space import (
+    Bounded,
+    Category,
+    Count,
+    Domain,
+    Field,
+    Real,
+    Space,
+    Token,
+    cut,
+    paste,
+)
+from twofold.maths.distributions import LOG_2PI, Density
+
+Scale = Literal["shared", "predicted", "fixed"]
+
+
+class Elementwise(ABC):
+    """Independent numbers: a distribution for each channel and place of x."""
+
+    @abstractmethod
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p of each value, (B, F, *A), one for all the channels of a value."""
+
+    @abstractmethod
+    def sample(self) -> Tensor:
+        """A draw of x."""
+
+    @property
+    @abstractmethod
+    def mean(self) -> Tensor:
+        """The expectation of x."""
+
+    @property
+    def mode(self) -> Tensor:
+        """The most probable x; the mean where they coincide."""
+        return self.mean
+
+
+class Likelihood(Part, ABC):
+    """A family of distributions of one value, chosen by the domain."""
+
+    domains: ClassVar[tuple[type[Domain], ...]]
+    """Where it makes sense."""
+
+    def predicted(self, domain: Domain) -> int:
+        """Raw channels a value that the decoder predicts."""
+        return 1
+
+    def shared(self, domain: Domain) -> int:
+        """Numbers a field that are learnt once, for all its values and all rows."""
+        return 0
+
+    @abstractmethod
+    def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
+        """The distribution of F values.
+
+        Args:
+            raw: what is predicted, (B, P · F, *A), parameter by parameter.
+            shared: what is learnt once, (S, 1, …), to be broadcast over all F values.
+            domain: of the values.
+        """
+
+
+def scaled(scale: Scale) -> tuple[int, int]:
+    """(predicted, shared) raw channels of a location and a log-scale."""
+    return {"predicted": (2, 0), "shared": (1, 1), "fixed": (1, 0)}[scale]
+
+
+def location_scale(
+    raw: Tensor, shared: Tensor, scale: Scale, fixed: float
+) -> tuple[Tensor, Tensor]:
+    """A location and a log-scale, soft-clipped to [-7, 7]."""
+    if scale == "fixed":
+        return raw, raw.new_full((), math.log(fixed))
+    location, log_scale = raw.chunk(2, 1) if scale == "predicted" else (raw, shared[0])
+    return location, 7 * torch.tanh(log_scale / 7)
+
+
+@dataclass(frozen=True)
+class Bernoulli(Likelihood):
+    """For a value that is 0 or 1."""
+
+    domains = (Bounded,)
+
+    def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
+        return BernoulliValues(raw)
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Likelihood):
+    """The Bernoulli formula on values in [0, 1]: a loss much in use, and not a density there."""
+
+    domains = (Bounded,)
+
+    def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
+        return BernoulliValues(raw)
+
+
+@dataclass(frozen=True)
+class ContinuousBernoulli(Likelihood):
+    """For a value anywhere in [0, 1]; the density that the cross-entropy lacks."""
+
+    domains = (Bounded,)
+
+    def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
+        return ContinuousBernoulliValues(raw)
+
+
+@dataclass(frozen=True)
+class DiscretisedLogistic(Likelihood):
+    """For one of L equal steps in [0, 1], such as a pixel: a probability, comparable in bits."""
+
+    scale: Scale = "shared"
+    domains = (Bounded,)
+
+    def predicted(self, domain: Domain) -> int:
+        return scaled(self.scale)[0]
+
+    def shared(self, domain: Domain) -> int:
+        return scaled(self.scale)[1]
+
+    def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
+        assert isinstance(domain, Bounded)
+        location, log_scale = location_scale(raw, shared, self.scale, 0.1)
+        levels = domain.levels or 256
+        return DiscretisedLogisticValues(location, log_scale - 2, levels)
+
+
+@dataclass(frozen=True)
+class Gaussian(Likelihood):
+    """For a real number; its scale predicted, learnt once for all (σ-VAE), or `fixed` to `std`."""
+
+    scale: Scale = "shared"
+    std: float = 1.0
+    domains = (Real, Bounded)
+
+    def predicted(self, domain: Domain) -> int:
+        return scaled(self.scale)[0]
+
+    def shared(self, domain: Domain) -> int:
+        return scaled(self.scale)[1]
+
+    def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
+        return GaussianValues(*location_scale(raw, shared, self.scale, self.std))
+
+
+@dataclass(frozen=True)
+class SquaredError(Likelihood):
+    """The squared error: a Gaussian of variance ½ without its constant."""
+
+    domains = (Real, Bounded)
+
+    def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
+        return SquaredErrorValues(raw)
+
+
+@dataclass(frozen=True)
+class StudentT(Likelihood):
+    """For a real number with outliers: Student's t with `df` degrees of freedom."""
+
+    df: float = 5.0
+    scale: Scale = "predicted"
+    domains = (Real,)
+
+    def predicted(self, domain: Domain) -> int:
+        return scaled(self.scale)[0]
+
+    def shared(self, domain: Domain) -> int:
+        return scaled(self.scale)[1]
+
+    def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
+        return StudentTValues(*location_scale(raw, shared, self.scale, 1.0), df=self.df)
+
+
+@dataclass(frozen=True)
+class NegativeBinomial(Likelihood):
+    """For a count; over-dispersed where the data are, Poisson in the limit."""
+
+    domains = (Count,)
+
+    def predicted(self, domain: Domain) -> int:
+        return 2
+
+    def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
+        assert isinstance(domain, Count)
+        log_mean, log_r = raw.chunk(2, 1)
+        return NegativeBinomialValues(log_mean.clamp(-10, 15), log_r.clamp(-5, 10), domain)
+
+
+@dataclass(frozen=True)
+class Categorical(Likelihood):
+    """For one of K labels or tokens."""
+
+    domains = (Category, Token)
+
+    def predicted(self, domain: Domain) -> int:
+        return domain.width
+
+    def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
+        return CategoricalValues(raw.unflatten(1, (-1, domain.width)).log_softmax(2))
+
+
+def suited(domain: Domain) -> Likelihood:
+    """The likelihood for a domain when none is named."""
+    if isinstance(domain, Bounded):
+        return {0: ContinuousBernoulli(), 2: Bernoulli()}.get(domain.levels, DiscretisedLogistic())
+    return SUITED[type(domain)]
+
+
+SUITED: dict[type[Domain], Likelihood] = {
+    Real: Gaussian(),
+    Count: NegativeBinomial(),
+    Category: Categorical(),
+    Token: Categorical(),
+}
+
+
+def chosen(domain: Domain, wanted: Sequence[Likelihood]) -> Likelihood:
+    """The first wanted likelihood that fits a domain, or the suited one."""
+    return next((w for w in wanted if isinstance(domain, w.domains)), suited(domain))
+
+
+@dataclass(frozen=True)
+class ObservationSpec:
+    """How raw channels become p(x | z): a likelihood for each field of a Space.
+
+    Args:
+        space: what is observed.
+        wanted: likelihoods to prefer where they fit; each other domain has its suited one.
+
+    >>> spec = ObservationSpec(Space((Field("pixel", Bounded(0, 255, 256)),), (4, 4)), ())
+    >>> spec.predicted, spec.shared
+    (1, 1)
+    """
+
+    space: Space
+    wanted: tuple[Likelihood, ...] = ()
+
+    def __post_init__(self) -> None:
+        for wanted in self.wanted:
+            if not any(isinstance(field.domain, wanted.domains) for field in self.space.fields):
+                name = kebab(type(wanted).__name__)
+                raise UserError(f"the likelihood {name} fits no field of this data; leave it out")
+
+    @cached_property
+    def likelihoods(self) -> list[Likelihood]:
+        return [chosen(field.domain, self.wanted) for field in self.space.fields]
+
+    @cached_property
+    def channels(self) -> list[tuple[int, int]]:
+        """For each field, its raw channels predicted (presence included) and shared."""
+        return [
+            (f.size * (w.predicted(f.domain) + f.missing), w.shared(f.domain))
+            for f, w in zip(self.space.fields, self.likelihoods, strict=True)
+        ]
+
+    @property
+    def predicted(self) -> int:
+        return sum(predicted for predicted, _ in self.channels)
+
+    @property
+    def shared(self) -> int:
+        return sum(shared for _, shared in self.channels)
+
+    def __call__(self, predicted: Tensor, shared: Tensor) -> Observation:
+        """Raw channels (B, P, *A) and shared numbers (S,) to p(x | z)."""
+        ours = cut(predicted, [p for p, _ in self.channels])
+        common = shared.split([s for _, s in self.channels])
+        fields = zip(self.space.fields, self.likelihoods, ours, common, strict=True)
+        return Observation(tuple(observed(*field) for field in fields))
+
+
+def observed(field: Field, likelihood: Likelihood, raw: Tensor, shared: Tensor) -> ObservedField:
+    """The distribution of one field."""
+    value, presence = (
+        (raw[:, : -field.size], raw[:, -field.size :]) if field.missing else (raw, raw[:, :0])
+    )
+    wide = shared.reshape(-1, *[1] * raw.dim())  # (S, 1, …)
+    return ObservedField(field, likelihood(value, wide, field.domain), BernoulliValues(presence))
+
+
+@dataclass(frozen=True)
+class ObservedField:
+    """The distribution of one field's channels of x."""
+
+    field: Field
+    values: Elementwise
+    presence: BernoulliValues
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        shown, presence = self.field.split(x)
+        if presence is None:
+            return self.values.log_prob(shown).flatten(1).sum(1)
+        value = self.values.log_prob(shown) * presence
+        return (value + self.presence.log_prob(presence)).flatten(1).sum(1)
+
+    def show(self, values: Tensor, presence: Tensor) -> Tensor:
+        """Channels of x: values hidden where they are absent."""
+        if not self.field.missing:
+            return values
+        width = self.field.domain.width
+        return torch.cat([values * presence.repeat_interleave(width, 1), presence], 1)
+
+
+@dataclass(frozen=True)
+class Observation(Density):
+    """p(x | z): the product over the fields of a Space."""
+
+    fields: tuple[ObservedField, ...]
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return reduce(torch.add, (f.log_prob(part) for f, part in self.parts(x)))
+
+    def by_field(self, x: Tensor) -> dict[str, Tensor]:
+        """log p of each field, (B,) each."""
+        return {f.field.name: f.log_prob(part) for f, part in self.parts(x)}
+
+    def parts(self, x: Tensor) -> Iterator[tuple[ObservedField, Tensor]]:
+        return zip(self.fields, cut(x, [f.field.width for f in self.fields]), strict=True)
+
+    def sample(self) -> Tensor:
+        with torch.no_grad():
+            return paste([f.show(f.values.sample(), f.presence.sample()) for f in self.fields])
+
+    @property
+    def mean(self) -> Tensor:
+        return paste([f.show(f.values.mean, f.presence.mean) for f in self.fields])
+
+    @property
+    def mode(self) -> Tensor:
+        return paste([f.show(f.values.mode, f.presence.mode) for f in self.fields])
+
+
+# The elementwise distributions, each a table of formulas.
+
+
+@dataclass(frozen=True)
+class BernoulliValues(Elementwise):
+    logits: Tensor
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        minus = x.new_tensor(-1.0)  # as a weight it is applied in place
+        return F.binary_cross_entropy_with_logits(self.logits, x, minus, reduction="none")
+
+    def sample(self) -> Tensor:
+        return torch.bernoulli(self.mean)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.logits.sigmoid()
+
+    @property
+    def mode(self) -> Tensor:
+        return (self.logits > 0).to(self.logits.dtype)
+
+
+@dataclass(frozen=True)
+class ContinuousBernoulliValues(Elementwise):
+    logits: Tensor
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        cross_entropy = F.binary_cross_entropy_with_logits(self.logits, x, reduction="none")
+        return self.log_constant() - cross_entropy
+
+    def log_constant(self) -> Tensor:
+        """log C(λ) = log(2 artanh(1-2λ) / (1-2λ)) = log(η / tanh(η/2)), η the logit; log 2 at 0."""
+        y = self.logits.square() / 4
+        near = math.log(2) + y * (1 / 3 - y * (7 / 90 - y * (62 / 2835 - y * 127 / 18900)))
+        far = (self.safe / torch.tanh(self.safe / 2)).log()
+        return torch.where(self.small, near, far)
+
+    @property
+    def small(self) -> Tensor:
+        """Where the closed forms cancel, and their Taylor series at η = 0 are exact."""
+        return self.logits.abs() < 0.5
+
+    @property
+    def safe(self) -> Tensor:
+        return torch.where(self.small, torch.ones_like(self.logits), self.logits)
+
+    @property
+    def mean(self) -> Tensor:
+        y = self.logits.square()
+        near = 0.5 + self.logits * (1 / 12 - y * (1 / 720 - y * (1 / 30240 - y / 1209600)))
+        far = 0.5 + 0.5 / torch.tanh(self.safe / 2) - 1 / self.safe
+        return torch.where(self.small, near, far)
+
+    def sample(self) -> Tensor:
+        """The inverse of F(x) = (e^{ηx} - 1) / (e^η - 1), for η < 0; for η > 0 its mirror image."""
+        u, steep = torch.rand_like(self.logits), self.logits.abs().clamp(min=1e-6)
+        x = torch.log1p(u * torch.expm1(-steep)) / -steep
+        return torch.where(self.logits < 0, x, 1 - x)
+
+
+@dataclass(frozen=True)
+class GaussianValues(Elementwise):
+    mu: Tensor
+    log_sigma: Tensor
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        standard = (x - self.mu) * (-self.log_sigma).exp()
+        return -0.5 * (standard.square() + LOG_2PI) - self.log_sigma
+
+    def sample(self) -> Tensor:
+        return self.mu + self.log_sigma.exp() * torch.randn_like(self.mu)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.mu
+
+
+@dataclass(frozen=True)
+class SquaredErrorValues(Elementwise):
+    mu: Tensor
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return -(x - self.mu).square()
+
+    def sample(self) -> Tensor:
+        return self.mu
+
+    @property
+    def mean(self) -> Tensor:
+        return self.mu
+
+
+@dataclass(frozen=True)
+class StudentTValues(Elementwise):
+    mu: Tensor
+    log_sigma: Tensor
+    df: float
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        nu = self.df
+        constant = math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2) - 0.5 * math.log(nu * math.pi)
+        standard = (x - self.mu) * (-self.log_sigma).exp()
+        return constant - self.log_sigma - (nu + 1) / 2 * torch.log1p(standard.square() / nu)
+
+    def sample(self) -> Tensor:
+        # t = normal / √(χ²_ν / ν)
+        half = torch.full_like(self.mu, self.df / 2)
+        chi = 2 * torch._standard_gamma(half)
+        return self.mu + self.log_sigma.exp() * torch.randn_like(self.mu) * (self.df / chi).sqrt()
+
+    @property
+    def mean(self) -> Tensor:
+        return self.mu
+
+
+@dataclass(frozen=True)
+class NegativeBinomialValues(Elementwise):
+    log_mean: Tensor
+    log_r: Tensor
+    domain: Count
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        log_mean, log_r = wide(self.log_mean), wide(self.log_r)
+        k, r = self.domain.decode(wide(x)), log_r.exp()
+        log_total = torch.logaddexp(log_mean, log_r)
+        choose = torch.lgamma(k + r) - torch.lgamma(k + 1) - torch.lgamma(r)
+        return (choose + r * (log_r - log_total) + k * (log_mean - log_total)).to(x.dtype)
+
+    def sample(self) -> Tensor:
+        rate = torch._standard_gamma(self.log_r.exp()) * (self.log_mean - self.log_r).exp()
+        return self.domain.encode(torch.poisson(rate))
+
+    @property
+    def mean(self) -> Tensor:
+        """The expected count, as it is shown: not the expectation of its logarithm."""
+        return self.domain.encode(self.log_mean.exp())
+
+
+@dataclass(frozen=True)
+class DiscretisedLogisticValues(Elementwise):
+    mu: Tensor
+    log_s: Tensor
+    levels: int
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        half, inverse = 0.5 / (self.levels - 1), (-self.log_s).exp()
+        above, below = (x - self.mu + half) * inverse, (x - self.mu - half) * inverse
+        # log[σ(a) - σ(b)] = log σ(a) + log σ(-b) + log(1 - e^{b-a}), and b - a = -2 half / s
+        gap = torch.log(-torch.expm1(-2 * half * inverse))
+        inside = F.logsigmoid(above) + F.logsigmoid(-below) + gap
+        last = x > 1 - half
+        return torch.where(
+            x < half, F.logsigmoid(above), torch.where(last, F.logsigmoid(-below), inside)
+        )
+
+    def sample(self) -> Tensor:
+        u = torch.rand_like(self.mu).clamp(1e-6, 1 - 1e-6)
+        x = self.mu + self.log_s.exp() * torch.logit(u)
+        return (x.clamp(0, 1) * (self.levels - 1)).round() / (self.levels - 1)
+
+    @property
+    def mean(self) -> Tensor:
+        """1 - ∫₀¹ F, the mean of the logistic clipped to [0, 1]; the rounding averages out."""
+        s = self.log_s.exp()
+        return 1 - s * (F.softplus((1 - self.mu) / s) - F.softplus(-self.mu / s))
+
+    @property
+    def mode(self) -> Tensor:
+        return self.mu.clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class CategoricalValues(Elementwise):
+    log_p: Tensor  # (B, F, K, *A)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return (x.unflatten(1, (-1, self.log_p.shape[2])) * self.log_p).sum(2)
+
+    def sample(self) -> Tensor:
+        gumbel = -torch.log(-torch.log(torch.rand_like(self.log_p).clamp(1e-20, 1 - 1e-7)))
+        return hard(self.log_p + gumbel)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.log_p.exp().flatten(1, 2)
+
+    @property
+    def mode(self) -> Tensor:
+        return hard(self.log_p)
+
+
+def wide(x: Tensor) -> Tensor:
+    """In double precision where the device has it: log Γ of a large count cancels in single."""
+    return x if x.device.type == "mps" else x.double()
+
+
+def hard(scores: Tensor) -> Tensor:
+    """The one-hot of the highest score: (B, F, K, *A) to (B, F · K, *A)."""
+    best = torch.zeros_like(scores).scatter_(2, scores.argmax(2, keepdim=True), 1.0)
+    return best.flatten(1, 2)

@@ -1,0 +1,126 @@
+r"""Numbers that change while training goes on.
+
+Where a part of a model asks for a `Number`, a recipe may give a plain one, or a table that says how
+it moves from step to step: KL warm-up (Bowman et al. 2016, arXiv:1511.06349), the cyclic weight of
+Fu et al. 2019 (arXiv:1903.10145), the rising capacity of Burgess et al. 2018 (arXiv:1804.03599):
+
+    divergence = {name = "kl", beta = {name = "cyclic", period = 2000}}
+
+A part holds such numbers as they were written; `at` gives the part with the numbers of one step.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, TypeVar
+
+from pydantic import NonNegativeInt, PositiveInt
+
+from twofold.core.build import Part
+from twofold.core.game import Progress
+
+P = TypeVar("P", bound=Part)
+
+
+class Varying(Part, ABC):
+    """A number as a function of the step."""
+
+    @abstractmethod
+    def __call__(self, step: int) -> float:
+        """The number at a step."""
+
+
+Number = Annotated[float, Varying]
+"""A number that a recipe may let vary: a float wherever it is used, which is after `at`."""
+
+
+@dataclass(frozen=True)
+class Linear(Varying):
+    """From `start` to `end` in a straight line of `steps`, beginning `after` that many.
+
+    >>> Linear(0, 4, steps=100)(25)
+    1.0
+    """
+
+    start: float = 0.0
+    end: float = 1.0
+    steps: PositiveInt = 1000
+    after: NonNegativeInt = 0
+
+    def __call__(self, step: int) -> float:
+        return self.start + (self.end - self.start) * way(step, self.after, self.steps)
+
+
+@dataclass(frozen=True)
+class Cosine(Varying):
+    """From `start` to `end` along half a cosine of `steps`, beginning `after` that many.
+
+    >>> round(Cosine(0, 4, steps=100)(50), 6)
+    2.0
+    """
+
+    start: float = 0.0
+    end: float = 1.0
+    steps: PositiveInt = 1000
+    after: NonNegativeInt = 0
+
+    def __call__(self, step: int) -> float:
+        risen = 0.5 - 0.5 * math.cos(math.pi * way(step, self.after, self.steps))
+        return self.start + (self.end - self.start) * risen
+
+
+@dataclass(frozen=True)
+class Sigmoid(Varying):
+    """From `start` to `end` along a logistic curve, halfway at `middle`, `width` steps a unit.
+
+    >>> Sigmoid(0, 4, middle=500)(500)
+    2.0
+    """
+
+    start: float = 0.0
+    end: float = 1.0
+    middle: NonNegativeInt = 1000
+    width: PositiveInt = 100
+
+    def __call__(self, step: int) -> float:
+        risen = 0.5 + 0.5 * math.tanh((step - self.middle) / (2 * self.width))
+        return self.start + (self.end - self.start) * risen
+
+
+@dataclass(frozen=True)
+class Cyclic(Varying):
+    """Again and again: up in a straight line for a share `rise` of each period, then level.
+
+    >>> [Cyclic(period=100)(step) for step in (0, 25, 50, 99, 100)]
+    [0.0, 0.5, 1.0, 1.0, 0.0]
+    """
+
+    start: float = 0.0
+    end: float = 1.0
+    period: PositiveInt = 2000
+    rise: float = 0.5
+
+    def __call__(self, step: int) -> float:
+        rising = max(self.rise * self.period, 1.0)
+        return self.start + (self.end - self.start) * min(step % self.period / rising, 1.0)
+
+
+def way(step: int, after: int, steps: int) -> float:
+    """How much of a way of so many steps is behind."""
+    return min(max((step - after) / steps, 0.0), 1.0)
+
+
+def at(part: P, progress: Progress) -> P:
+    """A part with each number that varies at its value now.
+
+    >>> @dataclass(frozen=True)
+    ... class Weight(Part):
+    ...     weight: Number = 1.0
+    >>> at(Weight(Linear()), Progress(step=250))
+    Weight(weight=0.25)
+    """
+    values = {field.name: getattr(part, field.name) for field in fields(part)}  # type: ignore[arg-type]
+    now = {name: v(progress.step) for name, v in values.items() if isinstance(v, Varying)}
+    return replace(part, **now) if now else part  # type: ignore[type-var]

@@ -1,0 +1,163 @@
+r"""The variational autoencoder.
+
+A code z is drawn from the prior p(z), an observation from the decoder p(x | z). The encoder
+q(z | x) approximates the posterior, and both are trained on the bound
+
+$$ \log p(x) \;\ge\; \mathbb E_{q(z|x)} \log p(x \mid z) - D\big(q(z \mid x) \,\|\, p(z)\big), $$
+
+minus a *distortion* and a *rate*. The divergence D is the Kullback–Leibler divergence, or another
+part; β > 1, free bits, total correlation, MMD and others are choices of that part, not classes. The
+bound is another: with several draws a row it is importance-weighted, and needs the KL. Everything
+may be conditioned on what is given, c: the same code with nothing given is the plain model.
+
+Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv:1312.6114; Rezende, Mohamed &
+Wierstra 2014, arXiv:1401.4082; Burda, Grosse & Salakhutdinov 2016, arXiv:1509.00519; conditional:
+Sohn, Lee & Yan 2015.
+
+Notation: x (B, C, *A), z (B, D), q, p and the decoder's output are distributions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from twofold.core.batch import Batch, Given
+from twofold.core.build import kebab
+from twofold.core.errors import UserError
+from twofold.core.game import Decodes, Encodes, Model, Progress, Scores, Turn
+from twofold.core.space import Space
+from twofold.maths.bounds import ELBO, Bound, Draws, Dreg, importance_weighted
+from twofold.maths.distributions import Density, Posterior
+from twofold.maths.divergences import KL, Code, Divergence, kl_by_dimension
+from twofold.maths.likelihoods import Likelihood, Observation, ObservationSpec
+from twofold.nets.bodies import Architecture, Suited
+from twofold.nets.decoders import Decoder
+from twofold.nets.encoders import Encoder
+from twofold.nets.posteriors import Diagonal, Flow, Form
+from twofold.nets.priors import Prior, Standard
+
+
+class VAE(Model, Decodes, Encodes, Scores):
+    """The variational autoencoder of a Space.
+
+    Args:
+        latent: D, the dimensions of the code.
+        encoder: the architecture of q(z | x, given).
+        decoder: the architecture of p(x | z, given).
+        posterior: the form of q(z | x).
+        prior: p(z).
+        likelihood: likelihoods to prefer where they fit the data; each other domain has its own.
+        divergence: the rate.
+        bound: what is raised; one of several draws needs the plain KL.
+
+    Raises:
+        UserError: parts that make no sense together.
+
+    >>> from twofold.core.space import Field, Real
+    >>> vae = VAE(Space((Field("a", Real()), Field("b", Real()))), Space(), latent=2)
+    >>> vae.sample(Given.none(3, Space())).shape
+    torch.Size([3, 2])
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        given: Space,
+        latent: int = 16,
+        encoder: Architecture = Suited(),
+        decoder: Architecture = Suited(),
+        posterior: Form = Diagonal(),
+        prior: Prior = Standard(),
+        likelihood: tuple[Likelihood, ...] = (),
+        divergence: Divergence = KL(),
+        bound: Bound = ELBO(),
+    ) -> None:
+        super().__init__(space, given)
+        refuse(posterior, prior, divergence, bound)
+        self.latent, self.bound = latent, bound
+        self.q = Encoder(encoder, space, given, latent, posterior)
+        self.p = Decoder(decoder, latent, given, ObservationSpec(space, likelihood))
+        self.prior_net = prior.build(latent, space, given)
+        self.divergence = divergence.build(latent)
+
+    def players(self) -> dict[str, Sequence[nn.Module]]:
+        generative = [self.p, self.prior_net]
+        if self.bound.parts:
+            return {"encoder": [self.q], "decoder": generative}
+        return {"autoencoder": [self.q, *generative], **self.divergence.players()}
+
+    def play(self, batch: Batch, progress: Progress) -> Iterator[Turn]:
+        if self.bound.weighs:
+            yield self.raised(batch)
+            return
+        x, given = batch.x, batch.given
+        q, p = self.encode(x, given), self.prior(given)
+        z = q.rsample()
+        distortion = -self.decode(z, given).log_prob(x).mean()
+        rate = self.divergence(Code(q, z, p, progress.size), progress)
+        yield Turn({"distortion": distortion, "rate": rate}, autoencoder=distortion + rate)
+        yield from self.divergence.play(z.detach(), p)
+
+    def raised(self, batch: Batch) -> Turn:
+        """The turn of an importance-weighted bound."""
+        draws = self.draws(batch.x, batch.given, self.bound.draws)
+        distortion, gain = -draws.log_px.mean(), draws.log_w.mean()
+        notes = {"distortion": distortion, "rate": -gain - distortion}
+        return Turn(notes, **self.bound.losses(draws))
+
+    def draws(self, x: Tensor, given: Given, k: int) -> Draws:
+        """K draws of q(z | x) a row, one after the other, with what their weights are made of."""
+        q, every = self.encode(x, given).repeat(k), given.repeat(k)
+        z = q.rsample()
+        log_px = self.decode(z, every).log_prob(x.repeat_interleave(k, 0))
+        return Draws(log_px, q, z, self.prior(every), k)
+
+    def encode(self, x: Tensor, given: Given) -> Posterior:
+        return self.q(x, given.c)
+
+    def prior(self, given: Given) -> Density:
+        return self.prior_net(given.c, self.q)
+
+    def decode(self, z: Tensor, given: Given) -> Observation:
+        return self.p(z, given.c)
+
+    @torch.no_grad()
+    def sample(self, given: Given) -> Tensor:
+        """z ~ p(z), then x ~ p(x | z); of a picture, the mean of p(x | z), as is the custom."""
+        p = self.decode(self.prior(given).sample(), given)
+        return p.mean if len(self.space.axes) > 1 else p.sample()
+
+    def log_likelihood(self, x: Tensor, given: Given, samples: int) -> Tensor:
+        return importance_weighted(self.draws(x, given, samples).log_w)
+
+    def rate(self, x: Tensor, given: Given) -> Tensor:
+        """KL(q ‖ p) of each row by dimension, (B, D) in closed form or (B, 1) from a draw."""
+        q = self.encode(x, given)
+        return kl_by_dimension(q, q.rsample(), self.prior(given))
+
+
+ANOTHER_WAY = "follows the encoder's gradient through z alone, and here it has another way"
+
+
+def refuse(posterior: Form, prior: Prior, divergence: Divergence, bound: Bound) -> None:
+    """Parts that make no sense together, each pair with its reason."""
+    learnt, bent = not isinstance(prior, Standard), not isinstance(posterior, Diagonal)
+    path = isinstance(bound, Dreg)
+    rules = (
+        (bound.weighs and divergence != KL(), bound, divergence, "weighs draws by the likelihood, "
+         "which leaves no room for another rate than the plain kl"),
+        (divergence.diagonal and bent, divergence, posterior, "needs the density of each dimension "
+         "alone, which a diagonal posterior has"),
+        (learnt and not divergence.learns, divergence, prior, "only draws from the prior, so that "
+         "one that learns would not"),
+        (prior.encodes and bent, prior, posterior, "mixes posteriors, which must be diagonal"),
+        (path and isinstance(posterior, Flow), bound, posterior, ANOTHER_WAY),
+        (path and prior.encodes, bound, prior, ANOTHER_WAY),
+    )  # fmt: skip
+    for wrong, part, other, reason in rules:
+        if wrong:
+            names = kebab(type(part).__name__), kebab(type(other).__name__)
+            raise UserError(f"{names[0]} does not go with {names[1]}: {names[0]} {reason}")

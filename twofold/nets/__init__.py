@@ -1,0 +1,1 @@
+"""Networks, built from a Space: bodies, encoders, decoders, generators, critics, extractors."""

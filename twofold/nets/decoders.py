@@ -1,0 +1,106 @@
+r"""Decoders and generators are one thing: modules that return p(x | z, given).
+
+A `Decoder` ends in an `Observation`, which has a density. A `Generator` ends in `Relaxed`, which
+has none, but whose draws can be differentiated: numbers are the network's output, in [0, 1] where
+the domain is bounded; a category is a draw of the Gumbel-softmax at temperature τ (Jang et al.
+2017, arXiv:1611.01144; Maddison et al. 2017, arXiv:1611.00712), and hard, one-hot, when it is only
+drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from twofold.core.space import Bounded, Category, Count, Domain, Field, Space, Token, paste
+from twofold.maths.distributions import Reparameterised
+from twofold.maths.likelihoods import Observation, ObservationSpec, hard
+from twofold.nets.bodies import Architecture
+
+
+class Decoder(nn.Module):
+    """p(x | z, given) as a product of likelihoods."""
+
+    def __init__(
+        self, architecture: Architecture, latent: int, given: Space, spec: ObservationSpec
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.body = architecture.up(latent, given, spec.predicted, spec.space.axes)
+        self.shared = nn.Parameter(torch.zeros(spec.shared))
+
+    def forward(self, z: Tensor, c: Tensor) -> Observation:
+        return self.spec(self.body(z, c), self.shared)
+
+
+class Generator(nn.Module):
+    """p(x | z, given) that can be drawn from with gradient."""
+
+    def __init__(
+        self, architecture: Architecture, latent: int, given: Space, space: Space, tau: float
+    ) -> None:
+        super().__init__()
+        self.space = space
+        self.tau = tau
+        self.body = architecture.up(latent, given, space.width, space.axes)
+
+    def forward(self, z: Tensor, c: Tensor) -> Relaxed:
+        return Relaxed(self.body(z, c), self.space, self.tau)
+
+
+@dataclass(frozen=True)
+class Relaxed(Reparameterised):
+    """Draws with gradient from raw channels (B, C, *A)."""
+
+    raw: Tensor
+    space: Space
+    tau: float
+
+    def rsample(self) -> Tensor:
+        shown = [self.show(field, part, soft=True, noisy=True) for field, part in self.parts()]
+        return paste(shown)
+
+    def sample(self) -> Tensor:
+        with torch.no_grad():
+            shown = [self.show(field, part, soft=False, noisy=True) for field, part in self.parts()]
+            return paste(shown).detach()
+
+    @property
+    def mean(self) -> Tensor:
+        shown = [self.show(field, part, soft=True, noisy=False) for field, part in self.parts()]
+        return paste(shown)
+
+    @property
+    def mode(self) -> Tensor:
+        shown = [self.show(field, part, soft=False, noisy=False) for field, part in self.parts()]
+        return paste(shown)
+
+    def parts(self) -> Iterator[tuple[Field, Tensor]]:
+        return self.space.parts(self.raw)
+
+    def show(self, field: Field, raw: Tensor, soft: bool, noisy: bool) -> Tensor:
+        """Raw channels of one field to its channels of x."""
+        value, presence = field.split(raw)
+        shown = self.value(field.domain, value, soft, noisy)
+        if presence is None:
+            return shown
+        there = self.choose(torch.stack([presence, -presence], 2) / 2, soft, noisy)
+        there = there.unflatten(1, (-1, 2)).select(2, 0)  # (B, F, *A)
+        return torch.cat([shown * there.repeat_interleave(field.domain.width, 1), there], 1)
+
+    def value(self, domain: Domain, raw: Tensor, soft: bool, noisy: bool) -> Tensor:
+        if isinstance(domain, Category | Token):
+            return self.choose(raw.unflatten(1, (-1, domain.width)), soft, noisy)
+        if isinstance(domain, Bounded):
+            return (2 * raw).sigmoid()  # (1 + tanh) / 2
+        return raw.relu() if isinstance(domain, Count) else raw
+
+    def choose(self, scores: Tensor, soft: bool, noisy: bool) -> Tensor:
+        """Scores (B, F, K, *A) to a point of the simplex a value, (B, F · K, *A)."""
+        if noisy:
+            u = torch.rand_like(scores).clamp(1e-20, 1 - 1e-7)
+            scores = (scores - torch.log(-torch.log(u))) / self.tau
+        return scores.softmax(2).flatten(1, 2) if soft else hard(scores)

@@ -1,0 +1,5 @@
+"""The run folder: made, trained, opened, used."""
+
+from twofold.runs.run import Run
+
+__all__ = ["Run"]

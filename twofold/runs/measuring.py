@@ -1,0 +1,123 @@
+"""From a run, or two folders, to evidence and figures, and what is kept of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+
+from twofold import __version__
+from twofold.core.batch import Batch, Given
+from twofold.core.game import Samples
+from twofold.data.kind import Kind
+from twofold.data.sources import Rows, Source
+from twofold.measures.measure import Evidence, Figure, figures
+from twofold.runs.folder import write_json
+from twofold.runs.run import Run
+from twofold.train.chance import generator
+
+
+def evidence_of_run(
+    run: Run, train: Source, real: Source, n: int, seed: int, split: str
+) -> Evidence:
+    """What a run is measured on: held-out rows, training rows, and as many draws.
+
+    The draws are given what the held-out rows are given, so that labels occur as often.
+    """
+    held = batch_of(run.kind, real, n, seed)
+    seen = batch_of(run.kind, train, n, seed)
+    drawn = drawn_like(run, held, seed) if isinstance(run.model, Samples) else held[:0]
+    return Evidence(run.space, run.given, held, seen, drawn, run.model, split, seed)
+
+
+def drawn_like(run: Run, held: Batch, seed: int) -> Batch:
+    """A draw for each held-out row, under its conditions."""
+    torch.manual_seed(seed)
+    model = run.role(Samples, "measure")
+    with torch.inference_mode():
+        parts = [model.sample(Given(c)) for c in held.given.c.split(run.chunk)]
+    # as if written to files and read again: what is measured is what a user would get
+    known = run.given.decode(held.given.c)
+    rows = run.kind.settled(Rows(run.space.decode(torch.cat(parts)), known))
+    return Batch(run.space.encode(rows.values), held.given, torch.arange(len(rows)))
+
+
+def evidence_of_folders(kind: Kind, fake: Source, real: Source, n: int, seed: int) -> Evidence:
+    """What two sets of files are measured on: no model, and half of the real ones as training."""
+    held = batch_of(kind, real, 2 * n, seed)
+    half = len(held) // 2
+    return Evidence(
+        kind.space,
+        kind.given,
+        held[:half],
+        held[half:],
+        batch_of(kind, fake, n, seed),
+        (),
+        "given",
+        seed,
+    )
+
+
+def batch_of(kind: Kind, source: Source, n: int, seed: int) -> Batch:
+    """At most n rows of a source, drawn without replacement, encoded."""
+    rows = torch.randperm(len(source), generator=generator(seed, 7))[:n]
+    read = source.read(rows)
+    return Batch(kind.space.encode(read.values), Given(kind.given.encode(read.given)), rows)
+
+
+def keep(path: Path, found: Sequence[Figure], refused: Mapping[str, str]) -> None:
+    """Write figures as JSON."""
+    data = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {"twofold": __version__, "torch": torch.__version__},
+        "figures": [finite(asdict(figure)) for figure in found],
+        "refused": dict(refused),
+    }
+    write_json(path, data)
+
+
+def finite(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data with null for what is not a number."""
+    return {
+        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in table.items()
+    }
+
+
+def kept(path: Path) -> list[Figure]:
+    """The figures that were written; none if there are none."""
+    if not path.is_file():
+        return []
+    rows = json.loads(path.read_text())["figures"]
+    known = [{k: math.nan if v is None else v for k, v in row.items()} for row in rows]
+    return TypeAdapter(list[Figure]).validate_python(known)
+
+
+def measured(
+    evidence: Evidence, names: Iterable[str] = (), skip: Iterable[str] = ()
+) -> tuple[list[Figure], dict[str, str]]:
+    """All figures that apply, or those named."""
+    return figures(evidence, names, skip)
+
+
+def over_seeds(by_seed: Sequence[Sequence[Figure]]) -> list[Figure]:
+    """The mean of each figure over runs of several seeds, with its 95 % interval by Student's t.
+
+    The interval says how much seeds differ, and with it how much one run can be trusted.
+    """
+    from scipy.stats import t
+
+    out = []
+    for rows in zip(*by_seed, strict=True):
+        values = torch.tensor([row.value for row in rows], dtype=torch.float64)
+        half = float(t.ppf(0.975, len(values) - 1)) * float(values.std()) / math.sqrt(len(values))
+        mean = float(values.mean())
+        note = f"over {len(values)} seeds: {', '.join(f'{v:.4g}' for v in values.tolist())}"
+        out.append(replace(rows[0], value=mean, low=mean - half, high=mean + half, note=note))
+    return out

@@ -1,0 +1,367 @@
+"""A run that can be used: its model, its kind of data, and what both can do.
+
+>>> Run  # doctest: +ELLIPSIS
+<class 'twofold.runs.run.Run'>
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import Tensor
+
+from twofold.core.batch import Batch, Given
+from twofold.core.build import NO_TRUST, Trust
+from twofold.core.errors import UserError, nearest
+from twofold.core.game import Decodes, Distribution, Encodes, Model, Samples
+from twofold.core.space import Category, Space
+from twofold.data.doctor import locate, recall
+from twofold.data.kind import Kind, Where
+from twofold.data.sources import Rows, Source, whole
+from twofold.runs.folder import existing, read_recipe, read_space
+from twofold.runs.recipe import Plan, plan
+from twofold.train import checkpoint
+from twofold.train.chance import seed_all
+from twofold.train.record import Tick, lines
+
+Weights = Literal["average", "last", "best"]
+FILES: dict[str, str] = {
+    "average": "average.safetensors",
+    "last": "weights.safetensors",
+    "best": "best.safetensors",
+}
+Path_ = Literal["linear", "spherical"]
+R = TypeVar("R")
+CHUNK = 1 << 22  # numbers of x at once
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model in its folder.
+
+    Args:
+        path: of the folder.
+        trust: the user's own files that may run.
+        weights: `average` where kept, `last`, or `best` on held-out data.
+
+    Everything is read when it is first needed; nothing in the folder is executed.
+    """
+
+    path: Path
+    trust: Trust = NO_TRUST
+    weights: Weights = "average"
+
+    @classmethod
+    def open(
+        cls, path: str | Path, trust: Sequence[str | Path] = (), weights: Weights = "average"
+    ) -> Run:
+        """Open a run folder.
+
+        Raises:
+            UserError: there is no run, it is damaged, or of a newer version.
+        """
+        run = cls(existing(Path(path)), Trust.of(trust), weights)
+        checkpoint.read_record(run.path)
+        return run
+
+    # What it is.
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """The resolved recipe."""
+        return read_recipe(self.path)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The recipe as objects."""
+        return plan(self.recipe, self.recipe["data"], self.trust)
+
+    @cached_property
+    def described(self) -> dict[str, Any]:
+        """`space.json`."""
+        return read_space(self.path)
+
+    @cached_property
+    def kind(self) -> Kind:
+        """The codec of the data."""
+        return recall(self.described["kind"])
+
+    @property
+    def space(self) -> Space:
+        return self.kind.space
+
+    @property
+    def given(self) -> Space:
+        return self.kind.given
+
+    @property
+    def seed(self) -> int:
+        return self.plan.training.seed
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """`state.json`: the step, and what the session remembers."""
+        return checkpoint.read_record(self.path)
+
+    @property
+    def log(self) -> list[Tick]:
+        """The lines of the log."""
+        return lines(self.path / "log.jsonl")
+
+    @cached_property
+    def model(self) -> Model:
+        """The model with its weights, ready to use."""
+        model = self.plan.build(self.space, self.given)
+        tensors = checkpoint.read(self.path, FILES[self.weights])
+        if not tensors and self.weights == "best":
+            raise UserError(
+                f"{self.path} has no best checkpoint; it was trained without held-out data"
+            )
+        model.load_state_dict(tensors or checkpoint.read(self.path, FILES["last"]))
+        return model.eval().requires_grad_(False)
+
+    def role(self, role: type[R], verb: str) -> R:
+        """The model in a role, or why it has none."""
+        if not isinstance(self.model, role):
+            name = self.recipe["model"]["name"]
+            raise UserError(
+                f"{verb} needs a model that {verbs_of(role)}, and {name} does not; "
+                "see twofold models"
+            )
+        return self.model
+
+    # What it does.
+
+    def sample(self, n: int = 16, given: Mapping[str, Any] | None = None, seed: int = 0) -> Any:
+        """Draw n observations, in the user's own terms: pictures, a data frame, an array.
+
+        Args:
+            n: how many.
+            given: conditions by name, such as {"label": 3}; what is not named is unknown, and with
+                nothing named labels are drawn as often as they occur in the training data.
+            seed: of the draw.
+        """
+        return self.kind.native(self.draw(n, given or {}, seed))
+
+    def draw(self, n: int, given: Mapping[str, Any], seed: int) -> Rows:
+        """As `sample`, as rows of values."""
+        conditions = self.conditions(n, given, seed)
+        model = self.role(Samples, "sample")
+        seed_all(torch.device("cpu"), seed)
+        with torch.inference_mode():
+            c = self.given.encode(conditions)
+            parts = [model.sample(Given(part)) for part in c.split(self.chunk)]
+            return Rows(self.space.decode(torch.cat(parts)), conditions)
+
+    def encode(
+        self, where: Where, how: Literal["mean", "sample", "distribution"] = "mean", seed: int = 0
+    ) -> Any:
+        """The codes of observations, (N, D); `distribution` gives (means, standard deviations)."""
+        model = self.role(Encodes, "encode")
+        seed_all(torch.device("cpu"), seed)
+        with torch.inference_mode():
+            codes = [model.encode(b.x, b.given) for b in self.batches(where)]
+            if how == "distribution":
+                return tuple(
+                    torch.cat([getattr(q, k) for q in codes]).numpy() for k in ("mean", "sigma")
+                )
+            return torch.cat([q.mean if how == "mean" else q.sample() for q in codes]).numpy()
+
+    def reconstruct(self, where: Where) -> Any:
+        """Observations encoded and decoded again, in the user's own terms."""
+        return self.kind.native(self.reconstructed(self.source(where)))
+
+    def reconstructed(self, source: Source) -> Rows:
+        """As `reconstruct`, as rows."""
+        model = self.role(Encodes, "reconstruct")
+        decoder = self.role(Decodes, "reconstruct")
+        with torch.inference_mode():
+            seen = [
+                likely(self.space, decoder.decode(model.encode(b.x, b.given).mean, b.given))
+                for b in self.batches(source)
+            ]
+            return Rows(self.space.decode(torch.cat(seen)), source.labels())
+
+    def interpolate(
+        self,
+        where: Where = (),
+        steps: int = 8,
+        pairs: int = 4,
+        path: Path_ = "spherical",
+        given: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ) -> Any:
+        """Observations on the way between pairs, in the user's own terms, pair after pair.
+
+        Args:
+            where: observations to go between, the first to the second and so on; without any,
+                between draws of the prior.
+            steps: observations a pair, both ends included.
+            pairs: at most so many pairs.
+            path: a straight line, or along the sphere, which keeps the length typical.
+            given: conditions that hold on the way.
+            seed: of the draws.
+        """
+        return self.kind.native(self.between(where, steps, pairs, path, given or {}, seed))
+
+    def between(
+        self, where: Where, steps: int, pairs: int, path: Path_, given: Mapping[str, Any], seed: int
+    ) -> Rows:
+        """As `interpolate`, as rows."""
+        decoder = self.role(Decodes, "interpolate")
+        seed_all(torch.device("cpu"), seed)
+        with torch.inference_mode():
+            ends, known = self.ends(where, pairs, given, seed)
+            t = torch.linspace(0, 1, steps)
+            start, end = (ends[i::2].repeat_interleave(steps, 0) for i in (0, 1))
+            z = PATHS[path](start, end, t.repeat(len(ends) // 2).unsqueeze(1))
+            c = known[0::2].repeat_interleave(steps, 0)
+            x = likely(self.space, decoder.decode(z, Given(self.given.encode(c))))
+            return Rows(self.space.decode(x), c)
+
+    def ends(
+        self, where: Where, pairs: int, given: Mapping[str, Any], seed: int
+    ) -> tuple[Tensor, Tensor]:
+        """The codes to go between, (2 P, D), and what is known of each."""
+        if isinstance(where, tuple) and not where:
+            known = self.conditions(2 * pairs, given, seed)
+            prior = self.role(Decodes, "interpolate").prior(Given(self.given.encode(known)))
+            return prior.sample(), known
+        source = self.source(where)
+        if len(source) < 2:
+            raise UserError(
+                "interpolate needs at least two observations; give more, or none to draw them"
+            )
+        rows = whole(source, 2 * min(pairs, len(source) // 2))
+        code = self.role(Encodes, "interpolate between observations").encode(
+            self.space.encode(rows.values), Given(self.given.encode(rows.given))
+        )
+        return code.mean, rows.given
+
+    # How it reads.
+
+    def source(self, where: Where) -> Source:
+        """Other data of the same form: a path, a data set's name, or an object in memory."""
+        if isinstance(where, Source):
+            return where
+        return self.kind.open(locate(where, self.kind.name).where)
+
+    @property
+    def chunk(self) -> int:
+        """Rows that are worked on at once."""
+        return max(1, CHUNK // max(1, self.space.numel))
+
+    def batches(self, where: Where) -> Iterator[Batch]:
+        """Data encoded, some rows at a time."""
+        source = self.source(where)
+        for rows in torch.arange(len(source)).split(self.chunk):
+            yield self.batch(source, rows)
+
+    def batch(self, source: Source, rows: Tensor) -> Batch:
+        """Some rows, encoded."""
+        read = source.read(rows)
+        given = Given(self.given.encode(read.given))
+        return Batch(self.space.encode(read.values), given, rows)
+
+    def conditions(self, n: int, given: Mapping[str, Any], seed: int) -> Tensor:
+        """What is known of n draws, as values (n, G), NaN where unknown."""
+        for name in given:
+            if name not in [field.name for field in self.given.fields]:
+                fields = [field.name for field in self.given.fields]
+                raise UserError(
+                    f"{name!r} is not something this run can be given; {nearest(name, fields)}"
+                )
+        if not given:
+            return self.usual(n, seed)
+        row = [condition(self.given, field.name, given) for field in self.given.fields]
+        return torch.tensor(row, dtype=torch.get_default_dtype()).expand(n, -1)
+
+    def usual(self, n: int, seed: int) -> Tensor:
+        """Conditions as often as they occur in the training data."""
+        known = self.described["known"]
+        if not known["counts"]:
+            return torch.full((n, self.given.size), math.nan)
+        weights = torch.tensor(known["counts"], dtype=torch.float64)
+        chance = torch.Generator().manual_seed(seed)
+        chosen = torch.multinomial(weights, n, replacement=True, generator=chance)
+        rows = [[math.nan if v is None else v for v in row] for row in known["rows"]]
+        return torch.tensor(rows, dtype=torch.get_default_dtype())[chosen]
+
+    # How it shows itself.
+
+    def __repr__(self) -> str:
+        return (
+            f"Run({str(self.path)!r}: {self.recipe['model']['name']}, step {self.record['step']})"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the recipe in short, the last preview, the last numbers."""
+        previews = sorted((self.path / "previews").glob("*.png"))
+        picture = "".join(
+            f'<img src="data:image/png;base64,{base64.b64encode(p.read_bytes()).decode()}">'
+            for p in previews[-1:]
+        )
+        last = "".join(
+            f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>"
+            for tick in self.log[-1:]
+            for k, v in tick.items()
+        )
+        return f"<h4>{html.escape(repr(self))}</h4>{picture}<table>{last}</table>"
+
+
+def condition(given: Space, name: str, values: Mapping[str, Any]) -> float:
+    """One condition as a number; NaN when it is not named."""
+    if name not in values:
+        return math.nan
+    domain, value = given[name].domain, values[name]
+    if not isinstance(domain, Category):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise UserError(f"{name}={value} should be a number") from None
+    if str(value) not in domain.labels:
+        raise UserError(
+            f"{name}={value} does not occur in the training data; "
+            f"{nearest(str(value), domain.labels)}"
+        )
+    return float(domain.labels.index(str(value)))
+
+
+def likely(space: Space, p: Distribution) -> Tensor:
+    """One x for a distribution, without noise: the mean of a picture, else the mode."""
+    return p.mean if len(space.axes) > 1 else p.mode
+
+
+def linear(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """The straight way from a to b."""
+    return torch.lerp(a, b, t)
+
+
+def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """The way along the great circle, lengths interpolated (White 2016, arXiv:1609.04468)."""
+    length = torch.lerp(a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True), t)
+    u, v = (torch.nn.functional.normalize(e, dim=1) for e in (a, b))
+    omega = (u * v).sum(1, keepdim=True).clamp(-1, 1).acos()
+    arc = ((1 - t) * omega).sin() * u + (t * omega).sin() * v
+    straight = torch.lerp(u, v, t)
+    return length * torch.nn.functional.normalize(torch.where(omega < 1e-4, straight, arc), dim=1)
+
+
+PATHS = {"linear": linear, "spherical": spherical}
+
+
+def verbs_of(role: type) -> str:
+    """A role as a verb: what a model that has it does.
+
+    >>> verbs_of(Encodes)
+    'encodes'
+    """
+    return role.__name__.lower()

@@ -1,0 +1,169 @@
+"""Checkpoints that are whole or not there.
+
+A checkpoint is several files that must belong together. Each new one is first written in full
+beside its place, as `NAME.next`, and flushed to the disk; then `state.json`, which names every file
+with its sha256, is replaced in one step: that is the moment the checkpoint exists. The renames that
+follow may be cut short by anything: whoever opens the folder next completes them (`recover`), for
+the hashes say which of two files is meant. The same hashes show a flipped byte.
+
+`weights.safetensors` holds the model, `average.safetensors` its averaged twin, `state.safetensors`
+the moments of the optimisers, `best.safetensors` the weights that were best on held-out data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load as tensors_of
+from safetensors.torch import save as bytes_of
+from torch import Tensor
+
+from twofold.core.errors import UserError
+from twofold.train.loop import State
+
+FORMAT = 1
+RECORD = "state.json"
+
+
+def save(
+    folder: Path, state: State, session: Mapping[str, Any], best: Mapping[str, Tensor]
+) -> None:
+    """Replace the checkpoint of a run; `best` is empty when it has not changed.
+
+    Raises:
+        UserError: the disk is full or cannot be written; the last checkpoint stands.
+    """
+    files = {
+        "weights.safetensors": state.weights,
+        "average.safetensors": state.average,
+        "state.safetensors": state.moments,
+        "best.safetensors": dict(best),
+    }
+    contents = {name: bytes_of(tensors) for name, tensors in files.items() if tensors}
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    record = {
+        "format": FORMAT,
+        "step": state.step,
+        "shown": state.shown,
+        "attempt": state.attempt,
+        "files": known(folder) | hashes,
+        "session": dict(session),
+    }
+    try:
+        for name, data in contents.items():
+            flush(folder / f"{name}.next", data)
+        replace(folder / RECORD, json.dumps(record, indent=1).encode())
+    except OSError as error:
+        for name in contents:
+            with suppress(OSError):
+                (folder / f"{name}.next").unlink(missing_ok=True)
+        raise full(folder, error) from None
+    recover(folder)
+
+
+def load(folder: Path) -> tuple[State, dict[str, Any]]:
+    """The state of the last checkpoint, and what the session kept."""
+    record = read_record(folder)
+    weights, average, moments = (
+        read(folder, name)
+        for name in ("weights.safetensors", "average.safetensors", "state.safetensors")
+    )
+    state = State(record["step"], record["shown"], record["attempt"], weights, average, moments)
+    return state, record["session"]
+
+
+def read(folder: Path, name: str) -> dict[str, Tensor]:
+    """The tensors of one file of a checkpoint; none if the checkpoint has no such file.
+
+    Raises:
+        UserError: the file is missing, or is not the one that was written.
+    """
+    expected = read_record(folder)["files"].get(name)
+    if expected is None:
+        return {}
+    path = folder / name
+    if not path.is_file():
+        raise UserError(f"{path} is missing; copy the whole run folder again")
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != expected:
+        raise UserError(
+            f"{path} is damaged (its sha256 differs); copy it again from where it was trained"
+        )
+    return tensors_of(data)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record of a checkpoint, `state.json`."""
+    recover(folder)
+    record: dict[str, Any] = parse(folder / RECORD)
+    return record
+
+
+def parse(path: Path) -> Any:
+    """A JSON file of a run, of a format that this version knows."""
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} is not there; {path.parent} holds no finished checkpoint"
+        ) from None
+    except ValueError:
+        raise UserError(f"{path} is damaged; copy the run folder again") from None
+    if not isinstance(data, dict) or data.get("format", 0) > FORMAT:
+        raise UserError(
+            f"{path} was written by a newer Twofold; upgrade with pip install -U twofold"
+        )
+    return data
+
+
+def known(folder: Path) -> dict[str, str]:
+    """The hashes of the checkpoint that stands, if one does."""
+    return dict(read_record(folder)["files"]) if (folder / RECORD).is_file() else {}
+
+
+def recover(folder: Path) -> None:
+    """Complete the renames of a checkpoint that exists; drop the leavings of one that does not."""
+    record = json.loads((folder / RECORD).read_bytes()) if (folder / RECORD).is_file() else {}
+    expected = record.get("files", {}) if isinstance(record, dict) else {}
+    for path in sorted(folder.glob("*.safetensors.next")):
+        place = path.with_suffix("")
+        if hashlib.sha256(path.read_bytes()).hexdigest() == expected.get(place.name):
+            path.replace(place)
+        else:
+            path.unlink()
+
+
+def flush(path: Path, data: bytes) -> None:
+    """Write a file and wait until the disk has it."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a file so that its old or its new content is there at any moment, never half of it."""
+    beside = path.with_name(path.name + ".tmp")
+    try:
+        flush(beside, data)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    with suppress(OSError):  # some file systems cannot flush a folder
+        handle = os.open(path.parent, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
+
+
+def full(folder: Path, error: OSError) -> UserError:
+    """What to say when a disk refuses."""
+    return UserError(
+        f"{folder} cannot be written ({error.strerror}); the last checkpoint is whole: "
+        f"make room, then go on with: twofold resume {folder}"
+    )

@@ -1,0 +1,137 @@
+"""In what order observations are shown.
+
+Each epoch is a permutation of the rows, a pure function of (seed, epoch); a batch that reaches past
+the end of one takes its rest from the next, so that every batch has the same size. Balanced
+feeding draws rows with weights inverse to how often their label occurs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from twofold.core.batch import Batch, Given
+from twofold.core.errors import UserError
+from twofold.core.space import Space
+from twofold.data.sources import Memory, Source
+from twofold.train.chance import generator, seed_all
+
+ENCODED_IN_MEMORY = 512 << 20  # bytes of x that are worth keeping
+
+Augment = Callable[[Tensor], Tensor]
+
+
+class Feed:
+    """Batches of a source by position.
+
+    Args:
+        source: the training rows.
+        space, given: how to encode them.
+        batch: rows a batch.
+        seed: of the order.
+        device: where batches go.
+        augment: changes to the values of each batch.
+        balance: show every label equally often.
+        null: the share of rows whose condition is withheld (Ho & Salimans 2022, arXiv:2207.12598).
+
+    Raises:
+        UserError: there are no rows, or no labels to balance.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        space: Space,
+        given: Space,
+        batch: int,
+        seed: int,
+        device: torch.device,
+        augment: tuple[Augment, ...] = (),
+        balance: bool = False,
+        null: float = 0.0,
+    ) -> None:
+        if not len(source):
+            raise UserError("there are no rows to train on; check data.path and data.split")
+        self.source, self.space, self.given = source, space, given
+        self.batch, self.seed, self.device = batch, seed, device
+        self.augment, self.null = augment, null
+        self.weights = balanced(source.labels()) if balance else torch.zeros(0)
+        self.epochs: dict[int, Tensor] = {}
+        self.encoded = self.keep()
+
+    def keep(self) -> tuple[Batch, ...]:
+        """Everything encoded and on the device, when it fits and does not change."""
+        small = 4 * len(self.source) * self.space.numel <= ENCODED_IN_MEMORY
+        if not small or self.augment or not isinstance(self.source, Memory):
+            return ()
+        rows = torch.arange(len(self.source))
+        return (self.encode(rows),)
+
+    def __call__(self, shown: int, part: slice) -> Batch:
+        """The rows in `part` of the batch that starts after `shown` observations."""
+        rows = self.rows(shown)
+        batch = self.fetch(rows[part], shown, part)
+        return self.withhold(batch, shown, part, len(rows)) if self.given.width else batch
+
+    def fetch(self, rows: Tensor, shown: int, part: slice) -> Batch:
+        """Rows from memory, or read, changed and encoded."""
+        for everything in self.encoded:
+            at = rows.to(self.device)
+            given = Given(everything.given.c.index_select(0, at))
+            return Batch(everything.x.index_select(0, at), given, rows)
+        seed_all(self.device, self.seed, shown, part.start, 2)
+        return self.encode(rows)
+
+    def withhold(self, batch: Batch, shown: int, part: slice, rows: int) -> Batch:
+        """Give some rows the null condition; which ones does not depend on the parts."""
+        kept = torch.rand(rows, generator=generator(self.seed, shown, 3))[part] >= self.null
+        c = batch.given.c * kept.to(batch.given.c).unsqueeze(1)
+        return Batch(batch.x, Given(c), batch.rows)
+
+    def encode(self, rows: Tensor) -> Batch:
+        read = self.source.read(rows)
+        values = read.values.to(self.device)
+        for change in self.augment:
+            values = change(values)
+        given = self.given.encode(read.given.to(self.device))
+        return Batch(self.space.encode(values), Given(given), rows)
+
+    def rows(self, shown: int) -> Tensor:
+        """The row numbers of a batch."""
+        if len(self.weights):
+            chance = generator(self.seed, shown, 1)
+            return torch.multinomial(self.weights, self.batch, replacement=True, generator=chance)
+        n = len(self.source)
+        first, start = divmod(shown, n)
+        last = (shown + self.batch - 1) // n
+        orders = [self.order(epoch) for epoch in range(first, last + 1)]
+        line = orders[0] if len(orders) == 1 else torch.cat(orders)
+        return line[start : start + self.batch]
+
+    def order(self, epoch: int) -> Tensor:
+        """The permutation of an epoch; the last few are kept."""
+        if epoch not in self.epochs:
+            for old in [e for e in self.epochs if e < epoch - 1]:
+                del self.epochs[old]
+            self.epochs[epoch] = torch.randperm(
+                len(self.source), generator=generator(self.seed, epoch)
+            )
+        return self.epochs[epoch]
+
+
+def balanced(labels: Tensor) -> Tensor:
+    """A weight a row, inverse to how often its label occurs; (N, G) to (N,).
+
+    Rows of which nothing is known are a label of their own.
+
+    >>> balanced(torch.tensor([[0.0], [0.0], [1.0]]))
+    tensor([0.5000, 0.5000, 1.0000])
+    """
+    if not labels.shape[1]:
+        raise UserError("train.balance needs labels, and this data has none; leave it out")
+    _, inverse, counts = labels.nan_to_num(-1).unique(
+        dim=0, return_inverse=True, return_counts=True
+    )
+    return 1 / counts[inverse]

@@ -1,0 +1,227 @@
+"""A training session: the loop with its ticks, measurements, previews, checkpoints and stops.
+
+A session ends when its steps are done, its time is up, held-out data has not improved for a while,
+or someone asks: Ctrl-C and `kill` let it finish the step, save, and say how to go on. A process
+that is killed outright loses at most the steps since its last checkpoint, and takes exactly those
+again.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from twofold.core.game import Model
+from twofold.train import checkpoint
+from twofold.train.loop import Loop
+from twofold.train.record import Recorder, Tick, memory
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One number from held-out data, by which checkpoints are compared.
+
+    Args:
+        name: of the measure. measure: the number of a model. higher: whether more is better.
+    """
+
+    name: str
+    measure: Callable[[Model], float]
+    higher: bool
+
+    def beats(self, value: float, best: float) -> bool:
+        return math.isnan(best) or (value > best if self.higher else value < best)
+
+
+@dataclass
+class Story:
+    """What a session remembers from checkpoint to checkpoint."""
+
+    seconds: float = 0.0
+    best_name: str = ""
+    best_value: float = math.nan
+    best_step: int = 0
+    waited: int = 0
+    ended: str = ""
+
+
+class Session:
+    """Train a loop in a folder.
+
+    Args:
+        loop: what trains.
+        folder: the run's folder.
+        recorders: who hears the ticks.
+        held_out: how checkpoints are compared; at most one.
+        preview: called with the averaged model and the step, before the first step and at each
+            checkpoint.
+        story: what an earlier session remembered.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        folder: Path,
+        recorders: Sequence[Recorder],
+        held_out: Sequence[HeldOut],
+        preview: Callable[[Model, int], None],
+        story: Story,
+    ) -> None:
+        self.loop, self.folder, self.recorders = loop, folder, recorders
+        self.held_out, self.preview, self.story = held_out, preview, story
+        self.training = loop.training
+        self.sums: dict[str, Tensor] = {}
+        self.counted = 0
+        self.asked = threading.Event()
+        self.best: dict[str, Tensor] = {}
+        self.started = time.monotonic() - story.seconds
+        self.marked = (time.monotonic(), loop.shown)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def run(self) -> str:
+        """Train until there is a reason to stop, and return it in words."""
+        self.story.ended = ""
+        with self.listening():
+            if self.loop.step == 0:
+                self.look()
+                self.save()
+            while not self.loop.done:
+                self.step()
+                if reason := self.reason():
+                    break
+            else:
+                reason = "done"
+            self.end(reason)
+        return reason
+
+    def step(self) -> None:
+        """One step, and what is due after it."""
+        attempt = self.loop.attempt
+        self.note(self.loop.advance())
+        if self.loop.attempt != attempt:
+            self.say(
+                f"gradients were not finite; went back to step {self.loop.good.step}, rate halved"
+            )
+            self.save()  # the attempt is not to be forgotten, or the same trouble comes for ever
+        step, training = self.loop.step, self.training
+        measured = self.measure() if step % training.evaluate == 0 or self.loop.done else {}
+        if step % training.tick == 0 or self.loop.done or measured:
+            self.tick(measured)
+        if step % training.checkpoint == 0 and not self.loop.done:
+            self.look()
+            self.save()
+
+    def reason(self) -> str:
+        """Why to stop now; empty to go on."""
+        if self.loop.world.any(self.asked.is_set()):
+            return "stopped"
+        if self.loop.world.any(self.seconds > 60 * self.training.minutes):
+            return "time is up"
+        if self.story.waited >= self.training.patience:
+            return f"no better {self.story.best_name} for {self.story.waited} evaluations"
+        return ""
+
+    def end(self, reason: str) -> None:
+        """Save for the last time, and close."""
+        self.story.ended = reason
+        self.look()
+        self.save()
+        for recorder in self.recorders:
+            recorder.close()
+
+    def note(self, notes: dict[str, Tensor]) -> None:
+        """Add a step's numbers to the tick's means; tensors stay where they are."""
+        for name, value in notes.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+        self.counted += 1
+
+    def tick(self, measured: dict[str, float]) -> None:
+        """Tell the recorders the means since the last tick."""
+        now, shown = time.monotonic(), self.loop.shown
+        rate = (shown - self.marked[1]) / max(now - self.marked[0], 1e-9)
+        means = {name: total.item() / self.counted for name, total in self.sums.items()}
+        tick: Tick = {
+            "step": self.loop.step,
+            "shown": shown,
+            "seconds": round(self.seconds, 3),
+            "per_second": round(rate, 1),
+            **{name: float(f"{value:.6g}") for name, value in (means | measured).items()},
+            "mem": round(memory(), 3),
+        }
+        for recorder in self.recorders:
+            recorder.tick(tick)
+        self.sums, self.counted, self.marked = {}, 0, (now, shown)
+
+    def say(self, text: str) -> None:
+        for recorder in self.recorders:
+            recorder.say(text)
+
+    def measure(self) -> dict[str, float]:
+        """Measure the averaged model on held-out data, and remember the best."""
+        measured = {}
+        for held_out in self.held_out:
+            value = held_out.measure(self.loop.averaged)
+            measured[held_out.name] = value
+            self.story.waited += 1
+            if math.isfinite(value) and held_out.beats(value, self.story.best_value):
+                self.story.best_name, self.story.best_value = held_out.name, value
+                self.story.best_step, self.story.waited = self.loop.step, 0
+                self.best = {k: v.clone() for k, v in self.loop.averaged.state_dict().items()}
+        return measured
+
+    def look(self) -> None:
+        """Draw a preview; only one process does."""
+        if self.loop.world.first:
+            self.preview(self.loop.averaged, self.loop.step)
+
+    def save(self) -> None:
+        """Write a checkpoint; only one process does."""
+        self.story.seconds = self.seconds
+        state = self.loop.keep()
+        if self.loop.world.first:
+            checkpoint.save(self.folder, state, asdict(self.story), self.best)
+        self.loop.world.wait()
+        self.best = {}
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take Ctrl-C and `kill` as a wish to stop after this step; obey a second at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            self.asked.set()
+            signal.signal(number, before[number])
+
+        before: dict[int, Any] = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+        for number in before:
+            signal.signal(number, ask)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def device_of(name: str) -> torch.device:
+    """The device that `train.device` means."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

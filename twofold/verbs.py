@@ -1,0 +1,571 @@
+"""The public functions, one a verb: the command, the web page and `import twofold` are its skins.
+
+Every function takes what the command takes, under the same names, and returns what a program needs:
+a `Run`, figures, paths. What a verb writes goes where `out` says and never over anything.
+
+>>> import twofold
+>>> sorted(twofold.models())
+['gan', 'vae']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from twofold.core.build import Trust, complete
+from twofold.core.errors import UserError
+from twofold.core.game import Criticises, Decodes, Encodes, Samples, Scores
+from twofold.data import named as sets
+from twofold.data.doctor import Examination, examine
+from twofold.data.kind import Where
+from twofold.data.sources import Rows
+from twofold.measures.measure import Figure, every_measure
+from twofold.models import families
+from twofold.report import card
+from twofold.report import compare as comparison_page
+from twofold.report import run as run_page
+from twofold.runs import measuring
+from twofold.runs.folder import existing, free
+from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
+from twofold.runs.recipe import recipes as packaged_recipes
+from twofold.runs.run import Path_, Run, Weights
+from twofold.runs.training import Material, go_on, material_of, place_of, start
+from twofold.studies import Result, study
+from twofold.studies import studies as every_study
+
+MEASURED = 2048
+"""Observations a side when nothing is said."""
+
+
+# What a fit is of.
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What `fit` was asked for: a recipe's tables, and where the data is."""
+
+    recipe: Table
+    where: Where
+    data: Table
+
+
+def wish(what: Where, recipe: str, model: str, changes: Table) -> tuple[Wish, Examination]:
+    """Read what was asked: a path wins over a recipe's name, a recipe over a data set's."""
+    asked, where = told(what, recipe)
+    named_model = model or changes.get("model", {}).get("name", "")
+    if named_model not in ("", asked.get("model", {}).get("name", named_model)):
+        raise UserError(
+            f"the recipe is for another model than {named_model}; leave one of them out"
+        )
+    data = merged(asked, changes).get("data", {})
+    where = source_of(data, where)
+    options = {k: v for k, v in data.items() if k not in ("name", "path", "split")}
+    examination = examine(where, **options)
+    base = asked if "model" in asked else merged(suggested(examination, named_model), asked)
+    table = merged(base, merged({"model": {"name": model}} if model else {}, changes))
+    return Wish(table, where, {**named(where), **data}), examination
+
+
+def suggested(examination: Examination, model: str) -> Table:
+    """The packaged recipe for a family on this data; of a family without one, only its training."""
+    name = f"{model or 'vae'}-{examination.suggestion.recipe.partition('-')[2]}"
+    if name in packaged_recipes():
+        return load_recipe(name)
+    return {"train": load_recipe(examination.suggestion.recipe).get("train", {})}
+
+
+def told(what: Where, recipe: str) -> tuple[Table, Where]:
+    """The recipe and the data that the first argument and `--recipe` name between them."""
+    is_recipe = isinstance(what, str | Path) and (
+        str(what).endswith(".toml") or (not Path(what).exists() and str(what) in packaged_recipes())
+    )
+    if is_recipe:
+        return merged(load_recipe(str(what)), load_recipe(recipe) if recipe else {}), ""
+    return (load_recipe(recipe) if recipe else {}), what
+
+
+def source_of(data: Mapping[str, Any], where: Where) -> Where:
+    """Where the data is: as given, or as the recipe says."""
+    if not isinstance(where, str) or where:
+        return where
+    if "path" not in data and "name" not in data:
+        raise UserError(
+            "the recipe names no data; add data.name or data.path, or --set data.path=..."
+        )
+    return place_of(data)
+
+
+def named(where: Where) -> Table:
+    """The data's place, for the run's recipe; an object in memory has none."""
+    if not isinstance(where, str | Path):
+        return {}
+    if not Path(where).exists() and str(where) in sets.NAMED:
+        return {"name": str(where)}
+    return {"path": str(Path(where).resolve())}
+
+
+# Training.
+
+
+def fit(
+    what: Where,
+    *,
+    model: str = "",
+    recipe: str = "",
+    set: Sequence[str] = (),
+    from_: str | Path = "",
+    seeds: int = 1,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+    dry_run: bool = False,
+    quiet: bool = False,
+    **data: Any,
+) -> Run:
+    """Train a model into a new run.
+
+    Args:
+        what: a path, the name of a recipe or of a data set, or an array or data frame.
+        model: the family, or the path of a Python file that defines one.
+        recipe: a recipe by name or path, for the data named first.
+        set: settings, such as "model.latent=8" or "train.steps=500".
+        from_: a run to start from.
+        seeds: how many seeds to train; the last run is returned, and the summary stands beside.
+        out: the folder; without it the next numbered one under runs/.
+        trust: the user's own files that may run.
+        dry_run: print the resolved recipe, and train nothing.
+        quiet: nothing on the screen.
+        data: options of the data, as under `data` in a recipe.
+
+    Raises:
+        UserError: anything the user can mend.
+
+    >>> run = fit("digits", set=["train.steps=2", "train.batch=8"], quiet=True)  # doctest: +SKIP
+    """
+    changes = merged(settings(set), {"data": data} if data else {})
+    asked, examination = wish(what, recipe, model, changes)
+    own = [model] if model.endswith(".py") else []
+    trusted = Trust.of([*trust, *own, *own_files(settings(set))])
+    whole = {**asked.data, "split": {**split_defaults(), **asked.data.get("split", {})}}
+    if dry_run:
+        raise DryRun(plan(asked.recipe, whole, trusted).recipe)
+    material = Material.of(examination.kind, examination.source, examination.findings, whole)
+    title = f"{Path(asked.recipe['model']['name']).stem}-{label(whole, what)}"
+    first = int(asked.recipe.get("train", {}).get("seed", 0))
+    runs = [
+        start(
+            merged(asked.recipe, {"train": {"seed": seed}}),
+            whole,
+            material,
+            f"{out}/seed-{seed}" if out and seeds > 1 else out,
+            trust=trusted,
+            warm=from_,
+            title=title if seeds == 1 else f"{title}-seed-{seed}",
+            quiet=quiet,
+        )
+        for seed in range(first, first + seeds)
+    ]
+    if seeds > 1:
+        summarise(runs, material)
+    return runs[-1]
+
+
+def summarise(runs: Sequence[Run], material: Material) -> Path:
+    """Measure every seed; write each figure's mean and interval beside the last run."""
+    by_seed = [measure(run, quiet=True) for run in runs]
+    summary = runs[-1].path / "seeds.json"
+    measuring.keep(summary, measuring.over_seeds(by_seed), {})
+    return summary
+
+
+class DryRun(Exception):
+    """Not an error: the resolved recipe that was asked for, as `recipe`."""
+
+    def __init__(self, recipe: Table) -> None:
+        super().__init__("nothing was trained")
+        self.recipe = recipe
+
+
+def split_defaults() -> Table:
+    """How data is divided when nothing is said."""
+    return {"validation": 0.1, "test": 0.1, "seed": 0}
+
+
+def own_files(changes: Table) -> list[str]:
+    """Python files that the command line itself names: naming them there is trusting them."""
+    inner = [own_files(v) for v in changes.values() if isinstance(v, dict)]
+    here = [v for v in changes.values() if isinstance(v, str) and v.endswith(".py")]
+    return [*here, *(name for names in inner for name in names)]
+
+
+def label(data: Table, what: Where) -> str:
+    """A short name of the data for the run's folder."""
+    return Path(data.get("name") or data.get("path") or type(what).__name__).stem
+
+
+def resume(
+    run: Run | str | Path,
+    *,
+    steps: int = 0,
+    minutes: float = 0.0,
+    data: Where = "",
+    trust: Sequence[str | Path] = (),
+    quiet: bool = False,
+) -> Run:
+    """Go on with a run, exactly as if it had never stopped.
+
+    Args:
+        run: the run.
+        steps: to take in all, where it should be more than the recipe says.
+        minutes: of wall clock in all, likewise.
+        data: where the data is now, when it has moved or was an object in memory.
+        trust: the user's own files that may run.
+        quiet: nothing on the screen.
+    """
+    opened = load(run, trust=trust)
+    changes: Table = {
+        **({"steps": steps} if steps else {}),
+        **({"minutes": minutes} if minutes else {}),
+    }
+    return go_on(opened, material_of(opened, data), changes, quiet)
+
+
+def load(
+    run: Run | str | Path, *, trust: Sequence[str | Path] = (), weights: Weights = "average"
+) -> Run:
+    """Open a run; nothing in its folder is executed.
+
+    Args:
+        run: the path of its folder.
+        trust: files of the user's own that it needs, which may run.
+        weights: `average`, `last`, or `best` on held-out data.
+    """
+    return run if isinstance(run, Run) else Run.open(run, trust, weights)
+
+
+# Using a run.
+
+
+def sample(
+    run: Run | str | Path,
+    n: int = 16,
+    *,
+    given: Mapping[str, Any] | Sequence[str] = (),
+    seed: int = 0,
+    out: str | Path = "",
+    weights: Weights = "average",
+    trust: Sequence[str | Path] = (),
+) -> list[Path]:
+    """Draw observations and write them as native files, an overview first.
+
+    Args:
+        run: the run.
+        n: how many.
+        given: conditions, {"label": 3} or ["label=3"].
+        seed: of the draw: the same seed gives the same files.
+        out: a folder; without it `samples` in the run, numbered when it is taken.
+        weights, trust: as in `load`.
+    """
+    opened = load(run, trust=trust, weights=weights)
+    return written(opened, opened.draw(n, conditions(given), seed), out, "samples")
+
+
+def written(run: Run, rows: Rows, out: str | Path, name: str) -> list[Path]:
+    """Write rows as native files into a folder of their own."""
+    folder = Path(out) if out else free(run.path / name)
+    return run.kind.write(rows, folder)
+
+
+def conditions(given: Mapping[str, Any] | Sequence[str]) -> Mapping[str, Any]:
+    """Conditions from `name=value` pairs."""
+    if isinstance(given, Mapping):
+        return given
+    pairs = [pair.partition("=") for pair in given]
+    for pair in pairs:
+        if not pair[1]:
+            raise UserError(f"--given {pair[0]} should read name=value, such as label=3")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def encode(
+    run: Run | str | Path,
+    data: Where,
+    *,
+    how: Literal["mean", "sample", "distribution"] = "mean",
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Path:
+    """The codes of observations, as an NPZ file with `z` (N, D), or `mean` and `std`.
+
+    Args:
+        run: the run. data: observations of the same form.
+        how: the mean of q(z | x), one draw from it, or its mean and standard deviation.
+        seed: of the draw.
+        out: the file; without it `codes.npz` in the run, numbered when it is taken.
+        trust: as in `load`.
+    """
+    opened = load(run, trust=trust)
+    codes = opened.encode(data, how, seed)
+    arrays = (
+        dict(zip(("mean", "std"), codes, strict=True)) if how == "distribution" else {"z": codes}
+    )
+    path = Path(out) if out else free_npz(opened.path / "codes.npz")
+    if path.exists():
+        raise UserError(f"{path} exists; choose another --out")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, allow_pickle=False, **arrays)
+    return path
+
+
+def free_npz(path: Path) -> Path:
+    """A free file name beside this one."""
+    return free(path.with_suffix("")).with_suffix(".npz") if path.exists() else path
+
+
+def reconstruct(
+    run: Run | str | Path,
+    data: Where,
+    *,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> list[Path]:
+    """Observations encoded and decoded again, as native files.
+
+    Args:
+        run: the run. data: observations of the same form.
+        out: a folder; without it `reconstructions` in the run. trust: as in `load`.
+    """
+    opened = load(run, trust=trust)
+    return written(opened, opened.reconstructed(opened.source(data)), out, "reconstructions")
+
+
+def interpolate(
+    run: Run | str | Path,
+    data: Where = (),
+    *,
+    steps: int = 8,
+    pairs: int = 4,
+    path: Path_ = "spherical",
+    given: Mapping[str, Any] | Sequence[str] = (),
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> list[Path]:
+    """Observations on the way between pairs, as native files.
+
+    Args:
+        run: the run.
+        data: observations to go between, two and two; without any, draws of the prior.
+        steps: observations a pair, both ends included. pairs: at most so many.
+        path: `spherical` or `linear`.
+        given: conditions that hold on the way. seed: of the draws.
+        out: a folder; without it `interpolations` in the run. trust: as in `load`.
+    """
+    opened = load(run, trust=trust)
+    rows = opened.between(data, steps, pairs, path, conditions(given), seed)
+    return written(opened, rows, out, "interpolations")
+
+
+# Measuring.
+
+
+def measure(
+    run: Run | str | Path,
+    *,
+    against: Where = "",
+    measures: Sequence[str] = (),
+    n: int = MEASURED,
+    seed: int = 0,
+    weights: Weights = "average",
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+    quiet: bool = False,
+) -> list[Figure]:
+    """Measure a run on its held-out data, or one folder of files against another.
+
+    Args:
+        run: the run; or, with `against`, data that was drawn somewhere else.
+        against: real data; for a run, instead of its own test split.
+        measures: names of the measures; all that apply when empty.
+        n: observations a side, at most.
+        seed: of every draw.
+        weights, trust: as in `load`.
+        out: a folder for `measures.json` and `report.html`; without it, the run's own.
+        quiet: write no report.
+    """
+    if not isinstance(run, Run) and not (Path(run) / "recipe.toml").is_file():
+        return between_folders(run, against, measures, n, seed, out)
+    opened = load(run, trust=trust, weights=weights)
+    material = material_of(opened, "")
+    real = opened.source(against) if against != "" else material.test
+    split = "given" if against != "" else "test"
+    evidence = measuring.evidence_of_run(opened, material.train, real, n, seed, split)
+    found, refused = measuring.measured(evidence, measures)
+    folder = Path(out) if out else opened.path
+    folder.mkdir(parents=True, exist_ok=True)
+    measuring.keep(folder / "measures.json", found, refused)
+    if not quiet:
+        run_page.write(opened, found, refused, material, folder)
+        card.write(opened, found, folder)
+    return found
+
+
+def between_folders(
+    fake: Where, real: Where, measures: Sequence[str], n: int, seed: int, out: str | Path
+) -> list[Figure]:
+    """Measure drawn files against real ones, without any model."""
+    if real == "":
+        existing(Path(fake))
+        raise UserError(f"{fake} is not a run; to measure it as data, say --against REAL")
+    examination = examine(real)
+    evidence = measuring.evidence_of_folders(
+        examination.kind, examination.kind.open(fake), examination.source, n, seed
+    )
+    found, refused = measuring.measured(evidence, measures)
+    if out:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        measuring.keep(Path(out) / "measures.json", found, refused)
+    return found
+
+
+def compare(
+    *runs: Run | str | Path,
+    n: int = MEASURED,
+    seed: int = 0,
+    out: str | Path = "",
+    again: bool = False,
+    trust: Sequence[str | Path] = (),
+) -> tuple[dict[str, list[Figure]], Path]:
+    """Runs side by side: a figure a row, a run a column, and one page.
+
+    Args:
+        runs: two or more.
+        n, seed: of the measurement, where a run has not been measured.
+        out: the page; without it `comparison.html` beside the first run.
+        again: measure anew.
+        trust: as in `load`.
+    """
+    if len(runs) < 2:
+        raise UserError("compare needs at least two runs; name them one after the other")
+    opened = [load(run, trust=trust) for run in runs]
+    found = {str(run.path): kept_or_measured(run, n, seed, again) for run in opened}
+    page = Path(out) if out else free(opened[0].path.parent / "comparison.html")
+    return found, comparison_page.write(opened, list(found.values()), page)
+
+
+def kept_or_measured(run: Run, n: int, seed: int, again: bool) -> list[Figure]:
+    """The figures that a run has, or new ones."""
+    old = [] if again else measuring.kept(run.path / "measures.json")
+    return old or measure(run, n=n, seed=seed)
+
+
+# Looking.
+
+
+def doctor(data: Where, **options: Any) -> Examination:
+    """What a data set is, what is wrong with it, and which recipe suits it.
+
+    Args:
+        data: a path, a name, or an object in memory.
+        options: of its kind, as under `data` in a recipe.
+    """
+    return examine(data, **options)
+
+
+def models() -> dict[str, dict[str, Any]]:
+    """The families: what each is, what it can do, and its options with their defaults."""
+    roles = {
+        "samples": Samples,
+        "decodes": Decodes,
+        "encodes": Encodes,
+        "scores": Scores,
+        "criticises": Criticises,
+    }
+    return {
+        name: {
+            "about": first_line(family),
+            "can": [word for word, role in roles.items() if issubclass(family, role)],
+            "options": complete(family, {}, SPACES),
+        }
+        for name, family in families().items()
+    }
+
+
+def data() -> dict[str, dict[str, Any]]:
+    """The data sets that have a name: what each is, its licence, and whether it is here."""
+    return {
+        name: {
+            "about": item.what,
+            "licence": item.licence,
+            "home": item.home,
+            "here": sets.is_here(name),
+        }
+        for name, item in sets.NAMED.items()
+    }
+
+
+def recipes() -> dict[str, str]:
+    """The recipes that come with Twofold, each with its first line."""
+    return {
+        name: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
+        for name, path in packaged_recipes().items()
+    }
+
+
+def measures() -> dict[str, str]:
+    """The measures by name, each with what it is."""
+    return {
+        name: first_line(type(measure)) for measure in every_measure() for name in measure.names
+    }
+
+
+def first_line(thing: object) -> str:
+    """The first line of a docstring."""
+    return (thing.__doc__ or "").strip().partition("\n")[0]
+
+
+# Studies and the demonstration.
+
+
+def reproduce(
+    name: str = "",
+    *,
+    budget: Literal["smoke", "cpu", "paper"] = "cpu",
+    seeds: int = 3,
+    out: str | Path = "",
+) -> Result | dict[str, str]:
+    """Run a study: a published claim, ours beside the reported figures.
+
+    Args:
+        name: of the study; without it, the list of them.
+        budget: `smoke` takes seconds, `cpu` at most half an hour, `paper` the publication's own.
+        seeds: how many.
+        out: a folder for the result; without it `runs/studies`.
+    """
+    if not name:
+        return every_study()
+    return study(name).run(budget, seeds, Path(out) if out else Path("runs") / "studies")
+
+
+def demo(*, out: str | Path = "", show: bool = True) -> Path:
+    """Train a VAE and a GAN on real digits, measure, compare, and write one page.
+
+    Args:
+        out: a folder for the runs; without it `runs/demo`, numbered when it is taken.
+        show: open the page in a browser, where there is one.
+    """
+    root = Path(out) if out else free(Path("runs") / "demo")
+    made = [fit("digits", recipe=f"demo-{model}", out=root / model) for model in ("vae", "gan")]
+    for run in made:
+        measure(run, n=720)
+    page = compare(*made, out=root / "report.html")[1]
+    if show:
+        import webbrowser
+
+        webbrowser.open(page.resolve().as_uri())
+    return page
