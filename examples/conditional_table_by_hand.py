@@ -24,7 +24,7 @@ from torch import Tensor
 
 from twofold.core.space import Category, Field, Real, Space
 from twofold.maths.distributions import Normal
-from twofold.maths.divergences import KL
+from twofold.maths.divergences import KL, Code
 from twofold.maths.likelihoods import ObservationSpec
 from twofold.nets.bodies import Dense
 from twofold.nets.decoders import Decoder
@@ -80,7 +80,7 @@ def minus_elbo(q: Encoder, p: Decoder, x: Tensor, c: Tensor) -> Tensor:
     """Distortion and rate, a mean over the rows."""
     posterior, prior = q(x, c), Normal.standard(len(x), LATENT, x)
     z = posterior.rsample()
-    return KL()(posterior, z, prior) - p(z, c).log_prob(x).mean()
+    return KL()(Code(posterior, z, prior)) - p(z, c).log_prob(x).mean()
 
 
 def full(space: Space, x: Tensor) -> Tensor:

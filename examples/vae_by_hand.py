@@ -23,7 +23,7 @@ from torch.nn.functional import pad
 from twofold.core.space import Bounded, Field, Space
 from twofold.maths.bounds import importance_weighted
 from twofold.maths.distributions import Normal
-from twofold.maths.divergences import KL
+from twofold.maths.divergences import KL, Code
 from twofold.maths.likelihoods import ObservationSpec
 from twofold.nets.bodies import Dense
 from twofold.nets.decoders import Decoder
@@ -61,7 +61,7 @@ def terms(q: Encoder, p: Decoder, x: Tensor) -> tuple[Tensor, Tensor]:
     c = x.new_zeros(len(x), 0)
     posterior, prior = q(x, c), Normal.standard(len(x), LATENT, x)
     z = posterior.rsample()
-    return -p(z, c).log_prob(x).mean(), KL()(posterior, z, prior)
+    return -p(z, c).log_prob(x).mean(), KL()(Code(posterior, z, prior))
 
 
 def bound(q: Encoder, p: Decoder, x: Tensor, draws: int) -> Tensor:
