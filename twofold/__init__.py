@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         reproduce,
         resume,
         sample,
+        score,
     )
 
 __version__ = "0.1.0"
@@ -64,6 +65,7 @@ __all__ = [
     "reproduce",
     "resume",
     "sample",
+    "score",
 ]
 
 _FOLDERS = frozenset({"data", "measures", "models", "recipes"})

@@ -18,7 +18,9 @@ from typing import Any, Literal
 import numpy as np
 
 from twofold.apps import imputation
+from twofold.apps import score as scoring
 from twofold.apps.imputation import Filling, Imputed
+from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, complete
 from twofold.core.errors import UserError
 from twofold.core.game import Criticises, Decodes, Encodes, Samples, Scores
@@ -374,6 +376,35 @@ def interpolate(
 
 
 # Jobs.
+
+
+def score(
+    run: Run | str | Path,
+    data: Where,
+    *,
+    rate: float = 0.01,
+    samples: int = 50,
+    labels: str = "",
+    positive: Sequence[str] = (),
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Scored:
+    """Score how abnormal observations are, and where; the threshold never sees them.
+
+    Args:
+        run: the run. data: observations of the same form.
+        rate: false alarms to expect among normal observations.
+        samples: draws of the code a row.
+        labels: a column or field that says what each observation is, to judge the scores by.
+        positive: its texts that are abnormal; without any, those never seen in training.
+        seed: of the draws.
+        out: a folder; without it `scores` in the run, numbered when it is taken.
+        trust: as in `load`.
+    """
+    opened = load(run, trust=trust)
+    asked = Asked(rate, samples, labels, tuple(positive), seed)
+    return scoring.score(opened, data, asked, Path(out) if out else free(opened.path / "scores"))
 
 
 def impute(

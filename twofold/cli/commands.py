@@ -245,6 +245,41 @@ def paths(written: Sequence[Path], json: bool) -> None:
 
 
 @app.command
+def score(
+    run: str,
+    data: str,
+    *,
+    rate: float = 0.01,
+    samples: int = 50,
+    labels: str = "",
+    positive: Annotated[list[str], Parameter(name="--positive", negative="")] = [],
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Score how abnormal observations are, and where; the threshold never sees them.
+
+    Args:
+        run: The run's folder.
+        data: Observations of the same form.
+        rate: False alarms to expect among normal observations.
+        samples: Draws of the code a row.
+        labels: A column or field that says what each observation is, to judge the scores by.
+        positive: A text of it that is abnormal; without any, those never seen in training.
+        seed: Of the draws.
+    """
+    arguments = {"rate": rate, "samples": samples, "labels": labels, "positive": positive}
+    found = verbs().score(run, data, **arguments, seed=seed, out=out, trust=trust)
+    if json:
+        show.as_json(found.to_dict())
+        return
+    if found.figures:
+        show.figures(found.figures)
+    print(found)
+
+
+@app.command
 def impute(
     run: str,
     data: str,
