@@ -128,7 +128,10 @@ TERMS: tuple[Term, ...] = (Likelihood(), Reconstruction(), LatentDistance())
 
 
 class PCA(Term):
-    """The squared distance of x from the plane of the training rows' principal axes."""
+    """The squared distance of x from the plane of the training rows' principal axes.
+
+    As many axes as the code has dimensions, and no more than hold nine tenths of the variance.
+    """
 
     name = "baseline"
 
@@ -136,7 +139,8 @@ class PCA(Term):
         return ""
 
     def learnt(self, model: Model, train: Batch, draws: int) -> Scorer:
-        plane = PPCA.fit(train.x, axes_holding(KEPT, train.x))
+        width = model.latent if isinstance(model, Decodes) else train.x[0].numel()
+        plane = PPCA.fit(train.x, min(width, axes_holding(KEPT, train.x)))
         return lambda batch: (batch.x - plane.reconstruct(batch.x)).flatten(1).square().sum(1)
 
 

@@ -40,6 +40,9 @@ SCALE = (0.5, 0.999)
 INK = ((20, 20, 40), (150, 40, 90), (235, 110, 50), (255, 240, 170))
 
 
+ALARMS = ("found", "abnormal", "false", "normal")
+
+
 @dataclass(frozen=True)
 class Asked:
     """How to score.
@@ -80,6 +83,8 @@ class Scored:
         normal: held-out normal rows that it rests on.
         seen: observations that equal a training row, whose scores flatter.
         figures: how well each score tells abnormal from normal, where that is known.
+        alarms: where it is known, abnormal observations found, abnormal ones in all, normal ones
+            called abnormal, normal ones in all; else zeros.
     """
 
     paths: tuple[Path, ...]
@@ -92,6 +97,7 @@ class Scored:
     normal: int
     seen: int
     figures: tuple[Figure, ...] = ()
+    alarms: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     def __str__(self) -> str:
         return "\n".join([*self.words(), *map(str, self.paths[:2])])
@@ -111,6 +117,12 @@ class Scored:
                 f"{self.normal:,} rows cannot promise the rate of {self.asked:.2%} asked for; hold "
                 "more out"
             )
+        if self.alarms[3]:
+            caught, positives, false, negatives = self.alarms
+            yield (
+                f"by their labels {caught:,} of {positives:,} abnormal observations were found, "
+                f"and {false:,} of {negatives:,} normal ones called abnormal"
+            )
         if self.seen:
             yield f"{self.seen:,} observations were trained on: their scores flatter"
 
@@ -125,6 +137,7 @@ class Scored:
             "rate_asked": self.asked,
             "normal_rows": self.normal,
             "trained_on": self.seen,
+            "alarms": dict(zip(ALARMS, self.alarms, strict=True)),
             "figures": [asdict(figure) for figure in self.figures],
         }
 
@@ -157,6 +170,7 @@ def score(run: Run, where: Where, asked: Asked, out: Path) -> Scored:
         len(normal),
         trained_on(material, source),
         tuple(known.figures(scores, asked.seed)),
+        known.alarms(abnormal),
     )
     write_json(out / "score.json", result.to_dict())
     return result
@@ -223,9 +237,23 @@ class Known:
         ]
         return Subset(source, torch.tensor(rows, dtype=torch.long))
 
+    @property
+    def is_abnormal(self) -> Tensor:
+        """Which observations are known to be abnormal, (N,)."""
+        return torch.tensor([text in self.positive for text in self.texts], dtype=torch.bool)
+
+    def alarms(self, called: Tensor) -> tuple[int, int, int, int]:
+        """Found, abnormal in all, called so without being it, normal in all; zeros if unknown."""
+        if not self.texts:
+            return (0, 0, 0, 0)
+        truth = self.is_abnormal
+        each = (called & truth, truth, called & ~truth, ~truth)
+        found, positives, false, negatives = (int(mask.sum()) for mask in each)
+        return found, positives, false, negatives
+
     def figures(self, scores: Mapping[str, Calibrated], seed: int) -> Iterator[Figure]:
         """AUROC and average precision of each score, beside the baseline's."""
-        is_abnormal = torch.tensor([text in self.positive for text in self.texts], dtype=torch.bool)
+        is_abnormal = self.is_abnormal
         if not is_abnormal.any() or is_abnormal.all():
             return
         for name, statistic in (("auroc", auroc), ("average_precision", average_precision)):
