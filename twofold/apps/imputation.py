@@ -143,7 +143,11 @@ class Imputed:
         )
         head = f"{self.gaps:,} values of {self.rows:,} observations were filled: {listed}{more}"
         lines = [head, f"by {how}", *(line for check in self.checks for line in words(check))]
-        return "\n".join([*lines, *map(str, self.paths)])
+        return "\n".join([*lines, *map(str, self.paths[:8]), *self.others()])
+
+    def others(self) -> list[str]:
+        """How many files are not named."""
+        return [f"and {len(self.paths) - 8:,} more files beside them"] * (len(self.paths) > 8)
 
 
 def words(check: Check) -> Iterator[str]:
