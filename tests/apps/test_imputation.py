@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits, load_wine
 
+import twofold
 from tests.stories.commands import inside, refused, settings
 
 FAST = ["--samples", "20", "--rounds", "6"]
+SMALL = settings("vae", steps=5, batch=32, evaluate=1000)[1::2]
 LABELS = ("red", "dark red", "rosé")
 
 
@@ -149,6 +151,32 @@ def test_a_model_without_an_encoder_is_refused(folder: Path, tmp_path: Path) -> 
     words = ["fit", folder / "wine.csv", "--model", "gan", *small, "--out", tmp_path / "gan"]
     assert inside(*words, "--quiet").status == 0
     refused(inside("impute", tmp_path / "gan", folder / "wine.csv"), "no encoder", "twofold models")
+
+
+@pytest.mark.parametrize("form", ["parquet", "frame"])
+def test_a_frame_keeps_its_types_and_its_numbers(form: str, tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    wine = load_wine()
+    frame = pandas.DataFrame(wine.data[:, :3] / 3, columns=["a", "b", "c"])
+    frame["kind"] = [LABELS[k] for k in wine.target]
+    frame["whole"] = wine.data[:, 12].astype("int64")
+    frame.loc[::5, "b"] = np.nan
+    where = tmp_path / "wine.parquet"
+    frame.to_parquet(where)
+    run = twofold.fit(frame, set=SMALL, out=tmp_path / "run", quiet=True)
+    data = frame if form == "frame" else where
+    if form == "parquet":
+        run = twofold.fit(where, set=SMALL, out=tmp_path / "other", quiet=True)
+    done = twofold.impute(run, data, samples=8, fields=["whole"], out=tmp_path / "out")
+    (path,) = done.paths
+    exact = {"converters": dict.fromkeys("abc", float)}
+    after = pandas.read_parquet(path) if form == "parquet" else pandas.read_csv(path, **exact)
+    assert dict(done.by_field) == {"a": 0, "b": 36, "c": 0, "kind": 0, "whole": 178}
+    known = frame["b"].notna()
+    assert after["whole"].dtype == frame["whole"].dtype
+    assert after[["a", "c"]].equals(frame[["a", "c"]])
+    assert after["b"][known].equals(frame["b"][known])
+    assert not after.isna().any().any()
 
 
 def test_arrays_come_back_bit_for_bit(tmp_path: Path) -> None:

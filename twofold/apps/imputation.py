@@ -31,7 +31,7 @@ from twofold.core.space import Category, Space, Token
 from twofold.data import places
 from twofold.data.doctor import locate
 from twofold.data.kind import Where
-from twofold.data.sources import Rows, whole
+from twofold.data.sources import Memory, Rows, Source, fingerprints, whole
 from twofold.maths import importance
 from twofold.maths.missing import Completer, Completions, Incomplete, completer, incompletable
 from twofold.measures.estimate import Estimate
@@ -92,6 +92,12 @@ class Filled:
     high: Tensor
     draws: tuple[Tensor, ...]
     effective: Tensor
+
+    def parts(self, filling: Filling) -> dict[str, Tensor]:
+        """What is written, by the name of its folder."""
+        ends = {"low": self.low, "high": self.high} if filling.interval else {}
+        copies = {f"draw-{i}": draw for i, draw in enumerate(self.draws, 1)}
+        return {"": self.fill, **ends, **copies}
 
 
 @dataclass(frozen=True)
@@ -177,32 +183,35 @@ def impute(
         raise UserError(f"impute cannot use {run.path}: {reason}; see twofold models")
     kind = run.kind.gappy()
     place = locate(where, kind.name).where
-    rows = whole(kind.open(place))
-    values = rows.values.to(torch.get_default_dtype())
-    gaps = values.isnan() | asked(run.space, fields, values) | masked(run.space, mask, values)
+    rows = opened(kind.open(place))
+    gaps = rows.values.isnan()
+    gaps = gaps | asked(run.space, fields, gaps) | masked(run.space, mask, gaps)
     if not gaps.any() and not check:
-        raise UserError(
-            "nothing is missing in this data; name what to fill with --fields or --mask"
-        )
-    judged = (checked(run, Rows(values, rows.given), filling),) if check else ()
-    found = filled(run, Rows(values.masked_fill(gaps, torch.nan), rows.given), filling)
-    parts = {"": found.fill, "low": found.low, "high": found.high}
-    kept = {name: part for name, part in parts.items() if not name or filling.interval}
-    kept |= {f"draw-{i + 1}": draw for i, draw in enumerate(found.draws)}
+        raise UserError("nothing is missing in this data; name what to fill by --fields or --mask")
     unused(out)
+    judged = (checked(run, rows, filling),) if check else ()
+    found = filled(run, Rows(rows.values.masked_fill(gaps, torch.nan), rows.given), filling)
     paths = [
         path
-        for name, part in kept.items()
-        for path in kind.complete(place, Rows(part, rows.given), gaps, out / name)
+        for name, values in found.parts(filling).items()
+        for path in kind.complete(place, Rows(values, rows.given), gaps, out / name)
     ]
-    by_field = dict(
-        zip(names(run.space), gaps.transpose(0, 1).flatten(1).sum(1).tolist(), strict=True)
-    )
-    chains = any_silent(run.space, gaps)
-    middle = float(found.effective.median()) if len(found.effective) else float("nan")
     return Imputed(
-        tuple(paths), len(rows), int(gaps.sum()), by_field, chains, filling, middle, judged
+        tuple(paths),
+        len(rows),
+        int(gaps.sum()),
+        dict(zip(names(run.space), gaps.transpose(0, 1).flatten(1).sum(1).tolist(), strict=True)),
+        any_silent(run.space, gaps),
+        filling,
+        float(found.effective.median()) if len(found.effective) else float("nan"),
+        judged,
     )
+
+
+def opened(source: Source) -> Rows:
+    """Every row, as numbers that can be missing."""
+    rows = whole(source)
+    return Rows(rows.values.to(torch.get_default_dtype()), rows.given)
 
 
 def unused(out: Path) -> None:
@@ -236,7 +245,7 @@ def any_silent(space: Space, gaps: Tensor) -> bool:
 # Which values are gaps.
 
 
-def asked(space: Space, fields: Sequence[str], values: Tensor) -> Tensor:
+def asked(space: Space, fields: Sequence[str], like: Tensor) -> Tensor:
     """The values of the fields named, as a mask (N, F, *A)."""
     wanted = [name.strip() for text in fields for name in text.split(",") if name.strip()]
     known = [field.name for field in space.fields]
@@ -246,24 +255,23 @@ def asked(space: Space, fields: Sequence[str], values: Tensor) -> Tensor:
     if wanted and set(wanted) == set(known):
         raise UserError("--fields names every field; leave something to fill them from")
     chosen = [field.name in wanted for field in space.fields for _ in range(field.size)]
-    shape = (1, -1, *[1] * (values.dim() - 2))
-    return torch.tensor(chosen).reshape(shape).expand_as(values)
+    return torch.tensor(chosen).reshape(1, -1, *[1] * (like.dim() - 2)).expand_as(like)
 
 
-def masked(space: Space, mask: str | Path, values: Tensor) -> Tensor:
+def masked(space: Space, mask: str | Path, like: Tensor) -> Tensor:
     """The values that a mask file covers, (N, F, *A): an image, white is missing, or an array."""
     if not str(mask):
-        return torch.zeros_like(values, dtype=torch.bool)
+        return torch.zeros_like(like)
     path = Path(mask)
     if not path.is_file():
         raise UserError(f"--mask {path} is not there; give an image or a .npy file")
     cover = torch.from_numpy(array_of(path) if path.suffix == ".npy" else picture_of(path, space))
     try:
-        return cover.broadcast_to(values.shape)
+        return cover.broadcast_to(like.shape)
     except RuntimeError:
         raise UserError(
             f"--mask {path} has the shape {tuple(cover.shape)}, which does not fit observations "
-            f"of {tuple(values.shape[1:])}"
+            f"of {tuple(like.shape[1:])}"
         ) from None
 
 
@@ -344,15 +352,14 @@ def put(values: Tensor, rows: Tensor, new: Tensor, gaps: Tensor) -> None:
 def checked(run: Run, rows: Rows, filling: Filling) -> Check:
     """Hide known values, fill them, and compare, beside simple ways to fill."""
     material = material_of(run, "")
-    train = whole(material.train).values
-    rows = unseen(rows, train)
+    rows = unseen(rows, material.train)
     truth = rows.values
     chance = torch.rand(truth.shape, generator=generator(filling.seed, 11))
     judged = ~truth.isnan() & (chance < HIDDEN)
     hidden = Rows(truth.masked_fill(judged, torch.nan), rows.given)
     level = filling.interval or 0.9
     ours = filled(run, hidden, Filling(**{**vars(filling), "interval": level, "draws": 0}))
-    train = train[:LEARNT].to(truth)
+    train = whole(material.train, LEARNT).values.to(truth)
     ways = {
         "ours": ours.fill,
         "mean or most frequent": column_fill(run.space, train, hidden.values),
@@ -367,10 +374,10 @@ def checked(run: Run, rows: Rows, filling: Filling) -> Check:
     return Check(compared, level, within, len(truth))
 
 
-def unseen(rows: Rows, train: Tensor) -> Rows:
+def unseen(rows: Rows, train: Source) -> Rows:
     """The rows that the model was not trained on: those that equal none of its training rows."""
-    seen = {row.numpy().tobytes() for row in train.to(rows.values)}
-    new = [at for at, row in enumerate(rows.values) if row.numpy().tobytes() not in seen]
+    seen, ours = set(fingerprints(train)), fingerprints(Memory(rows.values, rows.given))
+    new = [at for at, row in enumerate(ours) if row not in seen]
     if not new:
         raise UserError("every row of this data was trained on; --check needs rows that were not")
     return Rows(rows.values[new], rows.given[new])

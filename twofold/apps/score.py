@@ -25,7 +25,7 @@ from twofold.data import pictures, places
 from twofold.data.doctor import examine, locate
 from twofold.data.kind import Where
 from twofold.data.kinds.tables import Tables
-from twofold.data.sources import Source, Subset, whole
+from twofold.data.sources import Source, Subset, fingerprints
 from twofold.maths.ranking import auroc, average_precision
 from twofold.maths.statistics import bootstrap
 from twofold.measures.measure import Figure
@@ -178,9 +178,8 @@ def score(run: Run, where: Where, asked: Asked, out: Path) -> Scored:
 
 def trained_on(material: Material, source: Source) -> int:
     """How many observations equal a training row."""
-    rows = whole(material.train).values
-    seen = {row.numpy().tobytes() for row in rows}
-    return sum(row.numpy().tobytes() in seen for row in whole(source).values.to(rows.dtype))
+    seen = set(fingerprints(material.train))
+    return sum(row in seen for row in fingerprints(source))
 
 
 def empty(out: Path) -> None:
