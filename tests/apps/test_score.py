@@ -148,6 +148,31 @@ def test_a_model_without_a_likelihood_is_refused_with_the_reasons(
     refused(answer, "no likelihood", "no encoder", "twofold models")
 
 
+def test_no_score_sees_the_label(tmp_path: Path) -> None:
+    """A model that is given labels would be told by an unknown one."""
+    images = load_digits().images[:60]
+    for name, label in (("train", "0"), ("a", "0"), ("b", "strange")):
+        for i, image in enumerate(images):
+            path = tmp_path / name / label / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray((image * 15).astype(np.uint8)).save(path)
+    small = settings("vae", steps=20, batch=32, evaluate=1000)
+    made = inside("fit", tmp_path / "train", *small, "--out", tmp_path / "run", "--quiet")
+    assert made.status == 0, made.err
+    for name in ("a", "b"):
+        words = [
+            "score",
+            tmp_path / "run",
+            tmp_path / name,
+            *FAST,
+            "--out",
+            tmp_path / f"out-{name}",
+        ]
+        assert inside(*words).status == 0
+    a, b = (cells(tmp_path / f"out-{name}" / "scores.csv") for name in ("a", "b"))
+    assert [row["score"] for row in a] == [row["score"] for row in b]
+
+
 def test_pictures_get_maps_on_one_scale(tmp_path: Path) -> None:
     digits = load_digits()
     folders = {"train": tmp_path / "train", "new": tmp_path / "new"}

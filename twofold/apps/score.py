@@ -20,12 +20,12 @@ from torch import Tensor
 
 from twofold.apps.anomaly import Calibrated, detector, maps
 from twofold.core.errors import UserError
-from twofold.core.space import Category
+from twofold.core.space import Category, Space
 from twofold.data import pictures, places
 from twofold.data.doctor import examine, locate
 from twofold.data.kind import Where
 from twofold.data.kinds.tables import Tables
-from twofold.data.sources import Source, Subset, fingerprints
+from twofold.data.sources import Rows, Source, Subset, fingerprints
 from twofold.maths.ranking import auroc, average_precision
 from twofold.maths.statistics import bootstrap
 from twofold.measures.measure import Figure
@@ -146,10 +146,11 @@ def score(run: Run, where: Where, asked: Asked, out: Path) -> Scored:
     """Score data and write what was found; see `verbs.score`."""
     material = material_of(run, "")
     known = Known.of(run, where, material, asked)
-    normal = known.normal(material.validation)
-    found = detector(run, material.train, normal, asked.samples, asked.rate, asked.seed)
+    blind = Blind.of(run.given, ("label", asked.labels))
+    train, normal = blind(material.train), blind(known.normal(material.validation))
+    found = detector(run, train, normal, asked.samples, asked.rate, asked.seed)
     place = locate(where, run.kind.name).where
-    source = run.kind.open(place)
+    source = blind(run.kind.open(place))
     if known.texts and len(known.texts) != len(source):
         raise UserError(f"{len(known.texts)} labels do not fit {len(source)} observations")
     raw = found.raw(run, source, asked.samples, asked.seed)
@@ -174,6 +175,44 @@ def score(run: Run, where: Where, asked: Asked, out: Path) -> Scored:
     )
     write_json(out / "score.json", result.to_dict())
     return result
+
+
+@dataclass(frozen=True)
+class Blind:
+    """Hides labels, which are what a score is to find out: an unknown one would betray its row.
+
+    Args:
+        hidden: which columns of what is given, (G,).
+    """
+
+    hidden: Tensor
+
+    @classmethod
+    def of(cls, given: Space, names: Sequence[str]) -> Blind:
+        """Hide the fields of these names."""
+        return cls(torch.tensor([f.name in names for f in given.fields for _ in range(f.size)]))
+
+    def __call__(self, source: Source) -> Source:
+        """The source without them."""
+        return Unlabelled(source, self.hidden) if self.hidden.any() else source
+
+
+@dataclass(frozen=True)
+class Unlabelled(Source):
+    """Rows of another source of which some that is given, `hidden` (G,), is not known."""
+
+    source: Source
+    hidden: Tensor
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read(self, rows: Tensor) -> Rows:
+        found = self.source.read(rows)
+        return Rows(found.values, found.given.masked_fill(self.hidden, torch.nan))
+
+    def labels(self) -> Tensor:
+        return self.source.labels().masked_fill(self.hidden, torch.nan)
 
 
 def trained_on(material: Material, source: Source) -> int:
