@@ -39,6 +39,7 @@ SOURCES = {
     "twofold.data": "Data",
     "twofold.train": "Training",
     "twofold.runs": "Runs",
+    "twofold.apps": "Jobs",
     "twofold.report": "Report",
 }
 FORMULA = re.compile(

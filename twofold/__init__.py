@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         doctor,
         encode,
         fit,
+        impute,
         interpolate,
         load,
         measure,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         reproduce,
         resume,
         sample,
+        score,
     )
 
 __version__ = "0.1.0"
@@ -52,6 +54,7 @@ __all__ = [
     "doctor",
     "encode",
     "fit",
+    "impute",
     "interpolate",
     "load",
     "measure",
@@ -62,6 +65,7 @@ __all__ = [
     "reproduce",
     "resume",
     "sample",
+    "score",
 ]
 
 _FOLDERS = frozenset({"data", "measures", "models", "recipes"})

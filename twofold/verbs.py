@@ -17,6 +17,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from twofold.apps import imputation
+from twofold.apps import score as scoring
+from twofold.apps.imputation import Filling, Imputed
+from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, complete
 from twofold.core.errors import UserError
 from twofold.core.game import Criticises, Decodes, Encodes, Samples, Scores
@@ -369,6 +373,75 @@ def interpolate(
     opened = load(run, trust=trust)
     rows = opened.between(data, steps, pairs, path, conditions(given), seed)
     return written(opened, rows, out, "interpolations")
+
+
+# Jobs.
+
+
+def score(
+    run: Run | str | Path,
+    data: Where,
+    *,
+    rate: float = 0.01,
+    samples: int = 50,
+    labels: str = "",
+    positive: Sequence[str] = (),
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Scored:
+    """Score how abnormal observations are, and where; the threshold never sees them.
+
+    Args:
+        run: the run. data: observations of the same form.
+        rate: false alarms to expect among normal observations.
+        samples: draws of the code a row.
+        labels: a column or field that says what each observation is, to judge the scores by.
+        positive: its texts that are abnormal; without any, those never seen in training.
+        seed: of the draws.
+        out: a folder; without it `scores` in the run, numbered when it is taken.
+        trust: as in `load`.
+    """
+    opened = load(run, trust=trust)
+    asked = Asked(rate, samples, labels, tuple(positive), seed)
+    return scoring.score(opened, data, asked, Path(out) if out else free(opened.path / "scores"))
+
+
+def impute(
+    run: Run | str | Path,
+    data: Where,
+    *,
+    fields: Sequence[str] = (),
+    mask: str | Path = "",
+    samples: int = 100,
+    rounds: int = 20,
+    interval: float = 0.0,
+    draws: int = 0,
+    telling: bool = False,
+    check: bool = False,
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Imputed:
+    """Fill what is missing, given what is there, and write the data completed.
+
+    Args:
+        run: the run. data: observations of the same form, with gaps.
+        fields: treat these as missing too.
+        mask: for images, a picture that is white where they are to be filled; else a `.npy`.
+        samples: draws of the code a row. rounds: of a chain, where the encoder knows no gaps.
+        interval: also write the ends of intervals that hold this share of the draws.
+        draws: also write so many completed copies, each gap drawn.
+        telling: which values are missing tells of the others.
+        check: hide a tenth of the known values, fill them, and say how wrong that is.
+        seed: of all chance.
+        out: a folder; without it `imputed` in the run, numbered when it is taken.
+        trust: as in `load`.
+    """
+    opened = load(run, trust=trust)
+    filling = Filling(samples, rounds, interval, draws, telling, seed)
+    folder = Path(out) if out else free(opened.path / "imputed")
+    return imputation.impute(opened, data, fields, mask, filling, check, folder)
 
 
 # Measuring.

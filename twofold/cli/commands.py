@@ -245,6 +245,80 @@ def paths(written: Sequence[Path], json: bool) -> None:
 
 
 @app.command
+def score(
+    run: str,
+    data: str,
+    *,
+    rate: float = 0.01,
+    samples: int = 50,
+    labels: str = "",
+    positive: Annotated[list[str], Parameter(name="--positive", negative="")] = [],
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Score how abnormal observations are, and where; the threshold never sees them.
+
+    Args:
+        run: The run's folder.
+        data: Observations of the same form.
+        rate: False alarms to expect among normal observations.
+        samples: Draws of the code a row.
+        labels: A column or field that says what each observation is, to judge the scores by.
+        positive: A text of it that is abnormal; without any, those never seen in training.
+        seed: Of the draws.
+    """
+    arguments = {"rate": rate, "samples": samples, "labels": labels, "positive": positive}
+    found = verbs().score(run, data, **arguments, seed=seed, out=out, trust=trust)
+    if json:
+        show.as_json(found.to_dict())
+        return
+    if found.figures:
+        show.figures(found.figures)
+    print(found)
+
+
+@app.command
+def impute(
+    run: str,
+    data: str,
+    *,
+    fields: Annotated[list[str], Parameter(name="--fields", negative="")] = [],
+    mask: str = "",
+    samples: int = 100,
+    rounds: int = 20,
+    interval: float = 0.0,
+    draws: int = 0,
+    telling: Annotated[bool, Parameter(negative="")] = False,
+    check: Annotated[bool, Parameter(negative="")] = False,
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Fill what is missing, given what is there, and write the data completed.
+
+    Args:
+        run: The run's folder.
+        data: Observations of the same form, with gaps.
+        fields: Treat these as missing too, such as age,income.
+        mask: For images, a picture that is white where they are to be filled.
+        samples: Draws of the code a row.
+        rounds: Of a chain, where the encoder knows no gaps.
+        interval: Also write the ends of intervals, such as 0.9.
+        draws: Also write so many completed copies, each gap drawn.
+        telling: Which values are missing tells of the others.
+        check: Hide a tenth of the known values, fill them, and say how wrong that is.
+        seed: Of all chance.
+    """
+    arguments = {"fields": fields, "mask": mask, "samples": samples, "rounds": rounds}
+    more = {"interval": interval, "draws": draws, "telling": telling, "check": check}
+    found = verbs().impute(run, data, **arguments, **more, seed=seed, out=out, trust=trust)
+    show.as_json(found) if json else print(found)
+
+
+@app.command
 def measure(
     run: str,
     *,

@@ -78,6 +78,23 @@ class Kind(ABC):
     def write(self, rows: Rows, out: Path) -> list[Path]:
         """Write rows as native files in a folder, and return them, the overview first."""
 
+    def gappy(self) -> Kind:
+        """The same codec for data in which any value may be missing: it reads NaN there."""
+        return self
+
+    def names(self, where: Where) -> list[str]:
+        """What the user calls each row: its file, its number; none where they have no names."""
+        return []
+
+    def complete(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
+        """Write data again in a folder with some values put in; the others are as they were.
+
+        Args:
+            where: the data. rows: all of its rows, with the values to put in.
+            gaps: which values those are, (N, F, *A).
+        """
+        return self.write(rows, out)
+
     @abstractmethod
     def draw(self, rows: Rows) -> Tensor:
         """Rows as small pictures: (B, 3, h, w) uint8, for previews and reports."""

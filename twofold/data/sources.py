@@ -15,9 +15,10 @@ tensor([[4., 5.],
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from types import MappingProxyType
 
 import torch
@@ -127,3 +128,15 @@ class Subset(Source):
 def whole(source: Source, limit: int = 0) -> Rows:
     """Every row, or the first `limit`."""
     return source.read(torch.arange(min(limit, len(source)) if limit else len(source)))
+
+
+def fingerprints(source: Source, step: int = 1024) -> Iterator[bytes]:
+    """A short hash of the values of every row: equal where the rows are.
+
+    >>> one, two = fingerprints(Memory(torch.ones(2, 3), torch.zeros(2, 0)))
+    >>> one == two
+    True
+    """
+    for rows in torch.arange(len(source)).split(step):
+        for values in source.read(rows).values.float():
+            yield blake2b(values.contiguous().numpy().data, digest_size=12).digest()

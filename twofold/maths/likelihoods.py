@@ -56,6 +56,7 @@ from twofold.core.space import (
 from twofold.maths.distributions import LOG_2PI, Density
 
 Scale = Literal["shared", "predicted", "fixed"]
+CERTAIN = 100.0  # a logit of probability 1, in double precision too
 
 
 class Elementwise(ABC):
@@ -338,6 +339,22 @@ class ObservedField:
         value = self.values.log_prob(shown) * presence
         return (value + self.presence.log_prob(presence)).flatten(1).sum(1)
 
+    def elementwise(self, x: Tensor) -> Tensor:
+        """log p of each value if it is there, (B, size, *A)."""
+        return self.values.log_prob(self.field.split(x)[0])
+
+    def log_presence(self, x: Tensor) -> Tensor:
+        """log p of which values are there, (B,)."""
+        presence = self.field.split(x)[1]
+        if presence is None:
+            return x.new_zeros(len(x))
+        return self.presence.log_prob(presence).flatten(1).sum(1)
+
+    def present(self) -> ObservedField:
+        """The same, every value being there."""
+        sure = torch.full_like(self.presence.logits, CERTAIN)
+        return ObservedField(self.field, self.values, BernoulliValues(sure))
+
     def show(self, values: Tensor, presence: Tensor) -> Tensor:
         """Channels of x: values hidden where they are absent."""
         if not self.field.missing:
@@ -358,6 +375,23 @@ class Observation(Density):
     def by_field(self, x: Tensor) -> dict[str, Tensor]:
         """log p of each field, (B,) each."""
         return {f.field.name: f.log_prob(part) for f, part in self.parts(x)}
+
+    def elementwise(self, x: Tensor) -> Tensor:
+        """log p of each value if it is there, in the shape of the values, (B, F, *A)."""
+        return paste([f.elementwise(part) for f, part in self.parts(x)])
+
+    def log_prob_of(self, x: Tensor, shown: Tensor) -> Tensor:
+        """log p of the values that a mask `shown` (B, F, *A) selects, (B,); not of presence."""
+        each = self.elementwise(x)
+        return torch.where(shown, each, torch.zeros_like(each)).flatten(1).sum(1)
+
+    def log_presence(self, x: Tensor) -> Tensor:
+        """log p of which values are there, (B,); 0 where none can be missing."""
+        return reduce(torch.add, (f.log_presence(part) for f, part in self.parts(x)))
+
+    def present(self) -> Observation:
+        """p(x | z, every value is there): what a missing value would be."""
+        return Observation(tuple(f.present() for f in self.fields))
 
     def parts(self, x: Tensor) -> Iterator[tuple[ObservedField, Tensor]]:
         return zip(self.fields, cut(x, [f.field.width for f in self.fields]), strict=True)

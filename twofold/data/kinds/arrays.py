@@ -148,17 +148,32 @@ class Arrays(Kind):
 
     def native(self, rows: Rows) -> Array:
         """The rows as an array of the input's shape and type."""
-        values = rows.values
-        if self.place == "last":
-            values = values.movedim(1, -1)
-        if self.place == "only":
-            values = values[:, 0]
         dtype = np.dtype(self.dtype)
-        array: Array = values.cpu().numpy()
+        array = self.laid(rows.values)
         if dtype.kind in "iu":
             info = np.iinfo(dtype)
             array = array.astype(np.float64).round().clip(info.min, info.max)
         return array.astype(dtype)
+
+    def laid(self, values: Tensor) -> Array:
+        """Values (B, F, *A), or a mask of them, in the shape of the input."""
+        if self.place == "last":
+            values = values.movedim(1, -1)
+        if self.place == "only":
+            values = values[:, 0]
+        array: Array = values.cpu().numpy()
+        return array
+
+    def complete(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
+        """`completed.npy` in the type and shape of the data, bit for bit where nothing was put."""
+        block = load(where, self.key)
+        whole = np.array(block.rows[:])
+        put = self.laid(gaps).reshape(whole.shape)
+        whole[put] = self.native(rows).reshape(whole.shape)[put]
+        path = places.free_name(places.folder(out), "completed.npy")
+        with places.new(path) as file:
+            np.save(file, whole, allow_pickle=False)
+        return [path]
 
     def write(self, rows: Rows, out: Path) -> list[Path]:
         """`grid.png`, and `samples.npy`, or `samples.npz` with `x` and `y` if there are labels."""

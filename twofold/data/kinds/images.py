@@ -172,6 +172,11 @@ class Images(Kind):
         keep = len(rows) * form.bytes <= KEEP
         return in_memory(streamed, form) if KEPT[self.stream](keep) else streamed
 
+    def names(self, where: Where) -> list[str]:
+        found = found_in(where, self.files)
+        bad = bad_rows(found, self.form) if self.skip_bad else np.zeros(0, np.int64)
+        return [found.name(row) for row in np.setdiff1d(np.arange(len(found)), bad).tolist()]
+
     def native(self, rows: Rows) -> list[Image.Image]:
         """The rows as PIL images."""
         levels = self.form.levels

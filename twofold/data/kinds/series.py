@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -165,6 +165,11 @@ class Series(Kind):
         return Windows.of(
             steps.split(list(recordings.lengths)), self.known(recordings), self.length, self.stride
         )
+
+    def gappy(self) -> Series:
+        """Also end to end, so that no step is in two windows."""
+        channels = tuple(replace(one, missing=True) for one in self.channels)
+        return replace(self, channels=channels, stride=self.length)
 
     def places(self, recordings: Recordings) -> list[int]:
         """Where in a recording each channel of the codec is."""

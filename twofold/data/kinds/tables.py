@@ -19,7 +19,7 @@ are in the Space of what is given, not in that of what is drawn.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, final
@@ -31,9 +31,18 @@ from torch import Tensor
 
 from twofold.core.errors import UserError
 from twofold.core.space import Category, Field, Space
-from twofold.data.columns import Column, Moment, Number, describe, recall
+from twofold.data.columns import Column, Modelled, Moment, Number, describe, recall
 from twofold.data.delimited import write_text
-from twofold.data.frames import Frame, Header, Style, is_table, pandas, read_frame, typed
+from twofold.data.frames import (
+    Frame,
+    Header,
+    Style,
+    is_table,
+    pandas,
+    read_frame,
+    read_parquet,
+    typed,
+)
 from twofold.data.guess import MISSING, Look, blanks, learn, plural
 from twofold.data.kind import Finding, Kind, Where
 from twofold.data.recordings import timeline
@@ -130,8 +139,7 @@ class Tables(Kind):
             UserError: a column that is not there, or a cell that a field which is never missing
                 cannot hold, by row and column.
         """
-        header: Header = "yes" if self.style.header else "no"
-        frame = read_frame(where, self.style.delimiter if self.style.form == "csv" else "", header)
+        frame = self.frame(where)
         found = list(frame.findings)
         values = [self.encoded(frame, c, c.fields[0].missing, found) for c in fielded(self.drawn)]
         given = [self.encoded(frame, c, True, found) for c in fielded(self.known)]
@@ -163,6 +171,37 @@ class Tables(Kind):
             raise UserError(f"{what}, which has no missing cell there; mend it or fit anew")
         cells = plural(int(look.count[strange].sum()), "cell")
         return [Finding("warning", f"{what}; {cells} of the column taken as missing")]
+
+    def gappy(self) -> Tables:
+        columns = (replace(c, missing=True) if isinstance(c, Modelled) else c for c in self.columns)
+        return replace(self, columns=tuple(columns))
+
+    def frame(self, where: Where) -> Frame:
+        """Another table of this form, as text."""
+        header: Header = "yes" if self.style.header else "no"
+        return read_frame(where, self.style.delimiter if self.style.form == "csv" else "", header)
+
+    def names(self, where: Where) -> list[str]:
+        return [str(row) for row in self.frame(where).rows.tolist()]
+
+    def complete(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
+        """`completed.csv`, or `.parquet`: every column of the table, each other cell as it was.
+
+        A text that was never seen in training is no gap: it stays, unless its whole column goes.
+        """
+        frame, columns = self.frame(where), fielded(self.drawn)
+        texts = {cells.name: [cells.texts[i] for i in cells.codes] for cells in frame.columns}
+        put = gaps.cpu().numpy().copy()
+        for at, (column, values) in enumerate(zip(columns, columns_of(rows.values), strict=True)):
+            if not put[:, at].all():
+                put[:, at] &= [t.casefold() in {"", *self.blank} for t in texts[column.name]]
+            put_in(texts[column.name], column.texts(values[put[:, at]]), put[:, at])
+        out.mkdir(parents=True, exist_ok=True)
+        if frame.style.form == "parquet":
+            table = patched(read_parquet(Path(where)), columns, texts, put)
+            return [write_parquet(out / "completed.parquet", table)]
+        write_text(out / "completed.csv", frame.names, [*texts.values()], frame.style)
+        return [out / "completed.csv"]
 
     def settled(self, rows: Rows) -> Rows:
         """Numbers rounded and spikes on their score, as in a file: what measures compare."""
@@ -223,6 +262,30 @@ class Tables(Kind):
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         columns = tuple(recall(column) for column in data["columns"])
         return cls(columns, tuple(data["conditions"]), tuple(data["blank"]), Style(**data["style"]))
+
+
+def put_in(texts: list[str], new: Sequence[str], where: NDArray[np.bool_]) -> None:
+    """Put new texts, in their order, where a mask (N,) says."""
+    for row, text in zip(np.flatnonzero(where).tolist(), new, strict=True):
+        texts[row] = text
+
+
+def patched(
+    table: Any,
+    columns: Sequence[Column],
+    texts: Mapping[str, Sequence[str]],
+    put: NDArray[np.bool_],
+) -> Any:
+    """A pandas frame with the cells marked by `put` (N, F) taken from texts, in its own types."""
+    names = [str(name).strip() for name in table.columns]
+    for at, column in enumerate(columns):
+        rows = np.flatnonzero(put[:, at]).tolist()
+        form = column.clock.format if isinstance(column, Moment) else "mixed"
+        cells = [texts[column.name][row] for row in rows]
+        if cells:
+            new = typed(cells, np.zeros(len(cells), bool), column.dtype, form)
+            table.iloc[rows, names.index(column.name)] = new.to_numpy()
+    return table
 
 
 def fielded(columns: Sequence[Column]) -> list[Column]:

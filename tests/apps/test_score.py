@@ -1,0 +1,200 @@
+"""The job `score` through the command line, on real tables, pictures and beats."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.metrics import roc_auc_score
+
+from tests.stories.commands import inside, refused, settings
+
+TERMS = ["negative_log_likelihood", "reconstruction", "latent_distance", "baseline"]
+FAST = ["--samples", "10"]
+
+
+def cells(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def table(path: Path, rows: np.ndarray) -> Path:
+    """Eight measurements and the diagnosis of some patients of the breast-cancer data."""
+    data = load_breast_cancer()
+    header = [name.replace(" ", "_") for name in data.feature_names[:8]] + ["diagnosis"]
+    lines = [
+        [f"{v:.5g}" for v in data.data[i, :8]] + [str(data.target_names[data.target[i]])]
+        for i in rows
+    ]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *lines])
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on benign patients; the others, benign and malignant, in a file of their own."""
+    root = tmp_path_factory.mktemp("cancer")
+    target = load_breast_cancer().target
+    benign, malignant = np.flatnonzero(target == 1), np.flatnonzero(target == 0)
+    data = table(root / "benign.csv", benign[:250])
+    table(root / "others.csv", np.concatenate([benign[250:], malignant]))
+    small = settings("vae", steps=200, batch=64, evaluate=1000)
+    words = ["--set", "model.latent=3", "--set", 'data.drop=["diagnosis"]']
+    words += ["--set", "data.split.validation=0.3", "--set", "data.split.test=0"]
+    made = inside("fit", data, *small, *words, "--out", root / "run", "--quiet")
+    assert made.status == 0, made.err
+    return root
+
+
+@pytest.fixture(scope="module")
+def scored(folder: Path) -> tuple[Path, str]:
+    out = folder / "scores"
+    words = ["score", folder / "run", folder / "others.csv", "--labels", "diagnosis"]
+    answer = inside(*words, "--rate", "0.05", *FAST, "--out", out)
+    assert answer.status == 0, answer.err
+    return out, answer.out
+
+
+def test_abnormal_patients_are_found_and_the_words_say_how_well(scored: tuple[Path, str]) -> None:
+    out, said = scored
+    told = json.loads((out / "score.json").read_text())
+    figures = {figure["name"]: figure for figure in told["figures"]}
+    rows = cells(out / "scores.csv")
+    truth = [row["label"] == "malignant" for row in rows]
+    for name in ("score", *TERMS[:3]):
+        figure = figures[f"auroc_{name}"]
+        ours = roc_auc_score(truth, [float(row[name]) for row in rows])
+        assert figure["value"] == pytest.approx(ours, abs=1e-4)  # six digits in the file
+        assert figure["low"] < figure["value"] < figure["high"]
+        assert figure["baseline"] > 0.5
+    assert figures["auroc_score"]["value"] > 0.75
+    assert "auroc_score" in said
+    assert "rest on 75 held-out normal rows" in said
+    assert "of 212 abnormal observations were found" in said
+
+
+def test_labels_follow_the_rate_and_the_calibration(scored: tuple[Path, str]) -> None:
+    out, _ = scored
+    told = json.loads((out / "score.json").read_text())
+    rows = cells(out / "scores.csv")
+    assert list(rows[0]) == [
+        "row", "score", "p", "abnormal", *(c for t in TERMS for c in (t, f"p_{t}")), "label",
+    ]  # fmt: skip
+    assert [row["row"] for row in rows[:2]] == ["2", "3"]  # as in the file, whose header is row 1
+    for row in rows:
+        assert all(1 / 76 - 1e-6 <= float(row[c]) <= 1 for c in row if c.startswith("p"))
+        assert (row["abnormal"] == "1") == (float(row["p"]) <= 0.05)
+        assert (row["abnormal"] == "1") == (float(row["score"]) > told["threshold"])
+    by_score = sorted(rows, key=lambda row: float(row["score"]))
+    ps = [float(row["p"]) for row in by_score]
+    assert ps == sorted(ps, reverse=True)
+
+
+def test_the_map_has_a_column_a_field(scored: tuple[Path, str]) -> None:
+    rows = cells(scored[0] / "where.csv")
+    assert len(rows) == 319
+    assert list(rows[0])[:2] == ["row", "mean_radius"]
+    assert len(rows[0]) == 9
+    assert all(np.isfinite(float(v)) for row in rows for v in row.values())
+
+
+def test_a_rate_that_cannot_be_promised_is_said(folder: Path, tmp_path: Path) -> None:
+    words = ["score", folder / "run", folder / "benign.csv", *FAST, "--rate", "0.001"]
+    answer = inside(*words, "--out", tmp_path / "out")
+    assert answer.status == 0, answer.err
+    assert "at most 1.32% are called abnormal" in answer.out
+    assert "75 rows cannot promise the rate of 0.10% asked for" in answer.out
+    assert "175 observations were trained on" in answer.out
+
+
+def test_calibration_leaves_out_what_is_named_abnormal(folder: Path, tmp_path: Path) -> None:
+    """A run on all patients: its held-out malignant ones are not normal rows."""
+    everyone = table(tmp_path / "all.csv", np.arange(200))
+    small = settings("vae", steps=2, batch=64, evaluate=1000)
+    words = ["--set", 'data.drop=["diagnosis"]', "--set", "data.split.validation=0.5"]
+    assert inside("fit", everyone, *small, *words, "--out", tmp_path / "run", "--quiet").status == 0
+    words = ["score", tmp_path / "run", folder / "others.csv", "--labels", "diagnosis", *FAST]
+    refused(inside(*words, "--out", tmp_path / "no"), "--positive")
+    answer = inside(*words, "--positive", "malignant", "--out", tmp_path / "out", "--json")
+    assert answer.status == 0, answer.err
+    normal = json.loads(answer.out)["normal_rows"]
+    assert 25 < normal < 60  # of 100 held-out rows, about half
+
+
+def test_mistakes_are_told(folder: Path, tmp_path: Path) -> None:
+    words = ["score", folder / "run", folder / "others.csv"]
+    refused(inside(*words, "--rate", "5"), "--rate", "0.01")
+    refused(inside(*words, "--positive", "x"), "--labels")
+    refused(inside(*words, "--labels", "diagnoses"), "diagnoses", "diagnosis")
+    refused(inside(*words, "--labels", "diagnosis", "--positive", "x"), "no observation")
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "mine.txt").write_text("mine")
+    refused(inside(*words, *FAST, "--out", taken), "not empty")
+    assert [p.name for p in taken.iterdir()] == ["mine.txt"]
+
+
+def test_a_model_without_a_likelihood_is_refused_with_the_reasons(
+    folder: Path, tmp_path: Path
+) -> None:
+    small = settings("gan", steps=2, batch=16, evaluate=1000)
+    words = ["fit", folder / "benign.csv", "--model", "gan", *small, "--out", tmp_path / "gan"]
+    assert inside(*words, "--quiet").status == 0
+    answer = inside("score", tmp_path / "gan", folder / "benign.csv")
+    refused(answer, "no likelihood", "no encoder", "twofold models")
+
+
+def test_no_score_sees_the_label(tmp_path: Path) -> None:
+    """A model that is given labels would be told by an unknown one."""
+    images = load_digits().images[:60]
+    for name, label in (("train", "0"), ("a", "0"), ("b", "strange")):
+        for i, image in enumerate(images):
+            path = tmp_path / name / label / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray((image * 15).astype(np.uint8)).save(path)
+    small = settings("vae", steps=20, batch=32, evaluate=1000)
+    made = inside("fit", tmp_path / "train", *small, "--out", tmp_path / "run", "--quiet")
+    assert made.status == 0, made.err
+    for name in ("a", "b"):
+        words = [
+            "score",
+            tmp_path / "run",
+            tmp_path / name,
+            *FAST,
+            "--out",
+            tmp_path / f"out-{name}",
+        ]
+        assert inside(*words).status == 0
+    a, b = (cells(tmp_path / f"out-{name}" / "scores.csv") for name in ("a", "b"))
+    assert [row["score"] for row in a] == [row["score"] for row in b]
+
+
+def test_pictures_get_maps_on_one_scale(tmp_path: Path) -> None:
+    digits = load_digits()
+    folders = {"train": tmp_path / "train", "new": tmp_path / "new"}
+    for i, (image, label) in enumerate(zip(digits.images[:120], digits.target[:120], strict=True)):
+        part = "new" if label in (1, 7) else "train"
+        path = folders[part] / str(label) / f"{i:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((image * 15).astype(np.uint8)).save(path)
+    Image.fromarray((digits.images[0] * 15).astype(np.uint8)).save(path)  # a zero, as a new one
+    small = settings("vae", steps=50, batch=32, evaluate=1000)
+    made = inside("fit", folders["train"], *small, "--out", tmp_path / "run", "--quiet")
+    assert made.status == 0, made.err
+    answer = inside("score", tmp_path / "run", folders["new"], *FAST, "--out", tmp_path / "out")
+    assert answer.status == 0, answer.err
+    names = [row["row"] for row in cells(tmp_path / "out" / "scores.csv")]
+    assert names == sorted(
+        str(p.relative_to(folders["new"])) for p in folders["new"].rglob("*.png")
+    )
+    maps = sorted((tmp_path / "out" / "where").iterdir())
+    assert [path.stem.partition("-")[2] for path in maps] == [Path(name).stem for name in names]
+    with Image.open(maps[0]) as heat:
+        assert heat.size == (8, 8)
+    with np.load(tmp_path / "out" / "where.npz") as raw:
+        assert raw["where"].shape == (len(names), 1, 8, 8)
+    assert (tmp_path / "out" / "most-abnormal.png").is_file()

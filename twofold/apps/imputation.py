@@ -1,0 +1,392 @@
+r"""Imputation: gaps in data are filled by what the model says of them, given what is there.
+
+Every missing value of the data, and every value that is declared missing, is completed by
+`maths/missing.py`: weighted draws where the encoder knows gaps, chains where it does not. From the
+K draws of a row come
+
+* the **fill**: $E[x_m \mid x_o]$ of a number, the most probable category;
+* the **interval**: quantiles of draws of $p(x_m \mid x_o)$, at $(1 \mp \text{level}) / 2$;
+* **multiple imputation**: M completed copies of the data, each gap a draw of $p(x_m \mid x_o)$
+  (sampling importance resampling), so that what is estimated from them can carry the uncertainty
+  of the gaps (Rubin 1987).
+
+What was observed is written back as it was, bit for bit. `check` hides known values, fills them and
+says how wrong that is, beside simple ways to fill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from twofold.core.batch import Given
+from twofold.core.errors import UserError, nearest
+from twofold.core.space import Category, Space, Token
+from twofold.data import places
+from twofold.data.doctor import locate
+from twofold.data.kind import Where
+from twofold.data.sources import Memory, Rows, Source, fingerprints, whole
+from twofold.maths import importance
+from twofold.maths.missing import Completer, Completions, Incomplete, completer, incompletable
+from twofold.measures.estimate import Estimate
+from twofold.measures.imputing import (
+    Errors,
+    column_fill,
+    errors,
+    regressible,
+    regression_fill,
+)
+from twofold.measures.reconstruction import Tally, pooled
+from twofold.runs.run import CHUNK, Run
+from twofold.runs.training import material_of
+from twofold.train.chance import generator, seed_all
+
+HIDDEN = 0.1
+"""The share of known values that a check hides."""
+LEARNT = 5000
+"""Training rows that the simple ways to fill learn from, at most."""
+
+
+@dataclass(frozen=True)
+class Filling:
+    """How gaps are filled.
+
+    Args:
+        samples: K, weighted draws or chains a row.
+        rounds: of each chain, where the encoder knows no gaps.
+        interval: the share of draws between low and high; 0 for no intervals.
+        draws: M, completed copies; 0 for none.
+        telling: which values are missing tells of the others (not missing at random).
+        seed: of all chance.
+    """
+
+    samples: int = 100
+    rounds: int = 20
+    interval: float = 0.0
+    draws: int = 0
+    telling: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.interval < 1:
+            raise UserError(f"--interval {self.interval} is no share; say 0.9 for nine in ten")
+        if self.samples < 1 or self.rounds < 1 or self.draws < 0:
+            raise UserError("--samples and --rounds must be at least 1, and --draws not negative")
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Values (N, F, *A) without a gap: the fill, the ends of its interval, and copies of draws.
+
+    `effective` has, for each row with a gap, how many equal draws its K were worth.
+    """
+
+    fill: Tensor
+    low: Tensor
+    high: Tensor
+    draws: tuple[Tensor, ...]
+    effective: Tensor
+
+    def parts(self, filling: Filling) -> dict[str, Tensor]:
+        """What is written, by the name of its folder."""
+        ends = {"low": self.low, "high": self.high} if filling.interval else {}
+        copies = {f"draw-{i}": draw for i, draw in enumerate(self.draws, 1)}
+        return {"": self.fill, **ends, **copies}
+
+
+@dataclass(frozen=True)
+class Check:
+    """Known values that were hidden and filled again.
+
+    Args:
+        ways: ours, then the simple ones.
+        inside: the share of hidden numbers inside our interval of `level`.
+        rows: observations that were looked at, none of which was trained on.
+    """
+
+    ways: tuple[Errors, ...]
+    level: float
+    inside: Estimate
+    rows: int
+
+
+@dataclass(frozen=True)
+class Imputed:
+    """What `impute` did.
+
+    Args:
+        paths: what was written, the fill first.
+        rows, gaps: observations, and values that were filled, `by_field`.
+        chains: whether gaps were filled by chains, as the encoder does not know them.
+        effective: of the weighted draws of a row, the median over rows with gaps.
+        checks: how wrong it is, where that was asked; one or none.
+    """
+
+    paths: tuple[Path, ...]
+    rows: int
+    gaps: int
+    by_field: dict[str, int]
+    chains: bool
+    filling: Filling
+    effective: float
+    checks: tuple[Check, ...] = ()
+
+    def __str__(self) -> str:
+        found = {name: count for name, count in self.by_field.items() if count}
+        listed = ", ".join(f"{name} {count:,}" for name, count in list(found.items())[:12])
+        more = f" and {len(found) - 12} more" if len(found) > 12 else ""
+        how = (
+            f"chains of {self.filling.rounds} rounds, {self.filling.samples} a row"
+            if self.chains
+            else f"{self.filling.samples} weighted draws a row, worth {self.effective:.0f} equal "
+            "ones (median)"
+        )
+        head = f"{self.gaps:,} values of {self.rows:,} observations were filled: {listed}{more}"
+        lines = [head, f"by {how}", *(line for check in self.checks for line in words(check))]
+        return "\n".join([*lines, *map(str, self.paths[:8]), *self.others()])
+
+    def others(self) -> list[str]:
+        """How many files are not named."""
+        return [f"and {len(self.paths) - 8:,} more files beside them"] * (len(self.paths) > 8)
+
+
+def words(check: Check) -> Iterator[str]:
+    """A check in sentences."""
+    yield f"checked by hiding known values of {check.rows:,} rows that were not trained on:"
+    for way in check.ways:
+        numbers = f"error {way.rmse.value:.3f} ({way.rmse.low:.3f} … {way.rmse.high:.3f}) standard "
+        numbers += f"deviations over {way.numbers:,} numbers"
+        labels = f"{way.wrong.value:.1%} of {way.categories:,} categories wrong"
+        said = [numbers] * (way.numbers > 0) + [labels] * (way.categories > 0)
+        yield f"  {way.way:<28} {'; '.join(said)}"
+    if check.ways[0].numbers:
+        yield f"  {check.inside.value:.1%} of the numbers lie in our {check.level:.0%} intervals"
+
+
+def impute(
+    run: Run,
+    where: Where,
+    fields: Sequence[str],
+    mask: str | Path,
+    filling: Filling,
+    check: bool,
+    out: Path,
+) -> Imputed:
+    """Fill the gaps of data and write them completed; see `verbs.impute`."""
+    if reason := incompletable(run.model, run.space, run.given):
+        raise UserError(f"impute cannot use {run.path}: {reason}; see twofold models")
+    kind = run.kind.gappy()
+    place = locate(where, kind.name).where
+    rows = opened(kind.open(place))
+    gaps = rows.values.isnan()
+    gaps = gaps | asked(run.space, fields, gaps) | masked(run.space, mask, gaps)
+    if not gaps.any() and not check:
+        raise UserError("nothing is missing in this data; name what to fill by --fields or --mask")
+    unused(out)
+    judged = (checked(run, rows, filling),) if check else ()
+    found = filled(run, Rows(rows.values.masked_fill(gaps, torch.nan), rows.given), filling)
+    paths = [
+        path
+        for name, values in found.parts(filling).items()
+        for path in kind.complete(place, Rows(values, rows.given), gaps, out / name)
+    ]
+    return Imputed(
+        tuple(paths),
+        len(rows),
+        int(gaps.sum()),
+        dict(zip(names(run.space), gaps.transpose(0, 1).flatten(1).sum(1).tolist(), strict=True)),
+        any_silent(run.space, gaps),
+        filling,
+        float(found.effective.median()) if len(found.effective) else float("nan"),
+        judged,
+    )
+
+
+def opened(source: Source) -> Rows:
+    """Every row, as numbers that can be missing."""
+    rows = whole(source)
+    return Rows(rows.values.to(torch.get_default_dtype()), rows.given)
+
+
+def unused(out: Path) -> None:
+    """A folder that results may go to: new, or empty."""
+    if places.folder(out) and any(out.iterdir()):
+        raise UserError(f"{out} is not empty; choose another --out")
+
+
+def names(space: Space) -> list[str]:
+    """A name for each value of the space: the field's, numbered where it has several."""
+    return [
+        field.name if field.size == 1 else f"{field.name}_{i}"
+        for field in space.fields
+        for i in range(field.size)
+    ]
+
+
+def labelled(space: Space) -> Tensor:
+    """Which values are categories, (F,): they have no interval, and keep their fill."""
+    return torch.tensor(
+        [isinstance(f.domain, Category | Token) for f in space.fields for _ in range(f.size)]
+    )
+
+
+def any_silent(space: Space, gaps: Tensor) -> bool:
+    """Whether some gap is in a field that has no presence channel."""
+    silent = torch.tensor([not field.missing for field in space.fields for _ in range(field.size)])
+    return bool(gaps[:, silent].any())
+
+
+# Which values are gaps.
+
+
+def asked(space: Space, fields: Sequence[str], like: Tensor) -> Tensor:
+    """The values of the fields named, as a mask (N, F, *A)."""
+    wanted = [name.strip() for text in fields for name in text.split(",") if name.strip()]
+    known = [field.name for field in space.fields]
+    for name in wanted:
+        if name not in known:
+            raise UserError(f"--fields {name}: there is no such field; {nearest(name, known)}")
+    if wanted and set(wanted) == set(known):
+        raise UserError("--fields names every field; leave something to fill them from")
+    chosen = [field.name in wanted for field in space.fields for _ in range(field.size)]
+    return torch.tensor(chosen).reshape(1, -1, *[1] * (like.dim() - 2)).expand_as(like)
+
+
+def masked(space: Space, mask: str | Path, like: Tensor) -> Tensor:
+    """The values that a mask file covers, (N, F, *A): an image, white is missing, or an array."""
+    if not str(mask):
+        return torch.zeros_like(like)
+    path = Path(mask)
+    if not path.is_file():
+        raise UserError(f"--mask {path} is not there; give an image or a .npy file")
+    cover = torch.from_numpy(array_of(path) if path.suffix == ".npy" else picture_of(path, space))
+    try:
+        return cover.broadcast_to(like.shape)
+    except RuntimeError:
+        raise UserError(
+            f"--mask {path} has the shape {tuple(cover.shape)}, which does not fit observations "
+            f"of {tuple(like.shape[1:])}"
+        ) from None
+
+
+def array_of(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    try:
+        return np.load(path, allow_pickle=False) != 0
+    except ValueError as error:
+        raise UserError(
+            f"--mask {path} cannot be read ({error}); save an array of 0 and 1"
+        ) from None
+
+
+def picture_of(path: Path, space: Space) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Where a picture, brought to the size of the observations, is bright."""
+    if len(space.axes) != 2:
+        raise UserError(
+            "--mask takes a picture for images only; name --fields, or give a .npy file"
+        )
+    try:
+        picture = Image.open(path).convert("L")
+    except OSError:
+        raise UserError(f"--mask {path} is no picture that can be read; save it as PNG") from None
+    height, width = space.axes
+    small = picture.resize((width, height), Image.Resampling.NEAREST)
+    return np.array(small) > 127
+
+
+# Filling.
+
+
+def filled(run: Run, rows: Rows, filling: Filling) -> Filled:
+    """Every gap (NaN) of the rows filled; rows without one stay as they are."""
+    seed_all(torch.device("cpu"), filling.seed)
+    fill = completer(run.model, filling.samples, filling.rounds, filling.telling)
+    values, gaps = rows.values, rows.values.isnan()
+    parts = {name: values.clone() for name in ("fill", "low", "high")}
+    copies = [values.clone() for _ in range(filling.draws)]
+    effective = []
+    holed = gaps.flatten(1).any(1).nonzero()[:, 0]
+    with torch.inference_mode():
+        for some in holed.split(max(1, CHUNK // (filling.samples * max(1, run.space.numel)))):
+            found = complete(run, fill, Rows(values[some], rows.given[some]))
+            effective.append(found.effective)
+            news = {"fill": found.mean, **ends(found, filling.interval)}
+            for name, x in news.items():
+                put(parts[name], some, run.space.decode(x), gaps)
+            for copy in copies:
+                put(copy, some, run.space.decode(found.sample()), gaps)
+    for end in ("low", "high"):
+        parts[end][:, labelled(run.space)] = parts["fill"][:, labelled(run.space)]
+    worth = torch.cat(effective) if effective else torch.zeros(0)
+    return Filled(parts["fill"], parts["low"], parts["high"], tuple(copies), worth)
+
+
+def complete(run: Run, fill: Completer, rows: Rows) -> Completions:
+    """What the model says of some rows."""
+    given = Given(run.given.encode(rows.given))
+    return fill(Incomplete.of(run.space, rows.values), given)
+
+
+def ends(found: Completions, interval: float) -> dict[str, Tensor]:
+    """x at both ends of the interval, (B, C, *A) each."""
+    if not interval:
+        return {}
+    draws = found.draws()
+    tails = {"low": (1 - interval) / 2, "high": (1 + interval) / 2}
+    return {name: importance.quantile(found.log_w, draws, tail) for name, tail in tails.items()}
+
+
+def put(values: Tensor, rows: Tensor, new: Tensor, gaps: Tensor) -> None:
+    """Put new values into the gaps of some rows, in place."""
+    values[rows] = torch.where(gaps[rows], new.to(values), values[rows])
+
+
+# Checking.
+
+
+def checked(run: Run, rows: Rows, filling: Filling) -> Check:
+    """Hide known values, fill them, and compare, beside simple ways to fill."""
+    material = material_of(run, "")
+    rows = unseen(rows, material.train)
+    truth = rows.values
+    chance = torch.rand(truth.shape, generator=generator(filling.seed, 11))
+    judged = ~truth.isnan() & (chance < HIDDEN)
+    hidden = Rows(truth.masked_fill(judged, torch.nan), rows.given)
+    level = filling.interval or 0.9
+    ours = filled(run, hidden, Filling(**{**vars(filling), "interval": level, "draws": 0}))
+    train = whole(material.train, LEARNT).values.to(truth)
+    ways = {
+        "ours": ours.fill,
+        "mean or most frequent": column_fill(run.space, train, hidden.values),
+    }
+    if regressible(run.space):
+        ways["iterated ridge regression"] = regression_fill(run.space, train, hidden.values)
+    compared = tuple(
+        errors(way, run.space, truth, guess, judged, train, filling.seed)
+        for way, guess in ways.items()
+    )
+    within = inside(run.space, truth, ours, judged, filling.seed)
+    return Check(compared, level, within, len(truth))
+
+
+def unseen(rows: Rows, train: Source) -> Rows:
+    """The rows that the model was not trained on: those that equal none of its training rows."""
+    seen, ours = set(fingerprints(train)), fingerprints(Memory(rows.values, rows.given))
+    new = [at for at, row in enumerate(ours) if row not in seen]
+    if not new:
+        raise UserError("every row of this data was trained on; --check needs rows that were not")
+    return Rows(rows.values[new], rows.given[new])
+
+
+def inside(space: Space, truth: Tensor, ours: Filled, judged: Tensor, seed: int) -> Estimate:
+    """The share of judged numbers that lie in their interval."""
+    judged = judged & ~labelled(space).reshape(1, -1, *[1] * (truth.dim() - 2))
+    within = (ours.low <= truth) & (truth <= ours.high)
+    if not judged.any():
+        return Estimate(float("nan"), float("nan"), float("nan"))
+    return pooled([Tally.of(within.double(), judged)], seed)
