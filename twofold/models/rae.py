@@ -31,14 +31,16 @@ from twofold.core.game import Decodes, Encodes, Model, Progress, Turn
 from twofold.core.space import Space
 from twofold.maths.distributions import Density, Dirac
 from twofold.maths.likelihoods import Likelihood, Observation, ObservationSpec
+from twofold.nets import expost
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.critics import advance
 from twofold.nets.decoders import Decoder
+from twofold.nets.expost import DrawnAfter, OfCodes
 from twofold.nets.priors import Gmm
 from twofold.nets.regularisers import L2, Regulariser
 
 
-class RAE(Model, Decodes, Encodes):
+class RAE(Model, Decodes, Encodes, DrawnAfter):
     """The regularised autoencoder of a Space.
 
     Args:
@@ -48,7 +50,8 @@ class RAE(Model, Decodes, Encodes):
         likelihood: likelihoods to prefer where they fit the data; each other domain has its own.
         beta: β, of half the squared length of the code.
         regulariser: λ L_REG.
-        mixture: the mixture of Gaussians that follows the codes.
+        mixture: the mixture of Gaussians that follows the codes while they are learnt.
+        density: what is fitted to them when training ends, and drawn from.
 
     >>> from twofold.core.space import Field, Real
     >>> rae = RAE(Space((Field("a", Real()), Field("b", Real()))), Space(), latent=2)
@@ -67,9 +70,10 @@ class RAE(Model, Decodes, Encodes):
         beta: float = 0.01,
         regulariser: Regulariser = L2(),
         mixture: Gmm = Gmm(),
+        density: OfCodes = expost.Gmm(),
     ) -> None:
         super().__init__(space, given)
-        self.latent, self.beta, self.regulariser = latent, beta, regulariser
+        self.latent, self.beta, self.regulariser, self.density = latent, beta, regulariser, density
         self.E = encoder.down(space, given, latent)
         self.p = Decoder(decoder, latent, given, ObservationSpec(space, likelihood))
         self.regulariser.prepare(self.p)
