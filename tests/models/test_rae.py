@@ -15,7 +15,10 @@ pytestmark = pytest.mark.usefixtures("float64")
 SPACE = Space((Field("v", Real(), 3),))
 
 
-def rae(regulariser: Regulariser = L2(), depth: int = 1, **options: object) -> RAE:
+SLIGHT = L2()
+
+
+def rae(regulariser: Regulariser = SLIGHT, depth: int = 1, **options: object) -> RAE:
     torch.manual_seed(0)
     dense = Dense(8, depth)
     squared = (SquaredError(),)

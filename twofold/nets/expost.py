@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
-from pydantic import PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from twofold.core.build import Part
@@ -163,7 +163,7 @@ class Vamp(ExPost):
             )
         order = some(len(train), self.most, seed)
         sizes = sorted({max(1, len(order) * share // 8) for share in (1, 4, 8)})
-        return best([self.of(train, order[:size]) for size in sizes], validation)
+        return best([self.of(train, order[:size]) for size in sizes], validation, seed)
 
     def of(self, train: Codes, rows: Tensor) -> Bank:
         chosen = train[rows]
@@ -193,7 +193,7 @@ class Bank(Fitted):
 
     @property
     def words(self) -> str:
-        conditions, counts = self.c.unique(dim=0, return_counts=True)
+        conditions, counts = occurring(self.c)
         low, high = int(counts.min()), int(counts.max())
         number = f"{low}" if low == high else f"{low} to {high}"
         gaussians = f"{number} Gaussian{'s' * (high > 1)}"
@@ -251,7 +251,7 @@ def by_condition(train: Codes, validation: Codes) -> Iterator[tuple[Tensor, Tens
     if not separate(train.c):
         yield torch.zeros_like(train.c[0]), train.z, validation.z
         return
-    for c in train.c.unique(dim=0):
+    for c in occurring(train.c)[0]:
         z, held = (codes.z[(codes.c == c).all(1)] for codes in (train, validation))
         few = len(held) < FEWEST // 5
         yield (c, z[len(z) // 5 :], z[: len(z) // 5]) if few else (c, z, held)
@@ -259,8 +259,15 @@ def by_condition(train: Codes, validation: Codes) -> Iterator[tuple[Tensor, Tens
 
 def separate(c: Tensor) -> bool:
     """Whether conditions are few, and each has codes enough for a density of its own."""
-    counts = c.unique(dim=0, return_counts=True)[1]
+    counts = occurring(c)[1]
     return len(counts) <= CONDITIONS and int(counts.min()) >= FEWEST
+
+
+def occurring(c: Tensor) -> tuple[Tensor, Tensor]:
+    """The conditions that occur in c (N, G), each once, and how often."""
+    beside = torch.cat([c, c.new_zeros(len(c), 1)], 1)  # conditions of no numbers are one condition
+    rows, counts = beside.unique(dim=0, return_counts=True)
+    return rows[:, :-1], counts
 
 
 def doublings(most: int) -> list[int]:
@@ -304,15 +311,16 @@ class Flow(OfCodes):
 
     Args:
         transforms, width: of its layers.
-        steps: of training, at most; a quarter of them is tried as well.
+        steps: of training, at most; a quarter of them is tried as well. lr: its rate.
     """
 
     transforms: PositiveInt = 3
     width: PositiveInt = 64
     steps: PositiveInt = 1000
+    lr: PositiveFloat = 1e-3
 
     def fit(self, train: Codes, validation: Codes, seed: int) -> Fitted:
-        return trained(self, train, validation, self.steps, seed)
+        return trained(self, train, validation, seed)
 
     def build(self, tensors: Mapping[str, Tensor], latent: int, given: int) -> FlowOfCodes:
         return restored(FlowOfCodes(latent, given, self), tensors)
@@ -341,17 +349,18 @@ class TwoStage(OfCodes):
 
     Args:
         width, depth: of its hidden layers.
-        steps: of training, at most; a quarter of them is tried as well.
+        steps: of training, at most; a quarter of them is tried as well. lr: its rate.
         draws: of u for a likelihood, which is a lower bound.
     """
 
     width: PositiveInt = 256
     depth: PositiveInt = 2
     steps: PositiveInt = 3000
+    lr: PositiveFloat = 1e-3
     draws: PositiveInt = 16
 
     def fit(self, train: Codes, validation: Codes, seed: int) -> Fitted:
-        return trained(self, train, validation, self.steps, seed)
+        return trained(self, train, validation, seed)
 
     def build(self, tensors: Mapping[str, Tensor], latent: int, given: int) -> SecondStage:
         return restored(SecondStage(latent, given, self), tensors)
@@ -368,6 +377,7 @@ class SecondStage(Learnt):
         body = Dense(part.width, part.depth)
         self.q = Inference(body, space, known, latent)
         self.p = Decoder(body, latent, known, ObservationSpec(space))
+        nn.init.constant_(self.p.shared, -2.0)  # a small scale: u is of use from the first step
 
     @property
     def words(self) -> str:
@@ -418,21 +428,25 @@ class Generated(Density):
         return self.stage.p(prior.mode, self.c).mode
 
 
-def trained(part: OfCodes, train: Codes, validation: Codes, steps: int, seed: int) -> Fitted:
+def trained(part: Flow | TwoStage, train: Codes, validation: Codes, seed: int) -> Fitted:
     """The network after so many steps, or a quarter of them: whichever `validation` prefers."""
     shift, scale = moments(train.z)
     made: list[Fitted] = []
-    for length in sorted({max(1, steps // 4), steps}):
+    for steps in sorted({max(1, part.steps // 4), part.steps}):
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)
             net = part.build({}, train.z.shape[1], train.c.shape[1])
-        assert isinstance(net, Learnt)
         net.shift.copy_(shift)
         net.scale.copy_(scale)
         rows = torch.cat([(train.z - shift) / scale, train.c], 1)
-        fit(Loss(net), rows, rows, lambda loss, _: loss, steps=length, batch=256, seed=seed)
+        fit(Loss(net), rows, rows, itself, steps=steps, batch=256, lr=part.lr, seed=seed)
         made.append(net)
-    return best(made, validation)
+    return best(made, validation, seed)
+
+
+def itself(loss: Tensor, rows: Tensor) -> Tensor:
+    """What `Loss` returns is a loss already."""
+    return loss
 
 
 class Loss(nn.Module):
@@ -449,9 +463,11 @@ class Loss(nn.Module):
         return self.net.loss(z, c * shown.to(c))
 
 
-def best(made: Sequence[Fitted], validation: Codes) -> Fitted:
+def best(made: Sequence[Fitted], validation: Codes, seed: int) -> Fitted:
     """The density under which validation codes are likeliest."""
-    return max(made, key=lambda net: float(net.score(validation).mean()))
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return max(made, key=lambda net: float(net.score(validation).mean()))
 
 
 def restored(net: F, tensors: Mapping[str, Tensor]) -> F:
