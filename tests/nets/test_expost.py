@@ -173,6 +173,12 @@ def test_many_conditions_or_rare_ones_share_a_mixture() -> None:
     assert drawn(net, torch.rand(7, 3)).shape == (7, 2)
 
 
+def test_one_code_alone_is_no_trouble() -> None:
+    one = Codes(*(t[:1] for t in vars(codes(9)).values()))
+    net = Gmm().fit(one, one, seed=0)
+    torch.testing.assert_close(drawn(net, one.c), one.z, atol=1e-3, rtol=0)
+
+
 def test_constant_and_tiny_dimensions_are_no_trouble() -> None:
     z = torch.cat([torch.randn(300, 2), torch.zeros(300, 1), 1e-6 * torch.randn(300, 1)], 1)
     still = Codes(z, z[:, :0], z, z.abs() + 1e-3)

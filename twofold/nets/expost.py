@@ -222,6 +222,7 @@ def mixture(z: Tensor, held: Tensor, most: int, seed: int) -> dict[str, Tensor]:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
+    z = z if len(z) > 1 else z.expand(2, -1)  # one code has no spread; scikit-learn asks for two
     shift, scale = moments(z)
     x, y = (((t - shift) / scale).double().numpy() for t in (z, held))
     found: list[tuple[float, GaussianMixture]] = []

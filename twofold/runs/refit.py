@@ -49,9 +49,9 @@ def refit(
     own = replace(run, prior="own")
     exchangeable(own.model, own.recipe["model"]["name"])
     fitted, held = codes_of(own, train, seed), codes_of(own, validation, seed)
-    if not len(held):  # a tenth of the codes stands for them
-        few = max(1, len(fitted) // 10)
-        fitted, held = fitted[few:], fitted[:few]
+    if not len(held):  # a tenth of the codes stands for them, and of a few codes all
+        few = len(fitted) // 10
+        held, fitted = (fitted[:few], fitted[few:]) if few else (fitted, fitted)
     net = part.fit(fitted, held, seed)
     found = [likelihood(own, held, net, seed)]
     if drawn and len(validation):
