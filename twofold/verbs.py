@@ -4,14 +4,14 @@ Every function takes what the command takes, under the same names, and returns w
 a `Run`, figures, paths. What a verb writes goes where `out` says and never over anything.
 
 >>> import twofold
->>> sorted(twofold.models())
-['gan', 'vae']
+>>> {"gan", "vae"} <= set(twofold.models())
+True
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from twofold.apps import imputation
 from twofold.apps import score as scoring
 from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.score import Asked, Scored
-from twofold.core.build import Trust, complete
+from twofold.core.build import Trust, build_part, complete
 from twofold.core.errors import UserError
 from twofold.core.game import Criticises, Decodes, Encodes, Samples, Scores
 from twofold.data import named as sets
@@ -30,6 +30,7 @@ from twofold.data.kind import Where
 from twofold.data.sources import Rows
 from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
+from twofold.nets.expost import ExPost
 from twofold.report import card
 from twofold.report import compare as comparison_page
 from twofold.report import run as run_page
@@ -37,7 +38,8 @@ from twofold.runs import measuring
 from twofold.runs.folder import existing, free
 from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
 from twofold.runs.recipe import recipes as packaged_recipes
-from twofold.runs.run import Path_, Run, Weights
+from twofold.runs.refit import refit
+from twofold.runs.run import From, Path_, Run, Weights
 from twofold.runs.training import Material, go_on, material_of, place_of, start
 from twofold.studies import Result, study
 from twofold.studies import studies as every_study
@@ -239,7 +241,11 @@ def resume(
 
 
 def load(
-    run: Run | str | Path, *, trust: Sequence[str | Path] = (), weights: Weights = "average"
+    run: Run | str | Path,
+    *,
+    trust: Sequence[str | Path] = (),
+    weights: Weights = "average",
+    prior: From = "auto",
 ) -> Run:
     """Open a run; nothing in its folder is executed.
 
@@ -247,8 +253,12 @@ def load(
         run: the path of its folder.
         trust: files of the user's own that it needs, which may run.
         weights: `average`, `last`, or `best` on held-out data.
+        prior: where codes are drawn from: `fitted`, the density that `prior` keeps with the run;
+            `own`, the model's; `auto`, the fitted one where it is kept and fits the weights.
     """
-    return run if isinstance(run, Run) else Run.open(run, trust, weights)
+    if isinstance(run, Run):
+        return run if prior == "auto" else replace(run, prior=prior)
+    return Run.open(run, trust, weights, prior)
 
 
 # Using a run.
@@ -262,6 +272,7 @@ def sample(
     seed: int = 0,
     out: str | Path = "",
     weights: Weights = "average",
+    prior: From = "auto",
     trust: Sequence[str | Path] = (),
 ) -> list[Path]:
     """Draw observations and write them as native files, an overview first.
@@ -272,9 +283,9 @@ def sample(
         given: conditions, {"label": 3} or ["label=3"].
         seed: of the draw: the same seed gives the same files.
         out: a folder; without it `samples` in the run, numbered when it is taken.
-        weights, trust: as in `load`.
+        weights, prior, trust: as in `load`.
     """
-    opened = load(run, trust=trust, weights=weights)
+    opened = load(run, trust=trust, weights=weights, prior=prior)
     return written(opened, opened.draw(n, conditions(given), seed), out, "samples")
 
 
@@ -358,6 +369,7 @@ def interpolate(
     given: Mapping[str, Any] | Sequence[str] = (),
     seed: int = 0,
     out: str | Path = "",
+    prior: From = "auto",
     trust: Sequence[str | Path] = (),
 ) -> list[Path]:
     """Observations on the way between pairs, as native files.
@@ -368,9 +380,9 @@ def interpolate(
         steps: observations a pair, both ends included. pairs: at most so many.
         path: `spherical` or `linear`.
         given: conditions that hold on the way. seed: of the draws.
-        out: a folder; without it `interpolations` in the run. trust: as in `load`.
+        out: a folder; without it `interpolations` in the run. prior, trust: as in `load`.
     """
-    opened = load(run, trust=trust)
+    opened = load(run, trust=trust, prior=prior)
     rows = opened.between(data, steps, pairs, path, conditions(given), seed)
     return written(opened, rows, out, "interpolations")
 
@@ -444,6 +456,48 @@ def impute(
     return imputation.impute(opened, data, fields, mask, filling, check, folder)
 
 
+def prior(
+    run: Run | str | Path,
+    *,
+    fit: str | Mapping[str, Any] = "gmm",
+    data: Where = "",
+    seed: int = 0,
+    weights: Weights = "average",
+    again: bool = False,
+    trust: Sequence[str | Path] = (),
+) -> list[Figure]:
+    """Fit a better density to the codes of a run's training data, and keep it with the run.
+
+    From then on `sample`, `interpolate` and `measure` draw codes from it.
+
+    Args:
+        run: the run.
+        fit: `gmm`, `flow`, `vamp` or `two-stage`, or a table with the name and its options.
+        data: where the data is now, when it has moved or was an object in memory.
+        seed: of the fit and of every draw.
+        weights: whose codes, as in `load`.
+        again: replace one that is kept already; a stale one is replaced unasked.
+        trust: as in `load`.
+
+    Returns:
+        The log-likelihood of validation codes, and the distance of draws to validation data; each
+        with that of the model's own prior as its baseline.
+
+    Raises:
+        UserError: the model has no codes to fit to, or the run keeps such a density already.
+    """
+    opened = load(run, trust=trust, weights=weights, prior="own")
+    for density in opened.kept:
+        if not again and not density.stale(opened.sha256):
+            raise UserError(
+                f"{opened.path} keeps a fitted prior already ({density.name}); "
+                "say --again to replace it"
+            )
+    part = build_part(ExPost, fit, "fit")
+    material = material_of(opened, data)
+    return refit(opened, material.train, material.validation, part, seed)
+
+
 # Measuring.
 
 
@@ -455,6 +509,7 @@ def measure(
     n: int = MEASURED,
     seed: int = 0,
     weights: Weights = "average",
+    prior: From = "auto",
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
     quiet: bool = False,
@@ -467,13 +522,13 @@ def measure(
         measures: names of the measures; all that apply when empty.
         n: observations a side, at most.
         seed: of every draw.
-        weights, trust: as in `load`.
+        weights, prior, trust: as in `load`.
         out: a folder for `measures.json` and `report.html`; without it, the run's own.
         quiet: write no report.
     """
     if not isinstance(run, Run) and not (Path(run) / "recipe.toml").is_file():
         return between_folders(run, against, measures, n, seed, out)
-    opened = load(run, trust=trust, weights=weights)
+    opened = load(run, trust=trust, weights=weights, prior=prior)
     material = material_of(opened, "")
     real = opened.source(against) if against != "" else material.test
     split = "given" if against != "" else "test"
@@ -481,7 +536,7 @@ def measure(
     found, refused = measuring.measured(evidence, measures)
     folder = Path(out) if out else opened.path
     folder.mkdir(parents=True, exist_ok=True)
-    measuring.keep(folder / "measures.json", found, refused)
+    measuring.keep(folder / "measures.json", found, refused, opened.said)
     if not quiet:
         run_page.write(opened, found, refused, material, folder)
         card.write(opened, found, folder)

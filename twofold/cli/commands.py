@@ -34,6 +34,7 @@ SkipBad = Annotated[
     bool, Parameter(name="--skip-bad", negative="", help="Leave out files that cannot be read.")
 ]
 Weights = Literal["average", "last", "best"]
+From = Literal["auto", "fitted", "own"]
 
 
 def verbs() -> Any:
@@ -152,6 +153,7 @@ def sample(
     seed: int = 0,
     out: Out = "",
     weights: Weights = "average",
+    prior: From = "auto",
     trust: Trusted = [],
     json: Json = False,
 ) -> None:
@@ -162,9 +164,20 @@ def sample(
         n: How many.
         seed: Of the draw.
         weights: Averaged, last, or best on held-out data.
+        prior: Where codes come from: the fitted prior that is kept, or the model's own.
     """
-    arguments = {"given": given, "seed": seed, "out": out, "weights": weights, "trust": trust}
-    paths(verbs().sample(run, n, **arguments), json)
+    opening = {"weights": weights, "prior": prior, "trust": trust}
+    paths(verbs().sample(run, n, given=given, seed=seed, out=out, **opening), json)
+    tell(run, **opening)
+
+
+def tell(run: str, **opening: Any) -> None:
+    """Say where codes came from, where there is a choice."""
+    import sys
+
+    if (Path(run) / "recipe.toml").is_file():
+        for text in verbs().load(run, **opening).said:
+            print(text, file=sys.stderr)
 
 
 @app.command
@@ -218,6 +231,7 @@ def interpolate(
     given: Given = [],
     seed: int = 0,
     out: Out = "",
+    prior: From = "auto",
     trust: Trusted = [],
     json: Json = False,
 ) -> None:
@@ -230,9 +244,44 @@ def interpolate(
         pairs: At most so many pairs.
         path: Along the sphere, or straight.
         seed: Of the draws.
+        prior: Where codes come from: the fitted prior that is kept, or the model's own.
     """
     arguments = {"steps": steps, "pairs": pairs, "path": path, "given": given, "seed": seed}
-    paths(verbs().interpolate(run, data or (), **arguments, out=out, trust=trust), json)
+    opening = {"prior": prior, "trust": trust}
+    paths(verbs().interpolate(run, data or (), **arguments, out=out, **opening), json)
+    if not data:
+        tell(run, **opening)
+
+
+@app.command
+def prior(
+    run: str,
+    *,
+    fit: str = "gmm",
+    data: str = "",
+    seed: int = 0,
+    weights: Weights = "average",
+    again: Annotated[bool, Parameter(negative="")] = False,
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Fit a better density to the codes of a run's training data, and keep it with the run.
+
+    Args:
+        run: The run's folder.
+        fit: gmm, flow, vamp or two-stage; or a table, such as {name = "gmm", most = 8}.
+        data: Where the data is now, if it has moved.
+        seed: Of the fit and of every draw.
+        weights: Averaged, last, or best on held-out data.
+        again: Replace one that is kept already.
+    """
+    from twofold.core.toml import value_of
+
+    wanted = value_of(fit) if fit.startswith("{") else fit
+    arguments = {"data": data, "seed": seed, "weights": weights, "again": again, "trust": trust}
+    found = verbs().prior(run, fit=wanted, **arguments)
+    show.as_json(found) if json else show.figures(found)
+    tell(run, weights=weights, trust=trust)
 
 
 def paths(written: Sequence[Path], json: bool) -> None:
@@ -329,6 +378,7 @@ def measure(
     n: Annotated[int, Parameter(name=["-n", "--n"])] = 2048,
     seed: int = 0,
     weights: Weights = "average",
+    prior: From = "auto",
     out: Out = "",
     trust: Trusted = [],
     quiet: Annotated[bool, Parameter(negative="")] = False,
@@ -343,12 +393,14 @@ def measure(
         n: Observations a side, at most.
         seed: Of every draw.
         weights: Averaged, last, or best on held-out data.
+        prior: Where codes come from: the fitted prior that is kept, or the model's own.
         quiet: Write no report.
     """
     arguments = {"against": against, "measures": measures, "n": n, "seed": seed}
-    more = {"weights": weights, "out": out, "trust": trust, "quiet": quiet}
-    found = verbs().measure(run, **arguments, **more)
+    opening = {"weights": weights, "prior": prior, "trust": trust}
+    found = verbs().measure(run, **arguments, **opening, out=out, quiet=quiet)
     show.as_json(found) if json else show.figures(found)
+    tell(run, **opening)
 
 
 @app.command

@@ -1,11 +1,12 @@
 r"""Distributions over rows: what encoders, priors and generators return.
 
 `Normal` is the diagonal Gaussian $\mathcal N(\mu, \operatorname{diag} \sigma^2)$ of a latent
-code, `FullNormal` one of any covariance; `Mixture` a finite mixture of diagonal ones; `Dirac` a
-point mass, so that a deterministic network too returns a distribution. A distribution that offers
-`log_prob` is a `Density`; one whose draws carry gradient to the parameters (the pathwise
-derivative, Kingma & Welling 2014, arXiv:1312.6114, §2.4) is `Reparameterised`. A `Posterior` is
-both, and says what `encode` and the importance-weighted bounds ask of a code.
+code, `FullNormal` one of any covariance; `Mixture` and `FullMixture` finite mixtures of them;
+`Affine` another one moved and stretched; `Dirac` a point mass, so that a deterministic network too
+returns a distribution. A distribution that offers `log_prob` is a `Density`; one whose draws carry
+gradient to the parameters (the pathwise derivative, Kingma & Welling 2014, arXiv:1312.6114, §2.4)
+is `Reparameterised`. A `Posterior` is both, and says what `encode` and the importance-weighted
+bounds ask of a code.
 
 Notation: B rows, D latent dimensions; `log_prob` sums over all but the rows and is in nats.
 """
@@ -111,6 +112,18 @@ class Normal(Posterior):
         return Normal(self.mu.detach(), self.log_sigma.detach())
 
 
+def product(a: Normal, b: Normal) -> Normal:
+    """The normalised product of two Gaussian densities: precisions add, means are weighted by them.
+
+    >>> product(Normal(torch.zeros(1, 1), torch.zeros(1, 1)),
+    ...         Normal(torch.ones(1, 1), torch.zeros(1, 1))).mu
+    tensor([[0.5000]])
+    """
+    share = torch.sigmoid(2 * (b.log_sigma - a.log_sigma))  # a's precision over the sum
+    log_sigma = -0.5 * torch.logaddexp(-2 * a.log_sigma, -2 * b.log_sigma)
+    return Normal(torch.lerp(b.mu, a.mu, share), log_sigma)
+
+
 @dataclass(frozen=True)
 class FullNormal(Posterior):
     """The Gaussian N(μ, L Lᵀ), with `mu` (B, D) and `scale` L (B, D, D), lower triangular.
@@ -189,6 +202,68 @@ class Mixture(Density):
 
 
 @dataclass(frozen=True)
+class FullMixture(Density):
+    """A mixture of M Gaussians N(μ, L Lᵀ), with weights of its own in each row.
+
+    Args:
+        logits: of the weights, (B, M); -inf where a component is not for a row.
+        mu: (M, D). scale: L, lower triangular, (M, D, D).
+    """
+
+    logits: Tensor
+    mu: Tensor
+    scale: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        return self.logits.softmax(1) @ self.mu
+
+    @property
+    def mode(self) -> Tensor:
+        heights = self.logits - self.log_det
+        return self.mu[heights.argmax(1)]
+
+    @property
+    def log_det(self) -> Tensor:
+        return self.scale.diagonal(dim1=1, dim2=2).log().sum(1)  # (M,)
+
+    def sample(self) -> Tensor:
+        with torch.no_grad():
+            k = torch.multinomial(self.logits.softmax(1), 1).squeeze(1)
+            return FullNormal(self.mu[k], self.scale[k]).rsample()
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        shift = (x.unsqueeze(0) - self.mu.unsqueeze(1)).transpose(1, 2)  # (M, D, B)
+        standard = torch.linalg.solve_triangular(self.scale, shift, upper=False)
+        square = standard.square().sum(1).T  # (B, M)
+        by_component = -0.5 * (square + x.shape[1] * LOG_2PI) - self.log_det
+        return (by_component + self.logits.log_softmax(1)).logsumexp(1)
+
+
+@dataclass(frozen=True)
+class Affine(Density):
+    """The distribution of `shift` + `scale` · z, z from `base`; shift and scale (D,)."""
+
+    base: Density
+    shift: Tensor
+    scale: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        return self.shift + self.scale * self.base.mean
+
+    @property
+    def mode(self) -> Tensor:
+        return self.shift + self.scale * self.base.mode
+
+    def sample(self) -> Tensor:
+        return self.shift + self.scale * self.base.sample()
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self.base.log_prob((x - self.shift) / self.scale) - self.scale.log().sum()
+
+
+@dataclass(frozen=True)
 class Dirac(Reparameterised):
     """The point mass at `point` (B, …)."""
 
@@ -201,6 +276,10 @@ class Dirac(Reparameterised):
     @property
     def mode(self) -> Tensor:
         return self.point
+
+    @property
+    def sigma(self) -> Tensor:
+        return torch.zeros_like(self.point)
 
     def rsample(self) -> Tensor:
         return self.point

@@ -15,8 +15,8 @@ from twofold.core.game import Model
 def families() -> dict[str, type[Model]]:
     """Every family, by name.
 
-    >>> sorted(families())[:2]
-    ['gan', 'vae']
+    >>> {"gan", "vae"} <= set(families())
+    True
     """
     return {name: family(name) for name in names()}
 

@@ -72,11 +72,14 @@ def batch_of(kind: Kind, source: Source, n: int, seed: int) -> Batch:
     return Batch(kind.space.encode(read.values), Given(kind.given.encode(read.given)), rows)
 
 
-def keep(path: Path, found: Sequence[Figure], refused: Mapping[str, str]) -> None:
-    """Write figures as JSON."""
+def keep(
+    path: Path, found: Sequence[Figure], refused: Mapping[str, str], said: Sequence[str] = ()
+) -> None:
+    """Write figures as JSON; `said` is what a reader of all of them must know."""
     data = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {"twofold": __version__, "torch": torch.__version__},
+        "said": [*said],
         "figures": [finite(asdict(figure)) for figure in found],
         "refused": dict(refused),
     }

@@ -27,6 +27,7 @@ from twofold.data.doctor import locate, recall
 from twofold.data.kind import Kind, Where
 from twofold.data.sources import Rows, Source, whole
 from twofold.runs.folder import existing, read_recipe, read_space
+from twofold.runs.kept import Kept, kept
 from twofold.runs.recipe import Plan, plan
 from twofold.train import checkpoint
 from twofold.train.chance import seed_all
@@ -39,6 +40,7 @@ FILES: dict[str, str] = {
     "best": "best.safetensors",
 }
 Path_ = Literal["linear", "spherical"]
+From = Literal["auto", "fitted", "own"]
 R = TypeVar("R")
 CHUNK = 1 << 22  # numbers of x at once
 
@@ -51,6 +53,8 @@ class Run:
         path: of the folder.
         trust: the user's own files that may run.
         weights: `average` where kept, `last`, or `best` on held-out data.
+        prior: where codes are drawn from: `fitted`, the density that `prior` fitted to them; `own`,
+            the model's; `auto`, the fitted one where it is kept and fits the weights.
 
     Everything is read when it is first needed; nothing in the folder is executed.
     """
@@ -58,17 +62,22 @@ class Run:
     path: Path
     trust: Trust = NO_TRUST
     weights: Weights = "average"
+    prior: From = "auto"
 
     @classmethod
     def open(
-        cls, path: str | Path, trust: Sequence[str | Path] = (), weights: Weights = "average"
+        cls,
+        path: str | Path,
+        trust: Sequence[str | Path] = (),
+        weights: Weights = "average",
+        prior: From = "auto",
     ) -> Run:
         """Open a run folder.
 
         Raises:
             UserError: there is no run, it is damaged, or of a newer version.
         """
-        run = cls(existing(Path(path)), Trust.of(trust), weights)
+        run = cls(existing(Path(path)), Trust.of(trust), weights, prior)
         checkpoint.read_record(run.path)
         return run
 
@@ -120,13 +129,58 @@ class Run:
     def model(self) -> Model:
         """The model with its weights, ready to use."""
         model = self.plan.build(self.space, self.given)
-        tensors = checkpoint.read(self.path, FILES[self.weights])
-        if not tensors and self.weights == "best":
+        fill(model, checkpoint.read(self.path, self.file), self.path)
+        for density in self.fitted:
+            width = model.latent if isinstance(model, Decodes) else 0
+            model.prior_net = density.build(width, self.given.width)
+        return model.eval().requires_grad_(False)
+
+    @property
+    def file(self) -> str:
+        """The file of the weights."""
+        files = self.record["files"]
+        if FILES[self.weights] in files:
+            return FILES[self.weights]
+        if self.weights == "best":
             raise UserError(
                 f"{self.path} has no best checkpoint; it was trained without held-out data"
             )
-        fill(model, tensors or checkpoint.read(self.path, FILES["last"]), self.path)
-        return model.eval().requires_grad_(False)
+        return FILES["last"]
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the weights."""
+        return str(self.record["files"][self.file])
+
+    @cached_property
+    def kept(self) -> tuple[Kept, ...]:
+        """The density that was fitted to its codes, if one is kept."""
+        return kept(self.path)
+
+    @property
+    def fitted(self) -> tuple[Kept, ...]:
+        """The density that codes are drawn from instead of the model's own prior, if any.
+
+        Raises:
+            UserError: it is asked for, and there is none, or it is stale.
+        """
+        fresh = tuple(density for density in self.kept if not density.stale(self.sha256))
+        if self.prior == "fitted" and not fresh:
+            reason = self.said[0] if self.kept else f"{self.path} keeps no fitted prior"
+            raise UserError(f"{reason}; fit one with: twofold prior {self.path} --fit gmm")
+        return () if self.prior == "own" else fresh
+
+    @property
+    def said(self) -> list[str]:
+        """Where codes are drawn from, in words, where there is a choice."""
+        return [
+            f"the fitted prior is stale, {density.stale(self.sha256)}, and these are others"
+            if density.stale(self.sha256)
+            else f"codes are drawn from the model's own prior, not from the fitted {density.name}"
+            if self.prior == "own"
+            else f"codes are drawn from the fitted prior, {density.name}: {density.words}"
+            for density in self.kept
+        ]
 
     def role(self, role: type[R], verb: str) -> R:
         """The model in a role, or why it has none."""

@@ -27,9 +27,11 @@ from twofold.data.sources import Rows, Source, Subset, whole
 from twofold.data.split import split, strata
 from twofold.measures.fidelity import gauge
 from twofold.measures.measure import Evidence, Figure, figures
+from twofold.nets.expost import DrawnAfter
 from twofold.nets.precision import lower, precision_of, speed_up
 from twofold.runs import folder as place
 from twofold.runs.recipe import Plan, plan
+from twofold.runs.refit import refit
 from twofold.runs.run import Run
 from twofold.train import checkpoint
 from twofold.train.chance import seed_all
@@ -133,8 +135,8 @@ def start(
     session = session_of(made, model, material, folder, quiet, Story())
     for text in [*(f"{f.level}: {f.text}" for f in material.findings), *taken]:
         session.say(text)
-    session.run()
-    return Run.open(folder, files)
+    reason = session.run()
+    return finished(Run.open(folder, files), material, reason)
 
 
 def new_run(made: Plan, material: Material, out: str | Path, root: Path, title: str) -> Path:
@@ -167,8 +169,24 @@ def go_on(run: Run, material: Material, changes: Mapping[str, Any], quiet: bool 
     if changes:
         recipe = {**run.recipe, "train": {**run.recipe["train"], **changes}}
         place.write_recipe(run.path, recipe, header(material))
-    session.run()
-    return Run.open(run.path, [*run.trust.files.values()], run.weights)
+    if run.kept and not isinstance(model, DrawnAfter):
+        session.say(f"note: the fitted prior will be stale; {again(run)}")
+    reason = session.run()
+    trained = Run.open(run.path, [*run.trust.files.values()], run.weights)
+    return finished(trained, material, reason)
+
+
+def again(run: Run) -> str:
+    """How to fit the prior of a run again."""
+    return f"fit it again with: twofold prior {run.path} --fit {run.kept[0].name}"
+
+
+def finished(run: Run, material: Material, reason: str) -> Run:
+    """A trained run, with the density of its codes where its family is drawn from one."""
+    if reason != "stopped" and world().first and isinstance(run.model, DrawnAfter):
+        refit(run, material.train, material.validation, run.model.density, run.seed, drawn=False)
+        return Run.open(run.path, [*run.trust.files.values()], run.weights)
+    return run
 
 
 def session_of(

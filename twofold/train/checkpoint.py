@@ -7,7 +7,9 @@ follow may be cut short by anything: whoever opens the folder next completes the
 the hashes say which of two files is meant. The same hashes show a flipped byte.
 
 `weights.safetensors` holds the model, `average.safetensors` its averaged twin, `state.safetensors`
-the moments of the optimisers, `best.safetensors` the weights that were best on held-out data.
+the moments of the optimisers, `best.safetensors` the weights that were best on held-out data. What
+is made from a checkpoint and kept with it, such as a fitted prior, is attached in the same way, and
+says inside what it is.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
 from safetensors.torch import load as tensors_of
 from safetensors.torch import save as bytes_of
 from torch import Tensor
@@ -29,6 +32,7 @@ from twofold.train.loop import State
 
 FORMAT = 1
 RECORD = "state.json"
+ABOUT = "about"
 
 
 def save(
@@ -65,6 +69,37 @@ def save(
                 (folder / f"{name}.next").unlink(missing_ok=True)
         raise full(folder, error) from None
     recover(folder)
+
+
+def attach(
+    folder: Path, name: str, tensors: Mapping[str, Tensor], about: Mapping[str, Any]
+) -> None:
+    """Keep one more file with the checkpoint that stands, replacing an older one of its name.
+
+    Args:
+        name: of the file, `….safetensors`. about: what it is, as plain data kept inside it.
+    """
+    record = read_record(folder)
+    data = bytes_of(dict(tensors), {ABOUT: json.dumps(about)})
+    files = record["files"] | {name: hashlib.sha256(data).hexdigest()}
+    try:
+        flush(folder / f"{name}.next", data)
+        replace(folder / RECORD, json.dumps(record | {"files": files}, indent=1).encode())
+    except OSError as error:
+        with suppress(OSError):
+            (folder / f"{name}.next").unlink(missing_ok=True)
+        raise full(folder, error) from None
+    recover(folder)
+
+
+def about(folder: Path, name: str) -> dict[str, Any]:
+    """What an attached file says it is; empty where the checkpoint has no such file."""
+    if name not in read_record(folder)["files"]:
+        return {}
+    read(folder, name)  # whole, or an error
+    with safe_open(folder / name, "pt") as file:
+        found: dict[str, Any] = json.loads(file.metadata()[ABOUT])
+    return found
 
 
 def load(folder: Path) -> tuple[State, dict[str, Any]]:

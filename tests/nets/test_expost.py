@@ -1,0 +1,217 @@
+"""Densities fitted to codes: they are densities, find what is there, and obey conditions."""
+
+import copy
+import math
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor
+
+from twofold.core.errors import UserError
+from twofold.maths.distributions import Affine, FullMixture, FullNormal, Normal
+from twofold.nets.expost import (
+    Bank,
+    Codes,
+    ExPost,
+    Fitted,
+    Flow,
+    Gmm,
+    TwoStage,
+    Vamp,
+    by_condition,
+    separate,
+    unused,
+)
+
+PARTS = [Gmm(8), Flow(1, 16, 120, 0.02), TwoStage(32, 1, 300, 0.01), Vamp(64)]
+NAMES = [type(part).__name__ for part in PARTS]
+
+
+def codes(rows: int, labels: int = 0, seed: int = 0) -> Codes:
+    """Codes (N, 2) on two far blobs; with labels, one blob a label, and a one-hot with presence."""
+    chance = torch.Generator().manual_seed(seed)
+    which = torch.randint(2, (rows,), generator=chance)
+    mu = torch.stack([4.0 * which - 2, 0.5 * torch.randn(rows, generator=chance)], 1)
+    sigma = torch.full_like(mu, 0.3)
+    z = mu + sigma * torch.randn(rows, 2, generator=chance)
+    c = torch.cat([torch.nn.functional.one_hot(which, 2).float(), torch.ones(rows, 1)], 1)
+    return Codes(z, c if labels else c[:, :0], mu, sigma)
+
+
+@cache
+def fitted(part: ExPost, labels: int = 0) -> Fitted:
+    return part.fit(codes(600, labels), codes(150, labels, seed=1), seed=0)
+
+
+def drawn(net: Fitted, c: Tensor) -> Tensor:
+    with torch.no_grad():
+        return net(c, unused).sample()
+
+
+@pytest.mark.parametrize("part", PARTS, ids=NAMES)
+def test_codes_that_were_not_seen_are_likelier_than_under_one_gaussian(part: ExPost) -> None:
+    held = codes(400, seed=2)
+    one = Gmm(1).fit(codes(600), codes(150, seed=1), seed=0)
+    assert fitted(part).score(held).mean() > one.score(held).mean() + 0.1
+
+
+@pytest.mark.parametrize("part", PARTS, ids=NAMES)
+def test_a_condition_decides_where_codes_are_drawn(part: ExPost) -> None:
+    """And without it both kinds occur."""
+    net = fitted(part, labels=2)
+    for label in (0, 1):
+        c = torch.zeros(200, 3)
+        c[:, [label, 2]] = 1
+        near = (drawn(net, c)[:, 0] - (4 * label - 2)).abs() < 2
+        assert near.float().mean() > 0.9
+    left = (drawn(net, torch.zeros(400, 3))[:, 0] < 0).float().mean()
+    assert 0.2 < left < 0.8
+
+
+@pytest.mark.parametrize("part", PARTS, ids=NAMES)
+def test_what_is_kept_makes_the_same_density(part: ExPost) -> None:
+    net = fitted(part, labels=2)
+    again = part.build(net.state_dict(), 2, 3)
+    held = codes(50, 2, seed=3)
+    found = []
+    for each in (net, again):
+        torch.manual_seed(1)
+        found.append((each.score(held), drawn(each, held.c)))
+    for one, other in zip(*found, strict=True):
+        assert one.equal(other)
+    assert again.words == net.words
+
+
+@pytest.mark.parametrize("part", PARTS, ids=NAMES)
+def test_equal_seeds_give_equal_fits_and_leave_the_callers_stream_alone(part: ExPost) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first = part.fit(codes(600), codes(150, seed=1), seed=0).state_dict()
+    assert torch.rand(3).equal(expected)
+    assert all(first[name].equal(tensor) for name, tensor in fitted(part).state_dict().items())
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(
+    "part", [Gmm(4), Flow(1, 16, 40, 0.02), Vamp(16)], ids=lambda p: type(p).__name__
+)
+def test_a_density_integrates_to_one(part: ExPost) -> None:
+    double = [Codes(*(t.double() for t in vars(c).values())) for c in (codes(300), codes(80))]
+    net = part.fit(*double, seed=0)
+    side = torch.linspace(-12, 12, 401)
+    grid = torch.cartesian_prod(side, side)
+    every = Codes(grid, grid[:, :0], grid, grid)
+    mass = net.score(every).exp().sum() * (side[1] - side[0]) ** 2
+    assert mass.item() == pytest.approx(1.0, abs=5e-3)
+
+
+def test_a_second_stages_likelihood_is_below_the_truth_and_rises_with_draws() -> None:
+    """Its exponential is unbiased: by numerical integration it is p(z)."""
+    net = copy.deepcopy(fitted(TwoStage(16, 1, 100, 0.01)))
+    z = codes(40, seed=4).z
+    standard = (z - net.shift) / net.scale  # type: ignore[operator]
+    side = torch.linspace(-6, 6, 201)
+    u = torch.cartesian_prod(side, side)
+    with torch.no_grad():
+        prior = Normal.standard(len(u), 2, u).log_prob(u)
+        x = net.p(u, u[:, :0])  # type: ignore[operator]
+        joint = [prior + x.log_prob(row.expand(len(u), 2)) for row in standard]
+        inside = torch.stack([j.logsumexp(0) for j in joint]) + 2 * math.log(side[1] - side[0])
+    truth = inside - net.scale.log().sum()  # type: ignore[union-attr,operator]
+    means = []
+    for k in (1, 16, 256):
+        net.draws = k
+        torch.manual_seed(0)
+        many = Codes(*(t.repeat_interleave(64, 0) for t in (z, z[:, :0], z, z)))
+        means.append(net.score(many).mean())
+    assert means[0] < means[1] < means[2] < truth.mean() + 0.02
+    assert means[2].item() == pytest.approx(truth.mean().item(), abs=0.05)
+
+
+def test_vamp_is_the_mixture_of_the_posteriors() -> None:
+    train = codes(3)
+    net = Vamp(3).fit(train, codes(20, seed=1), seed=0)
+    assert isinstance(net, Bank)
+    z = torch.randn(5, 2)
+    each = torch.stack(
+        [Normal(m, s.log()).elementwise(z).sum(1) for m, s in zip(net.mu, net.scale, strict=True)]
+    )
+    expected = each.logsumexp(0) - math.log(len(net.mu))
+    torch.testing.assert_close(net.score(Codes(z, z[:, :0], z, z)), expected)
+
+
+def test_vamp_refuses_points() -> None:
+    point = Codes(*(torch.zeros(4, n) for n in (2, 0, 0, 0)))
+    with pytest.raises(UserError, match="diagonal Gaussians"):
+        Vamp().fit(point, point, seed=0)
+
+
+def test_validation_decides_how_many_gaussians() -> None:
+    """Two blobs need two; points on a line need one."""
+    two = Gmm(16).fit(codes(2000), codes(500, seed=1), seed=0)
+    assert isinstance(two, Bank)
+    assert len(two.mu) >= 2
+    flat = [Codes(z, z[:, :0], z, z) for z in (torch.randn(2000, 2), torch.randn(2000, 2))]
+    one = Gmm(16).fit(*flat, seed=0)
+    assert len(one.mu) == 1  # type: ignore[arg-type]
+    assert one.words == "1 Gaussian"
+
+
+def test_many_conditions_or_rare_ones_share_a_mixture() -> None:
+    assert separate(codes(600, 2).c)
+    assert not separate(torch.arange(600.0).unsqueeze(1))
+    rare = torch.zeros(600, 1)
+    rare[:5] = 1
+    assert not separate(rare)
+    whole = codes(600, 2)
+    shared = Codes(whole.z, torch.rand(600, 3), whole.mu, whole.sigma)
+    assert len(list(by_condition(shared, shared))) == 1
+    net = Gmm(4).fit(shared, shared, seed=0)
+    assert "whatever is given" in net.words
+    assert drawn(net, torch.rand(7, 3)).shape == (7, 2)
+
+
+def test_one_code_alone_is_no_trouble() -> None:
+    one = Codes(*(t[:1] for t in vars(codes(9)).values()))
+    net = Gmm().fit(one, one, seed=0)
+    torch.testing.assert_close(drawn(net, one.c), one.z, atol=1e-3, rtol=0)
+
+
+def test_constant_and_tiny_dimensions_are_no_trouble() -> None:
+    z = torch.cat([torch.randn(300, 2), torch.zeros(300, 1), 1e-6 * torch.randn(300, 1)], 1)
+    still = Codes(z, z[:, :0], z, z.abs() + 1e-3)
+    for part in (Gmm(2), TwoStage(8, 1, 4)):
+        assert drawn(part.fit(still, still, seed=0), still.c).isfinite().all()
+
+
+# The distributions they return.
+
+
+def test_a_mixture_of_full_gaussians_by_its_parts() -> None:
+    mu = torch.randn(3, 2)
+    scale = torch.tril(torch.randn(3, 2, 2), -1) + torch.diag_embed(torch.rand(3, 2) + 0.5)
+    logits = torch.tensor([[0.0, 1.0, 2.0], [0.5, -torch.inf, 0.0]])
+    p = FullMixture(logits, mu, scale)
+    x = torch.randn(2, 2)
+    each = torch.stack(
+        [
+            FullNormal(x * 0 + m, L.expand(2, 2, 2)).log_prob(x)
+            for m, L in zip(mu, scale, strict=True)
+        ]
+    )
+    expected = (each.T + logits.log_softmax(1)).logsumexp(1)
+    torch.testing.assert_close(p.log_prob(x), expected)
+    torch.testing.assert_close(p.mean, logits.softmax(1) @ mu)
+    many = FullMixture(logits[1:].expand(20_000, -1), mu, scale).sample()
+    torch.testing.assert_close(many.mean(0), p.mean[1], atol=0.05, rtol=0)
+
+
+def test_an_affine_image_has_the_density_of_its_points() -> None:
+    shift, scale = torch.tensor([1.0, -2.0]), torch.tensor([3.0, 0.5])
+    moved = Affine(Normal.standard(4, 2, shift), shift, scale)
+    x = torch.randn(4, 2)
+    expected = Normal(shift.expand(4, -1), scale.log().expand(4, -1)).log_prob(x)
+    torch.testing.assert_close(moved.log_prob(x), expected)
+    assert moved.mean.equal(shift.expand(4, -1))
