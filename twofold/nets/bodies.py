@@ -3,7 +3,8 @@ r"""Bodies: networks built from a Space, for any size.
 An `Architecture` is a part, chosen in a recipe; it builds two bodies. The one *down* maps an
 observation x (B, C, *A), with what is given, to numbers (B, out): the trunk of an encoder or a
 critic. The one *up* maps a code z (B, D), with what is given, to channels (B, out, *A): the trunk
-of a decoder or a generator. `Dense` flattens; `Conv` halves each axis that is longer than four
+of a decoder or a generator. Where the code is a grid of places, each with numbers of its own, they
+are `down_grid` and `up_grid`. `Dense` flattens; `Conv` halves each axis that is longer than four
 until none is, and comes back through exactly those sizes, so that 28 × 28, 64 × 78 and 1 × 140 all
 work; `Suited` takes the one that fits the layout. A network of the user's own is one more
 Architecture, in a file of theirs.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -61,6 +63,16 @@ class Architecture(Part, ABC):
     def up(self, latent: int, given: Space, out: int, axes: tuple[int, ...]) -> Body:
         """A body from z (B, latent) to (B, out, *axes)."""
 
+    def down_grid(self, space: Space, given: Space, out: int, places: tuple[int, ...]) -> Body:
+        """A body from x (B, C, *A) to `out` numbers a place, (B, out, *places)."""
+        return Unfolded(self.down(space, given, out * math.prod(places)), (out, *places))
+
+    def up_grid(
+        self, latent: int, places: tuple[int, ...], given: Space, out: int, axes: tuple[int, ...]
+    ) -> Body:
+        """A body from z (B, latent, *places) to (B, out, *axes)."""
+        return Folded(self.up(latent * math.prod(places), given, out, axes))
+
 
 @dataclass(frozen=True)
 class Dense(Architecture):
@@ -104,11 +116,40 @@ class Conv(Architecture):
 
     def down(self, space: Space, given: Space, out: int) -> Body:
         check_axes(space.axes)
-        return ConvDown(self, space, given.width, out)
+        sizes = halvings(space.axes)
+        end = math.prod(sizes[-1])
+        return ConvDown(
+            self, space, given.width, sizes, lambda channels: Whole(channels * end, out)
+        )
 
     def up(self, latent: int, given: Space, out: int, axes: tuple[int, ...]) -> Body:
         check_axes(axes)
-        return ConvUp(self, latent, given.width, out, axes)
+        sizes = halvings(axes)
+        return ConvUp(
+            self,
+            given.width,
+            sizes,
+            lambda channels: Unfold(latent + given.width, (channels, *sizes[-1])),
+            out,
+        )
+
+    def down_grid(self, space: Space, given: Space, out: int, places: tuple[int, ...]) -> Body:
+        check_axes(space.axes)
+        conv, sizes = CONVOLUTIONS[len(places)], halvings_to(space.axes, places)
+        return ConvDown(self, space, given.width, sizes, lambda channels: conv(channels, out, 1))
+
+    def up_grid(
+        self, latent: int, places: tuple[int, ...], given: Space, out: int, axes: tuple[int, ...]
+    ) -> Body:
+        check_axes(axes)
+        sizes = halvings_to(axes, places)
+        return ConvUp(
+            self,
+            given.width,
+            sizes,
+            lambda channels: EachPlace(len(places), latent, given.width, channels),
+            out,
+        )
 
     def channels(self, level: int) -> int:
         return self.width * min(2**level, self.growth)
@@ -129,6 +170,14 @@ class Suited(Architecture):
 
     def up(self, latent: int, given: Space, out: int, axes: tuple[int, ...]) -> Body:
         return self.pick(axes).up(latent, given, out, axes)
+
+    def down_grid(self, space: Space, given: Space, out: int, places: tuple[int, ...]) -> Body:
+        return self.pick(space.axes).down_grid(space, given, out, places)
+
+    def up_grid(
+        self, latent: int, places: tuple[int, ...], given: Space, out: int, axes: tuple[int, ...]
+    ) -> Body:
+        return self.pick(axes).up_grid(latent, places, given, out, axes)
 
     def pick(self, axes: tuple[int, ...]) -> Architecture:
         return self.conv if axes else self.dense
@@ -178,11 +227,20 @@ class Stage(nn.Module):
 
 
 class ConvDown(Body):
-    """Convolve, halve, …, flatten, and read out."""
+    """Convolve, halve, …, down to the last of the sizes, and read out.
 
-    def __init__(self, arch: Conv, space: Space, given: int, out: int) -> None:
+    `read` makes the layer that does so, from the channels that reach it.
+    """
+
+    def __init__(
+        self,
+        arch: Conv,
+        space: Space,
+        given: int,
+        sizes: list[tuple[int, ...]],
+        read: Callable[[int], nn.Module],
+    ) -> None:
         super().__init__()
-        sizes = halvings(space.axes)
         conv = CONVOLUTIONS[len(space.axes)]
         self.centre = Centre(space)
         self.stem = conv(space.width, arch.channels(0), 3, padding=1)
@@ -193,27 +251,33 @@ class ConvDown(Body):
             for i, (a, b) in enumerate(pairwise(sizes))
         )
         self.act = ACTIVATIONS[arch.activation]()
-        self.read = nn.Linear(arch.channels(len(sizes) - 1) * math.prod(sizes[-1]), out)
+        self.read = read(arch.channels(len(sizes) - 1))
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         h = self.given(self.stem(self.centre(h)), c)
         for stage, shrink in zip(self.stages, self.shrinks, strict=False):
             h = shrink(stage(h, c))
-        return self.read(self.act(self.stages[-1](h, c).flatten(1)))
+        return self.read(self.act(self.stages[-1](h, c)))
 
 
 class ConvUp(Body):
-    """Unfold the code at the smallest size, then enlarge and convolve up to the full one."""
+    """Lay the code out at the last of the sizes, then enlarge and convolve up to the first.
+
+    `unfold` makes the layer that lays it out, from the channels that it should have.
+    """
 
     def __init__(
-        self, arch: Conv, latent: int, given: int, out: int, axes: tuple[int, ...]
+        self,
+        arch: Conv,
+        given: int,
+        sizes: list[tuple[int, ...]],
+        unfold: Callable[[int], nn.Module],
+        out: int,
     ) -> None:
         super().__init__()
-        sizes = halvings(axes)
         levels = range(len(sizes) - 1, -1, -1)
-        conv = CONVOLUTIONS[len(axes)]
-        self.start = (arch.channels(levels[0]), *sizes[-1])
-        self.unfold = nn.Linear(latent + given, math.prod(self.start))
+        conv = CONVOLUTIONS[len(sizes[0])]
+        self.unfold = unfold(arch.channels(levels[0]))
         self.stages = nn.ModuleList(arch.stage(sizes[i], i, given) for i in levels)
         self.grows = nn.ModuleList(
             nn.Sequential(
@@ -225,10 +289,62 @@ class ConvUp(Body):
         self.paint = conv(arch.channels(0), out, 3, padding=1)
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
-        h = self.unfold(join(h, c)).unflatten(1, self.start)
+        h = self.unfold(h, c)
         for stage, grow in zip(self.stages, self.grows, strict=False):
             h = grow(stage(h, c))
         return self.paint(self.act(self.stages[-1](h, c)))
+
+
+class Whole(nn.Linear):
+    """All places of h (B, C, *A) together to (B, out)."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        return super().forward(h.flatten(1))
+
+
+class Unfold(nn.Linear):
+    """A code (B, D), with what is given, to every place of a grid of the given shape (C, *A)."""
+
+    def __init__(self, inputs: int, shape: tuple[int, ...]) -> None:
+        super().__init__(inputs, math.prod(shape))
+        self.shape = shape
+
+    def forward(self, h: Tensor, c: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(join(h, c)).unflatten(1, self.shape)
+
+
+class EachPlace(nn.Module):
+    """A code at each place (B, D, *A), with what is given, to channels there."""
+
+    def __init__(self, axes: int, latent: int, given: int, channels: int) -> None:
+        super().__init__()
+        self.conv = CONVOLUTIONS[axes](latent, channels, 1)
+        self.given = Add(given, channels)
+
+    def forward(self, h: Tensor, c: Tensor) -> Tensor:
+        return self.given(self.conv(h), c)
+
+
+class Unfolded(Body):
+    """A body that ends in a vector, whose numbers are given a shape."""
+
+    def __init__(self, body: Body, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.body, self.shape = body, shape
+
+    def run(self, h: Tensor, c: Tensor) -> Tensor:
+        return self.body(h, c).unflatten(1, self.shape)
+
+
+class Folded(Body):
+    """A body that starts from a vector, to which a grid is flattened."""
+
+    def __init__(self, body: Body) -> None:
+        super().__init__()
+        self.body = body
+
+    def run(self, h: Tensor, c: Tensor) -> Tensor:
+        return self.body(h.flatten(1), c)
 
 
 class Centre(nn.Module):
@@ -267,6 +383,16 @@ def halvings(axes: tuple[int, ...]) -> list[tuple[int, ...]]:
     while max(sizes[-1]) > 4:
         sizes.append(tuple(-(-a // 2) if a > 4 else a for a in sizes[-1]))
     return sizes
+
+
+def halvings_to(axes: tuple[int, ...], places: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The sizes on the way down, as far as one of them.
+
+    >>> halvings_to((28, 28), (7, 7))
+    [(28, 28), (14, 14), (7, 7)]
+    """
+    sizes = halvings(axes)
+    return sizes[: sizes.index(places) + 1]
 
 
 def strides(large: tuple[int, ...], small: tuple[int, ...]) -> tuple[int, ...]:
