@@ -150,9 +150,10 @@ class Criticises(ABC):
 
 
 class Quantises(ABC):
-    """A model whose code is P indices of a codebook of `codes` entries."""
+    """A model whose code is an index of `codes` at each of P `places`, a grid of them."""
 
     codes: int
+    places: tuple[int, ...]
 
     @abstractmethod
     def indices(self, x: Tensor, given: Given) -> Tensor:

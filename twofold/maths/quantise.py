@@ -22,7 +22,8 @@ smoothing: an entry that is used by nobody is not divided by zero).
 An entry that almost nobody uses is *dead*. It is put to work by halving the entry with the most
 scatter: the two halves stand half a standard deviation to either side of the old one, and have the
 same moments together as it had (the splitting of Linde, Buzo & Gray 1980). A codebook that has seen
-nothing is all zeros, which is one entry in use; so it doubles from step to step until it is full.
+nothing is all zeros, which is one entry in use; so it doubles, at least, from step to step
+until it is full.
 
 All of this is made of sums and draws nothing: a batch in parts teaches the same entries as the
 batch whole, in any order of the parts. What a step saw is taken in when the next one begins. Over
