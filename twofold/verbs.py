@@ -5,7 +5,7 @@ a `Run`, figures, paths. What a verb writes goes where `out` says and never over
 
 >>> import twofold
 >>> sorted(twofold.models())
-['gan', 'vae']
+['gan', 'vae', 'vqvae']
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from twofold.core.build import Trust, complete
 from twofold.core.errors import UserError
-from twofold.core.game import Criticises, Decodes, Encodes, Samples, Scores
+from twofold.core.game import Criticises, Decodes, Encodes, Quantises, Samples, Scores
 from twofold.data import named as sets
 from twofold.data.doctor import Examination, examine
 from twofold.data.kind import Where
@@ -485,6 +485,7 @@ def models() -> dict[str, dict[str, Any]]:
         "encodes": Encodes,
         "scores": Scores,
         "criticises": Criticises,
+        "quantises": Quantises,
     }
     return {
         name: {
