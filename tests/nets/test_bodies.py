@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from twofold.core.errors import UserError
 from twofold.core.space import Bounded, Category, Field, Real, Space
-from twofold.nets.blocks import ACTIVATIONS, Attention, Residual
-from twofold.nets.bodies import Body, Centre, Conv, Dense, Suited, halvings, strides
+from twofold.nets.blocks import ACTIVATIONS, Attention, Residual, Unpatch
+from twofold.nets.bodies import Architecture, Body, Centre, Conv, Dense, Suited, halvings, strides
 
 GIVEN = Space((Field("label", Category(("x", "y", "z")), missing=True),))
 
@@ -28,7 +28,7 @@ def test_halvings_end_small_and_halve_rounding_up(axes: tuple[int, ...]) -> None
 @pytest.mark.parametrize("axes", [(n, 1 + (7 * n) % 40) for n in range(1, 41)])
 def test_conv_takes_any_size(axes: tuple[int, int]) -> None:
     space = Space((Field("p", Bounded(), 3),), axes)
-    arch = Conv(width=2)
+    arch = Conv(width=2, places=300)
     down, up = arch.down(space, GIVEN, 5), arch.up(6, GIVEN, 3, axes)
     c = torch.zeros(2, GIVEN.width)
     assert down(torch.rand(2, *space.shape), c).shape == (2, 5)
@@ -46,7 +46,7 @@ def test_suited_takes_every_layout(axes: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("axes", [(9,), (5, 8), (2, 5, 6)])
-@pytest.mark.parametrize("arch", [Dense(8, 1), Conv(4, attention=4)])
+@pytest.mark.parametrize("arch", [Dense(8, 1), Conv(4, attention=4), Conv(4, places=5)])
 def test_every_place_and_what_is_given_reach_the_output(
     arch: Dense | Conv, axes: tuple[int, ...]
 ) -> None:
@@ -64,6 +64,22 @@ def test_every_place_and_what_is_given_reach_the_output(
     z = torch.randn(2, 4, requires_grad=True)
     gradients = torch.autograd.grad(up(z, c).square().sum(), (z, c))
     assert all((g != 0).all() for g in gradients)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_patches_become_places_of_a_picture(p: int) -> None:
+    h = torch.randn(2, 5 * p * p, 4, 3)
+    whole = torch.nn.functional.pixel_shuffle(h, p)
+    torch.testing.assert_close(Unpatch(p, (4 * p, 3 * p))(h), whole)
+    torch.testing.assert_close(Unpatch(p, (4 * p - p + 1, 3 * p))(h), whole[:, :, : 4 * p - p + 1])
+
+
+def test_patches_become_places_of_a_video() -> None:
+    h = torch.randn(2, 3 * 8, 2, 3, 4)
+    (whole,) = Unpatch(2, (4, 6, 8))(h).unsqueeze(0)
+    for t, i, j in itertools.product(range(2), repeat=3):
+        part = h[:, 4 * t + 2 * i + j :: 8]
+        torch.testing.assert_close(whole[:, :, t::2, i::2, j::2], part)
 
 
 def test_a_convolution_needs_axes() -> None:
@@ -145,3 +161,48 @@ def test_a_penalty_reaches_through_every_activation(activation: str) -> None:
     )
     assert any(g is not None and g.any() for g in gradients)
     assert all(g is None or g.isfinite().all() for g in gradients)
+
+
+@pytest.mark.parametrize("axes", [(1,), (9,), (140,), (5, 8), (28, 28), (61, 90), (2, 5, 6)])
+@pytest.mark.parametrize("arch", [Dense(4, 1), Conv(2), Suited(Dense(4, 1), Conv(2))])
+@pytest.mark.parametrize("most", [4, 64])
+def test_a_code_may_be_a_grid(arch: Architecture, axes: tuple[int, ...], most: int) -> None:
+    space = Space((Field("p", Bounded(), 2),), axes)
+    places = arch.coarse(axes, most)
+    assert len(places) == len(axes)
+    assert all(place <= axis for place, axis in zip(places, axes, strict=True))
+    down = arch.down_grid(space, GIVEN, 3, places)
+    up = arch.up_grid(3, places, GIVEN, 5, axes)
+    c = torch.zeros(2, GIVEN.width)
+    assert down(torch.rand(2, *space.shape), c).shape == (2, 3, *places)
+    assert up(torch.randn(2, 3, *places), c).shape == (2, 5, *axes)
+
+
+def test_a_grid_that_is_none_of_its_own_sizes_is_taken_whole() -> None:
+    """An encoder of another architecture may choose it, such as one without patches."""
+    space, places = Space((Field("p", Bounded()),), (48, 96)), (6, 12)
+    arch = Conv(2, places=600)
+    assert arch.patch((48, 96)) == 3
+    assert places not in arch.sizes((48, 96))
+    c = torch.zeros(1, 0)
+    assert arch.down_grid(space, Space(), 3, places)(torch.rand(1, 1, 48, 96), c).shape == (
+        1,
+        3,
+        *places,
+    )
+    assert arch.up_grid(3, places, Space(), 1, (48, 96))(torch.rand(1, 3, *places), c).shape == (
+        1,
+        1,
+        48,
+        96,
+    )
+
+
+def test_a_place_of_a_grid_sees_its_neighbourhood_only() -> None:
+    space = Space((Field("p", Real()),), (32, 32))
+    down = Conv(2, blocks=0).down_grid(space, Space(), 3, (8, 8))
+    x = torch.randn(1, 1, 32, 32, requires_grad=True)
+    (slope,) = torch.autograd.grad(down(x, torch.zeros(1, 0))[0, :, 0, 0].sum(), x)
+    assert slope[..., :4, :4].any()
+    assert not slope[..., 16:, :].any()
+    assert not slope[..., :, 16:].any()

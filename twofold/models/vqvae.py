@@ -41,7 +41,7 @@ from twofold.maths.distributions import Dirac
 from twofold.maths.likelihoods import Likelihood, Observation, ObservationSpec
 from twofold.maths.quantise import Codebook, Quantised, perplexity
 from twofold.maths.varying import at
-from twofold.nets.bodies import Architecture, Suited, halvings
+from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.causal import CausalTransformer, CodePrior
 from twofold.nets.decoders import GridDecoder
 
@@ -77,7 +77,7 @@ class VQVAE(Model, Decodes, Encodes, Scores, Quantises):
         likelihood: tuple[Likelihood, ...] = (),
     ) -> None:
         super().__init__(space, given)
-        self.places = coarser(space.axes, places) if space.axes else (groups,)
+        self.places = encoder.coarse(space.axes, places) if space.axes else (groups,)
         self.latent = codebook.width * math.prod(self.places)
         self.codes = codebook.size
         self.encoder = encoder.down_grid(space, given, codebook.width, self.places)
@@ -143,13 +143,3 @@ class VQVAE(Model, Decodes, Encodes, Scores, Quantises):
         code = self.quantise(x, given)
         log_px = self.p(self.grid(code.nearest), given.c).log_prob(x)
         return log_px + self.log_prior(code.k, given)
-
-
-def coarser(axes: tuple[int, ...], places: int) -> tuple[int, ...]:
-    """The largest grid that axes are halved to, at least once, of at most so many places.
-
-    >>> coarser((28, 28), 64), coarser((8, 8), 64), coarser((3, 3), 4)
-    ((7, 7), (4, 4), (3, 3))
-    """
-    sizes = halvings(axes)[1:] or [axes]
-    return next((size for size in sizes if math.prod(size) <= places), sizes[-1])

@@ -6,8 +6,9 @@ critic. The one *up* maps a code z (B, D), with what is given, to channels (B, o
 of a decoder or a generator. Where the code is a grid of places, each with numbers of its own, they
 are `down_grid` and `up_grid`. `Dense` flattens; `Conv` halves each axis that is longer than four
 until none is, and comes back through exactly those sizes, so that 28 × 28, 64 × 78 and 1 × 140 all
-work; `Suited` takes the one that fits the layout. A network of the user's own is one more
-Architecture, in a file of theirs.
+work; where there are many places it starts from patches, as a convolution over every pixel of a
+large picture costs more than it tells. `Suited` takes the one that fits the layout. A network of
+the user's own is one more Architecture, in a file of theirs.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from twofold.core.build import Part
@@ -32,6 +34,7 @@ from twofold.nets.blocks import (
     Attention,
     Residual,
     Resize,
+    Unpatch,
 )
 
 
@@ -62,6 +65,14 @@ class Architecture(Part, ABC):
     @abstractmethod
     def up(self, latent: int, given: Space, out: int, axes: tuple[int, ...]) -> Body:
         """A body from z (B, latent) to (B, out, *axes)."""
+
+    def coarse(self, axes: tuple[int, ...], most: int) -> tuple[int, ...]:
+        """The grid of a code over some axes: they are halved until it has at most so many places.
+
+        >>> [Suited().coarse(axes, 64) for axes in ((28, 28), (8, 8), (96, 128), (140,))]
+        [(7, 7), (4, 4), (4, 6), (35,)]
+        """
+        return first_within(halvings(axes), most)
 
     def down_grid(self, space: Space, given: Space, out: int, places: tuple[int, ...]) -> Body:
         """A body from x (B, C, *A) to `out` numbers a place, (B, out, *places)."""
@@ -106,6 +117,8 @@ class Conv(Architecture):
         width: channels at full size; they double at each halving, up to `growth` times.
         blocks: residual blocks at each size.
         attention: self-attention where no axis is longer than this; 0 for none.
+        places: the most to convolve over; of a larger grid each place is a patch of p values a
+            side, the least p that keeps within.
     """
 
     width: int = 32
@@ -113,10 +126,11 @@ class Conv(Architecture):
     growth: int = 4
     attention: int = 0
     activation: Activation = "leaky-relu"
+    places: PositiveInt = 1600
 
     def down(self, space: Space, given: Space, out: int) -> Body:
         check_axes(space.axes)
-        sizes = halvings(space.axes)
+        sizes = self.sizes(space.axes)
         end = math.prod(sizes[-1])
         return ConvDown(
             self, space, given.width, sizes, lambda channels: Whole(channels * end, out)
@@ -124,35 +138,64 @@ class Conv(Architecture):
 
     def up(self, latent: int, given: Space, out: int, axes: tuple[int, ...]) -> Body:
         check_axes(axes)
-        sizes = halvings(axes)
+        sizes = self.sizes(axes)
         return ConvUp(
             self,
             given.width,
+            axes,
             sizes,
             lambda channels: Unfold(latent + given.width, (channels, *sizes[-1])),
             out,
         )
 
+    def coarse(self, axes: tuple[int, ...], most: int) -> tuple[int, ...]:
+        check_axes(axes)
+        return first_within(self.sizes(axes), most)
+
     def down_grid(self, space: Space, given: Space, out: int, places: tuple[int, ...]) -> Body:
         check_axes(space.axes)
-        conv, sizes = CONVOLUTIONS[len(places)], halvings_to(space.axes, places)
-        return ConvDown(self, space, given.width, sizes, lambda channels: conv(channels, out, 1))
+        sizes = self.sizes(space.axes)
+        if places not in sizes:
+            return super().down_grid(space, given, out, places)
+        way = sizes[: sizes.index(places) + 1]
+        end = CONVOLUTIONS[len(places)]
+        return ConvDown(self, space, given.width, way, lambda channels: end(channels, out, 1))
 
     def up_grid(
         self, latent: int, places: tuple[int, ...], given: Space, out: int, axes: tuple[int, ...]
     ) -> Body:
         check_axes(axes)
-        sizes = halvings_to(axes, places)
+        sizes = self.sizes(axes)
+        if places not in sizes:
+            return super().up_grid(latent, places, given, out, axes)
+        way = sizes[: sizes.index(places) + 1]
         return ConvUp(
             self,
             given.width,
-            sizes,
+            axes,
+            way,
             lambda channels: EachPlace(len(places), latent, given.width, channels),
             out,
         )
 
     def channels(self, level: int) -> int:
         return self.width * min(2**level, self.growth)
+
+    def patch(self, axes: tuple[int, ...]) -> int:
+        """p: how many values a side become one place.
+
+        >>> [Conv().patch(axes) for axes in ((28, 28), (64, 64), (128, 96), (140,))]
+        [1, 2, 3, 1]
+        """
+        return next(p for p in count(1) if math.prod(patched(axes, p)) <= self.places)
+
+    def sizes(self, axes: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """The sizes on the way down.
+
+        >>> Conv().sizes((64, 64))
+        [(32, 32), (16, 16), (8, 8), (4, 4)]
+        """
+        return halvings(patched(axes, self.patch(axes)))
 
     def stage(self, axes: tuple[int, ...], level: int, given: int) -> Stage:
         return Stage(self, axes, self.channels(level), given)
@@ -170,6 +213,9 @@ class Suited(Architecture):
 
     def up(self, latent: int, given: Space, out: int, axes: tuple[int, ...]) -> Body:
         return self.pick(axes).up(latent, given, out, axes)
+
+    def coarse(self, axes: tuple[int, ...], most: int) -> tuple[int, ...]:
+        return self.pick(axes).coarse(axes, most)
 
     def down_grid(self, space: Space, given: Space, out: int, places: tuple[int, ...]) -> Body:
         return self.pick(space.axes).down_grid(space, given, out, places)
@@ -241,9 +287,9 @@ class ConvDown(Body):
         read: Callable[[int], nn.Module],
     ) -> None:
         super().__init__()
-        conv = CONVOLUTIONS[len(space.axes)]
+        conv, p = CONVOLUTIONS[len(space.axes)], arch.patch(space.axes)
         self.centre = Centre(space)
-        self.stem = conv(space.width, arch.channels(0), 3, padding=1)
+        self.stem = conv(space.width, arch.channels(0), 2 * p + 1, stride=p, padding=p)
         self.given = Add(given, arch.channels(0))
         self.stages = nn.ModuleList(arch.stage(a, i, given) for i, a in enumerate(sizes))
         self.shrinks = nn.ModuleList(
@@ -270,13 +316,14 @@ class ConvUp(Body):
         self,
         arch: Conv,
         given: int,
+        axes: tuple[int, ...],
         sizes: list[tuple[int, ...]],
         unfold: Callable[[int], nn.Module],
         out: int,
     ) -> None:
         super().__init__()
         levels = range(len(sizes) - 1, -1, -1)
-        conv = CONVOLUTIONS[len(sizes[0])]
+        conv, p = CONVOLUTIONS[len(axes)], arch.patch(axes)
         self.unfold = unfold(arch.channels(levels[0]))
         self.stages = nn.ModuleList(arch.stage(sizes[i], i, given) for i in levels)
         self.grows = nn.ModuleList(
@@ -286,13 +333,14 @@ class ConvUp(Body):
             for i in levels[:-1]
         )
         self.act = ACTIVATIONS[arch.activation]()
-        self.paint = conv(arch.channels(0), out, 3, padding=1)
+        self.paint = conv(arch.channels(0), out * p ** len(axes), 3, padding=1)
+        self.unpatch = Unpatch(p, axes)
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         h = self.unfold(h, c)
         for stage, grow in zip(self.stages, self.grows, strict=False):
             h = grow(stage(h, c))
-        return self.paint(self.act(self.stages[-1](h, c)))
+        return self.unpatch(self.paint(self.act(self.stages[-1](h, c))))
 
 
 class Whole(nn.Linear):
@@ -373,6 +421,11 @@ def join(h: Tensor, c: Tensor) -> Tensor:
     return torch.cat([h, c.to(h.dtype)], 1) if c.shape[1] else h
 
 
+def patched(axes: tuple[int, ...], p: int) -> tuple[int, ...]:
+    """The places of axes in patches of p a side, the last one part full."""
+    return tuple(-(-a // p) for a in axes)
+
+
 def halvings(axes: tuple[int, ...]) -> list[tuple[int, ...]]:
     """The sizes on the way down: each axis longer than four is halved, rounding up.
 
@@ -385,14 +438,14 @@ def halvings(axes: tuple[int, ...]) -> list[tuple[int, ...]]:
     return sizes
 
 
-def halvings_to(axes: tuple[int, ...], places: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The sizes on the way down, as far as one of them.
+def first_within(sizes: list[tuple[int, ...]], most: int) -> tuple[int, ...]:
+    """The first size, after the full one, of at most so many places; the last if none is.
 
-    >>> halvings_to((28, 28), (7, 7))
-    [(28, 28), (14, 14), (7, 7)]
+    >>> first_within(halvings((28, 28)), 64), first_within(halvings((3, 3)), 4)
+    ((7, 7), (3, 3))
     """
-    sizes = halvings(axes)
-    return sizes[: sizes.index(places) + 1]
+    smaller = sizes[1:] or sizes
+    return next((size for size in smaller if math.prod(size) <= most), smaller[-1])
 
 
 def strides(large: tuple[int, ...], small: tuple[int, ...]) -> tuple[int, ...]:

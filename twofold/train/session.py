@@ -27,6 +27,9 @@ from twofold.train import checkpoint
 from twofold.train.loop import Loop
 from twofold.train.record import Recorder, Tick, memory
 
+EARLY = (1, 10, 30)
+"""Steps that are told besides the regular ones, so that speed and losses are seen at once."""
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -119,7 +122,7 @@ class Session:
             self.save()  # the attempt is not to be forgotten, or the same trouble comes for ever
         step, training = self.loop.step, self.training
         measured = self.measure() if step % training.evaluate == 0 or self.loop.done else {}
-        if step % training.tick == 0 or self.loop.done or measured:
+        if step % training.tick == 0 or step in EARLY or self.loop.done or measured:
             self.tick(measured)
         if step % training.checkpoint == 0 and not self.loop.done:
             self.look()
