@@ -23,7 +23,7 @@ from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, build_part, complete
 from twofold.core.errors import UserError
-from twofold.core.game import Criticises, Decodes, Encodes, Samples, Scores
+from twofold.core.game import Criticises, Decodes, Encodes, Quantises, Samples, Scores
 from twofold.data import named as sets
 from twofold.data.doctor import Examination, examine
 from twofold.data.kind import Where
@@ -613,6 +613,7 @@ def models() -> dict[str, dict[str, Any]]:
         "encodes": Encodes,
         "scores": Scores,
         "criticises": Criticises,
+        "quantises": Quantises,
     }
     return {
         name: {

@@ -3,6 +3,7 @@
 import copy
 import inspect
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from twofold.core.game import (
     Encodes,
     Model,
     Progress,
+    Quantises,
     Samples,
     Scores,
     Turn,
@@ -178,11 +180,16 @@ def test_roles_keep_their_promises(model: Model, batch: Batch) -> None:
         assert model.log_likelihood(batch.x, given, 3).shape == (rows,)
     if isinstance(model, Criticises):
         assert model.judge(batch.x, given).shape == (rows,)
+    if isinstance(model, Quantises):
+        k = model.indices(batch.x, given)
+        assert k.shape == (rows, math.prod(model.places))
+        assert ((k >= 0) & (k < model.codes)).all()
+        assert model.log_prior(k, given).shape == (rows,)
 
 
 def test_roles_are_honest(family: type[Model]) -> None:
     """A family that has a role's methods claims the role, and the other way round."""
-    for role in (Samples, Decodes, Encodes, Scores, Criticises):
+    for role in (Samples, Decodes, Encodes, Scores, Criticises, Quantises):
         needed = role.__abstractmethods__
         assert issubclass(family, role) == all(hasattr(family, name) for name in needed), role
 

@@ -45,6 +45,11 @@ def modes(value: float) -> Figure:
         ([figure("copies_exact", 0.2, floor=0.01)], "20.0% of the draws are exact copies"),
         ([figure("copies_closer", 0.8, spread=0.1, floor=0.5)], "Likely copies: 80%"),
         ([figure("active_units", 0, "neither", parts=(0.0, 0.0))], "The latent is unused"),
+        ([figure("code_perplexity", 2, "neither", parts=(0.125,) * 9)], "as if by 2 of 9 entries"),
+        (
+            [figure("code_rate", 90, spread=2, baseline=80.0, baseline_name="independent indices")],
+            "worse than independent indices",
+        ),
         ([figure("active_units", 1, "neither", parts=(1.0,) + (0.0,) * 3)], "1 of 4 dimensions"),
         (
             [figure("active_units", 3, "neither", parts=(1.0,) * 3 + (0.0,))],

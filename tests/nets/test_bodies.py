@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twofold.core.errors import UserError
 from twofold.core.space import Bounded, Category, Field, Real, Space
 from twofold.nets.blocks import ACTIVATIONS, Attention, Residual, Unpatch
-from twofold.nets.bodies import Body, Centre, Conv, Dense, Suited, halvings, strides
+from twofold.nets.bodies import Architecture, Body, Centre, Conv, Dense, Suited, halvings, strides
 
 GIVEN = Space((Field("label", Category(("x", "y", "z")), missing=True),))
 
@@ -161,3 +161,48 @@ def test_a_penalty_reaches_through_every_activation(activation: str) -> None:
     )
     assert any(g is not None and g.any() for g in gradients)
     assert all(g is None or g.isfinite().all() for g in gradients)
+
+
+@pytest.mark.parametrize("axes", [(1,), (9,), (140,), (5, 8), (28, 28), (61, 90), (2, 5, 6)])
+@pytest.mark.parametrize("arch", [Dense(4, 1), Conv(2), Suited(Dense(4, 1), Conv(2))])
+@pytest.mark.parametrize("most", [4, 64])
+def test_a_code_may_be_a_grid(arch: Architecture, axes: tuple[int, ...], most: int) -> None:
+    space = Space((Field("p", Bounded(), 2),), axes)
+    places = arch.coarse(axes, most)
+    assert len(places) == len(axes)
+    assert all(place <= axis for place, axis in zip(places, axes, strict=True))
+    down = arch.down_grid(space, GIVEN, 3, places)
+    up = arch.up_grid(3, places, GIVEN, 5, axes)
+    c = torch.zeros(2, GIVEN.width)
+    assert down(torch.rand(2, *space.shape), c).shape == (2, 3, *places)
+    assert up(torch.randn(2, 3, *places), c).shape == (2, 5, *axes)
+
+
+def test_a_grid_that_is_none_of_its_own_sizes_is_taken_whole() -> None:
+    """An encoder of another architecture may choose it, such as one without patches."""
+    space, places = Space((Field("p", Bounded()),), (48, 96)), (6, 12)
+    arch = Conv(2, places=600)
+    assert arch.patch((48, 96)) == 3
+    assert places not in arch.sizes((48, 96))
+    c = torch.zeros(1, 0)
+    assert arch.down_grid(space, Space(), 3, places)(torch.rand(1, 1, 48, 96), c).shape == (
+        1,
+        3,
+        *places,
+    )
+    assert arch.up_grid(3, places, Space(), 1, (48, 96))(torch.rand(1, 3, *places), c).shape == (
+        1,
+        1,
+        48,
+        96,
+    )
+
+
+def test_a_place_of_a_grid_sees_its_neighbourhood_only() -> None:
+    space = Space((Field("p", Real()),), (32, 32))
+    down = Conv(2, blocks=0).down_grid(space, Space(), 3, (8, 8))
+    x = torch.randn(1, 1, 32, 32, requires_grad=True)
+    (slope,) = torch.autograd.grad(down(x, torch.zeros(1, 0))[0, :, 0, 0].sum(), x)
+    assert slope[..., :4, :4].any()
+    assert not slope[..., 16:, :].any()
+    assert not slope[..., :, 16:].any()

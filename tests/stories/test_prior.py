@@ -213,7 +213,7 @@ def test_a_ladder_takes_a_fitted_prior_of_all_its_layers(tmp_path: Path) -> None
     assert inside("prior", run, "--fit", QUICK).status == 0
     model = Run.open(run).model
     assert isinstance(model, Decodes)
-    assert model.prior_net.mu.shape[1] == model.latent == 24  # type: ignore[union-attr]
+    assert model.prior_net.mu.shape[1] == model.latent  # type: ignore[union-attr]
     assert inside("sample", run, "-n", "4", "--out", tmp_path / "a").status == 0
     assert inside("measure", run, "--measures", "elbo", "-n", "40", "--quiet").status == 0
 

@@ -147,3 +147,18 @@ class Criticises(ABC):
     @abstractmethod
     def judge(self, x: Tensor, given: Given) -> Tensor:
         """A logit for each row, (B,): high is real."""
+
+
+class Quantises(ABC):
+    """A model whose code is an index of `codes` at each of P `places`, a grid of them."""
+
+    codes: int
+    places: tuple[int, ...]
+
+    @abstractmethod
+    def indices(self, x: Tensor, given: Given) -> Tensor:
+        """The indices of each observation, (B, P)."""
+
+    @abstractmethod
+    def log_prior(self, k: Tensor, given: Given) -> Tensor:
+        """log p(k | given) of indices (B, P), in nats, (B,)."""

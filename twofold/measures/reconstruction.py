@@ -2,12 +2,13 @@ r"""How much of an observation survives its code: $\hat x = E[x \mid z = E_q[z \
 
 Numbers are judged by their squared error a dimension, in the units of x (standardised, or [0, 1]),
 categories by the share named rightly; what is missing is not judged. The baseline is PCA with as
-many axes as the code has dimensions, fitted on the same training observations: the best that any
-linear encoder and decoder can do on them.
+many axes as the code has dimensions, or indices where it is discrete, fitted on the same training
+observations: the best that any linear encoder and decoder can do on them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from twofold.core.batch import Batch
-from twofold.core.game import Decodes, Encodes
+from twofold.core.game import Decodes, Encodes, Quantises
 from twofold.core.space import Category, Field, Token
 from twofold.measures.baselines import PPCA
 from twofold.measures.estimate import Estimate, chunks, resampled, some, steady
@@ -61,9 +62,9 @@ class Reconstruction(Measure):
         ours = judge(evidence, real.x, reconstruct(model, real, evidence.seed))
         simple = {}
         if len(evidence.train) > 1:
-            fitted = PPCA.fit(evidence.train.x, model.latent)
+            fitted = PPCA.fit(evidence.train.x, numbers(model))
             simple = judge(evidence, real.x, fitted.reconstruct(real.x.cpu()))
-        width = f"PCA of {model.latent}" if simple else ""
+        width = f"PCA of {numbers(model)}" if simple else ""
         return [
             evidence.figure(
                 name,
@@ -82,6 +83,11 @@ NOTES = {
     "reconstruction_mse": "mean squared error a number of x, decoded from the mean of the code",
     "reconstruction_accuracy": "share of categories named rightly from the mean of the code",
 }
+
+
+def numbers(model: Decodes) -> int:
+    """How many numbers the code is: indices where it is made of these, else its dimensions."""
+    return math.prod(model.places) if isinstance(model, Quantises) else model.latent
 
 
 def reconstruct(model: object, batch: Batch, seed: int) -> Tensor:

@@ -29,6 +29,7 @@ class Limits:
         recall: share of the floor's, below which draws lack variety.
         precision: share of the floor's, below which draws lie outside the data.
         active: share of active dimensions below which most of the latent is idle.
+        even: perplexity of a codebook, as a share of its entries, below which use is uneven.
     """
 
     near: float = 2.0
@@ -40,6 +41,7 @@ class Limits:
     recall: float = 0.7
     precision: float = 0.7
     active: float = 0.5
+    even: float = 0.25
 
 
 LIMITS = Limits()
@@ -175,6 +177,22 @@ def latent(figures: Figures) -> list[str]:
     return [f"The latent is used: {active.value:.0f} of {size} dimensions are active."]
 
 
+def codebook(figures: Figures) -> list[str]:
+    """Whether the entries of a codebook are used, and the order of indices learnt."""
+    use, rate = figures.get("code_perplexity"), figures.get("code_rate")
+    said = []
+    if use and use.value < LIMITS.even * len(use.parts):
+        said.append(
+            f"The codebook is used unevenly: as if by {use.value:.0f} of {len(use.parts)} entries."
+        )
+    if rate and rate.low > rate.baseline:
+        said.append(
+            "The prior of the codes is worse than independent indices: it has learnt its training "
+            "codes by heart, or too little yet."
+        )
+    return said
+
+
 RULES: tuple[Callable[[Figures], list[str]], ...] = (
     copying,
     distance,
@@ -183,4 +201,5 @@ RULES: tuple[Callable[[Figures], list[str]], ...] = (
     variety,
     fit,
     latent,
+    codebook,
 )

@@ -3,7 +3,8 @@ r"""Bodies: networks built from a Space, for any size.
 An `Architecture` is a part, chosen in a recipe; it builds two bodies. The one *down* maps an
 observation x (B, C, *A), with what is given, to numbers (B, out): the trunk of an encoder or a
 critic. The one *up* maps a code z (B, D), with what is given, to channels (B, out, *A): the trunk
-of a decoder or a generator. `Dense` flattens; `Conv` halves each axis that is longer than four
+of a decoder or a generator. Where the code is a grid of places, each with numbers of its own, they
+are `down_grid` and `up_grid`. `Dense` flattens; `Conv` halves each axis that is longer than four
 until none is, and comes back through exactly those sizes, so that 28 × 28, 64 × 78 and 1 × 140 all
 work; where there are many places it starts from patches, as a convolution over every pixel of a
 large picture costs more than it tells. `Suited` takes the one that fits the layout. A network of
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count, pairwise
 
@@ -64,6 +66,24 @@ class Architecture(Part, ABC):
     def up(self, latent: int, given: Space, out: int, axes: tuple[int, ...]) -> Body:
         """A body from z (B, latent) to (B, out, *axes)."""
 
+    def coarse(self, axes: tuple[int, ...], most: int) -> tuple[int, ...]:
+        """The grid of a code over some axes: they are halved until it has at most so many places.
+
+        >>> [Suited().coarse(axes, 64) for axes in ((28, 28), (8, 8), (96, 128), (140,))]
+        [(7, 7), (4, 4), (4, 6), (35,)]
+        """
+        return first_within(halvings(axes), most)
+
+    def down_grid(self, space: Space, given: Space, out: int, places: tuple[int, ...]) -> Body:
+        """A body from x (B, C, *A) to `out` numbers a place, (B, out, *places)."""
+        return Unfolded(self.down(space, given, out * math.prod(places)), (out, *places))
+
+    def up_grid(
+        self, latent: int, places: tuple[int, ...], given: Space, out: int, axes: tuple[int, ...]
+    ) -> Body:
+        """A body from z (B, latent, *places) to (B, out, *axes)."""
+        return Folded(self.up(latent * math.prod(places), given, out, axes))
+
 
 @dataclass(frozen=True)
 class Dense(Architecture):
@@ -110,11 +130,53 @@ class Conv(Architecture):
 
     def down(self, space: Space, given: Space, out: int) -> Body:
         check_axes(space.axes)
-        return ConvDown(self, space, given.width, out)
+        sizes = self.sizes(space.axes)
+        end = math.prod(sizes[-1])
+        return ConvDown(
+            self, space, given.width, sizes, lambda channels: Whole(channels * end, out)
+        )
 
     def up(self, latent: int, given: Space, out: int, axes: tuple[int, ...]) -> Body:
         check_axes(axes)
-        return ConvUp(self, latent, given.width, out, axes)
+        sizes = self.sizes(axes)
+        return ConvUp(
+            self,
+            given.width,
+            axes,
+            sizes,
+            lambda channels: Unfold(latent + given.width, (channels, *sizes[-1])),
+            out,
+        )
+
+    def coarse(self, axes: tuple[int, ...], most: int) -> tuple[int, ...]:
+        check_axes(axes)
+        return first_within(self.sizes(axes), most)
+
+    def down_grid(self, space: Space, given: Space, out: int, places: tuple[int, ...]) -> Body:
+        check_axes(space.axes)
+        sizes = self.sizes(space.axes)
+        if places not in sizes:
+            return super().down_grid(space, given, out, places)
+        way = sizes[: sizes.index(places) + 1]
+        end = CONVOLUTIONS[len(places)]
+        return ConvDown(self, space, given.width, way, lambda channels: end(channels, out, 1))
+
+    def up_grid(
+        self, latent: int, places: tuple[int, ...], given: Space, out: int, axes: tuple[int, ...]
+    ) -> Body:
+        check_axes(axes)
+        sizes = self.sizes(axes)
+        if places not in sizes:
+            return super().up_grid(latent, places, given, out, axes)
+        way = sizes[: sizes.index(places) + 1]
+        return ConvUp(
+            self,
+            given.width,
+            axes,
+            way,
+            lambda channels: EachPlace(len(places), latent, given.width, channels),
+            out,
+        )
 
     def channels(self, level: int) -> int:
         return self.width * min(2**level, self.growth)
@@ -126,6 +188,14 @@ class Conv(Architecture):
         [1, 2, 3, 1]
         """
         return next(p for p in count(1) if math.prod(patched(axes, p)) <= self.places)
+
+    def sizes(self, axes: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """The sizes on the way down.
+
+        >>> Conv().sizes((64, 64))
+        [(32, 32), (16, 16), (8, 8), (4, 4)]
+        """
+        return halvings(patched(axes, self.patch(axes)))
 
     def stage(self, axes: tuple[int, ...], level: int, given: int) -> Stage:
         return Stage(self, axes, self.channels(level), given)
@@ -143,6 +213,17 @@ class Suited(Architecture):
 
     def up(self, latent: int, given: Space, out: int, axes: tuple[int, ...]) -> Body:
         return self.pick(axes).up(latent, given, out, axes)
+
+    def coarse(self, axes: tuple[int, ...], most: int) -> tuple[int, ...]:
+        return self.pick(axes).coarse(axes, most)
+
+    def down_grid(self, space: Space, given: Space, out: int, places: tuple[int, ...]) -> Body:
+        return self.pick(space.axes).down_grid(space, given, out, places)
+
+    def up_grid(
+        self, latent: int, places: tuple[int, ...], given: Space, out: int, axes: tuple[int, ...]
+    ) -> Body:
+        return self.pick(axes).up_grid(latent, places, given, out, axes)
 
     def pick(self, axes: tuple[int, ...]) -> Architecture:
         return self.conv if axes else self.dense
@@ -192,13 +273,21 @@ class Stage(nn.Module):
 
 
 class ConvDown(Body):
-    """Convolve, halve, …, flatten, and read out."""
+    """Convolve, halve, …, down to the last of the sizes, and read out.
 
-    def __init__(self, arch: Conv, space: Space, given: int, out: int) -> None:
+    `read` makes the layer that does so, from the channels that reach it.
+    """
+
+    def __init__(
+        self,
+        arch: Conv,
+        space: Space,
+        given: int,
+        sizes: list[tuple[int, ...]],
+        read: Callable[[int], nn.Module],
+    ) -> None:
         super().__init__()
-        p = arch.patch(space.axes)
-        sizes = halvings(patched(space.axes, p))
-        conv = CONVOLUTIONS[len(space.axes)]
+        conv, p = CONVOLUTIONS[len(space.axes)], arch.patch(space.axes)
         self.centre = Centre(space)
         self.stem = conv(space.width, arch.channels(0), 2 * p + 1, stride=p, padding=p)
         self.given = Add(given, arch.channels(0))
@@ -208,28 +297,34 @@ class ConvDown(Body):
             for i, (a, b) in enumerate(pairwise(sizes))
         )
         self.act = ACTIVATIONS[arch.activation]()
-        self.read = nn.Linear(arch.channels(len(sizes) - 1) * math.prod(sizes[-1]), out)
+        self.read = read(arch.channels(len(sizes) - 1))
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         h = self.given(self.stem(self.centre(h)), c)
         for stage, shrink in zip(self.stages, self.shrinks, strict=False):
             h = shrink(stage(h, c))
-        return self.read(self.act(self.stages[-1](h, c).flatten(1)))
+        return self.read(self.act(self.stages[-1](h, c)))
 
 
 class ConvUp(Body):
-    """Unfold the code at the smallest size, then enlarge and convolve up to the full one."""
+    """Lay the code out at the last of the sizes, then enlarge and convolve up to the first.
+
+    `unfold` makes the layer that lays it out, from the channels that it should have.
+    """
 
     def __init__(
-        self, arch: Conv, latent: int, given: int, out: int, axes: tuple[int, ...]
+        self,
+        arch: Conv,
+        given: int,
+        axes: tuple[int, ...],
+        sizes: list[tuple[int, ...]],
+        unfold: Callable[[int], nn.Module],
+        out: int,
     ) -> None:
         super().__init__()
-        p = arch.patch(axes)
-        sizes = halvings(patched(axes, p))
         levels = range(len(sizes) - 1, -1, -1)
-        conv = CONVOLUTIONS[len(axes)]
-        self.start = (arch.channels(levels[0]), *sizes[-1])
-        self.unfold = nn.Linear(latent + given, math.prod(self.start))
+        conv, p = CONVOLUTIONS[len(axes)], arch.patch(axes)
+        self.unfold = unfold(arch.channels(levels[0]))
         self.stages = nn.ModuleList(arch.stage(sizes[i], i, given) for i in levels)
         self.grows = nn.ModuleList(
             nn.Sequential(
@@ -242,10 +337,62 @@ class ConvUp(Body):
         self.unpatch = Unpatch(p, axes)
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
-        h = self.unfold(join(h, c)).unflatten(1, self.start)
+        h = self.unfold(h, c)
         for stage, grow in zip(self.stages, self.grows, strict=False):
             h = grow(stage(h, c))
         return self.unpatch(self.paint(self.act(self.stages[-1](h, c))))
+
+
+class Whole(nn.Linear):
+    """All places of h (B, C, *A) together to (B, out)."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        return super().forward(h.flatten(1))
+
+
+class Unfold(nn.Linear):
+    """A code (B, D), with what is given, to every place of a grid of the given shape (C, *A)."""
+
+    def __init__(self, inputs: int, shape: tuple[int, ...]) -> None:
+        super().__init__(inputs, math.prod(shape))
+        self.shape = shape
+
+    def forward(self, h: Tensor, c: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(join(h, c)).unflatten(1, self.shape)
+
+
+class EachPlace(nn.Module):
+    """A code at each place (B, D, *A), with what is given, to channels there."""
+
+    def __init__(self, axes: int, latent: int, given: int, channels: int) -> None:
+        super().__init__()
+        self.conv = CONVOLUTIONS[axes](latent, channels, 1)
+        self.given = Add(given, channels)
+
+    def forward(self, h: Tensor, c: Tensor) -> Tensor:
+        return self.given(self.conv(h), c)
+
+
+class Unfolded(Body):
+    """A body that ends in a vector, whose numbers are given a shape."""
+
+    def __init__(self, body: Body, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.body, self.shape = body, shape
+
+    def run(self, h: Tensor, c: Tensor) -> Tensor:
+        return self.body(h, c).unflatten(1, self.shape)
+
+
+class Folded(Body):
+    """A body that starts from a vector, to which a grid is flattened."""
+
+    def __init__(self, body: Body) -> None:
+        super().__init__()
+        self.body = body
+
+    def run(self, h: Tensor, c: Tensor) -> Tensor:
+        return self.body(h.flatten(1), c)
 
 
 class Centre(nn.Module):
@@ -289,6 +436,16 @@ def halvings(axes: tuple[int, ...]) -> list[tuple[int, ...]]:
     while max(sizes[-1]) > 4:
         sizes.append(tuple(-(-a // 2) if a > 4 else a for a in sizes[-1]))
     return sizes
+
+
+def first_within(sizes: list[tuple[int, ...]], most: int) -> tuple[int, ...]:
+    """The first size, after the full one, of at most so many places; the last if none is.
+
+    >>> first_within(halvings((28, 28)), 64), first_within(halvings((3, 3)), 4)
+    ((7, 7), (3, 3))
+    """
+    smaller = sizes[1:] or sizes
+    return next((size for size in smaller if math.prod(size) <= most), smaller[-1])
 
 
 def strides(large: tuple[int, ...], small: tuple[int, ...]) -> tuple[int, ...]:

@@ -36,6 +36,26 @@ class Decoder(nn.Module):
         return self.spec(self.body(z, c), self.shared)
 
 
+class GridDecoder(nn.Module):
+    """p(x | z, given) as a product of likelihoods, from a code at each place of a grid."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        latent: int,
+        places: tuple[int, ...],
+        given: Space,
+        spec: ObservationSpec,
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.body = architecture.up_grid(latent, places, given, spec.predicted, spec.space.axes)
+        self.shared = nn.Parameter(torch.zeros(spec.shared))
+
+    def forward(self, z: Tensor, c: Tensor) -> Observation:
+        return self.spec(self.body(z, c), self.shared)
+
+
 class Generator(nn.Module):
     """p(x | z, given) that can be drawn from with gradient."""
 

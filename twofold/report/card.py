@@ -33,7 +33,7 @@ QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "Likelihood of held-out data": ("elbo", "nll_"),
     "Reconstruction": ("reconstruction_",),
     "Copies of training observations": ("copies_",),
-    "Use of the latent": ("active_units", "kl"),
+    "Use of the latent": ("active_units", "kl", "code_"),
     "Privacy: membership and attribute inference": ("audit_",),
     "Fairness: differences between groups": ("fairness_",),
     "Behaviour on data of another origin": ("shift_",),
