@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, cast
 
 from pydantic import NonNegativeInt, PositiveInt
 
@@ -105,6 +105,36 @@ class Cyclic(Varying):
     def __call__(self, step: int) -> float:
         rising = max(self.rise * self.period, 1.0)
         return self.start + (self.end - self.start) * min(step % self.period / rising, 1.0)
+
+
+@dataclass(frozen=True)
+class Switched(Varying):
+    """One number `before` a step, and another `then`, each of which may vary by itself.
+
+    >>> [Switched(10, 4.0, Linear(steps=20))(step) for step in (0, 9, 10, 20)]
+    [4.0, 4.0, 0.5, 1.0]
+    """
+
+    step: NonNegativeInt = 0
+    before: Number = 0.0
+    then: Number = 1.0
+
+    def __call__(self, step: int) -> float:
+        return value(self.before if step < self.step else self.then, step)
+
+
+def switched(step: int, before: Number, then: float | Varying) -> Number:
+    """A number that is another from a step on."""
+    return cast(float, Switched(step, before, cast(float, then)))
+
+
+def value(number: Number, step: int) -> float:
+    """A number at a step, whether it varies or not.
+
+    >>> value(2.0, 7), value(Linear(steps=14), 7)
+    (2.0, 0.5)
+    """
+    return number(step) if isinstance(number, Varying) else number
 
 
 def way(step: int, after: int, steps: int) -> float:

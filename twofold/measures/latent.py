@@ -28,7 +28,7 @@ from torch import Tensor
 
 from twofold.core.batch import Batch
 from twofold.core.game import Decodes, Distribution, Encodes
-from twofold.maths.distributions import Density, Normal
+from twofold.maths.distributions import Density, Normal, Posterior
 from twofold.maths.divergences import kl_by_dimension
 from twofold.measures.estimate import chunks, generator, interval, mean, some, steady
 from twofold.measures.measure import Evidence, Figure, Measure
@@ -138,8 +138,8 @@ def infer(model: object, batch: Batch, seed: int) -> Codes:
 
 def piece(q: Distribution, p: Distribution) -> Codes:
     """Means, deviations and KL of some rows."""
-    assert isinstance(q, Normal)
-    return Codes(q.mu, q.sigma, kl_by_dimension(q, q.rsample(), p))
+    assert isinstance(q, Posterior)
+    return Codes(q.mean, q.sigma, kl_by_dimension(q, q.rsample(), p))
 
 
 def information_terms(codes: Codes, draws: int, seed: int) -> Tensor:
