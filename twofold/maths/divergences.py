@@ -116,7 +116,7 @@ class Divergence(Part, ABC):
         """
         weights = {name: getattr(self, name) for name in self.presses}
         cycles = {
-            name: switched(step, weight, Cyclic(0.0, value(weight, step), PERIOD))
+            name: switched(step, weight, Cyclic(0.0, value(weight, step), PERIOD, after=step))
             for name, weight in weights.items()
             if value(weight, step)
         }

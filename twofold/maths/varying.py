@@ -93,6 +93,8 @@ class Sigmoid(Varying):
 class Cyclic(Varying):
     """Again and again: up in a straight line for a share `rise` of each period, then level.
 
+    A period begins at the step `after`.
+
     >>> [Cyclic(period=100)(step) for step in (0, 25, 50, 99, 100)]
     [0.0, 0.5, 1.0, 1.0, 0.0]
     """
@@ -101,10 +103,12 @@ class Cyclic(Varying):
     end: float = 1.0
     period: PositiveInt = 2000
     rise: float = 0.5
+    after: NonNegativeInt = 0
 
     def __call__(self, step: int) -> float:
         rising = max(self.rise * self.period, 1.0)
-        return self.start + (self.end - self.start) * min(step % self.period / rising, 1.0)
+        phase = (step - self.after) % self.period
+        return self.start + (self.end - self.start) * min(phase / rising, 1.0)
 
 
 @dataclass(frozen=True)
