@@ -34,7 +34,7 @@ from twofold.train.record import Tick
 
 TOP = 8
 """Dimensions that are looked at one by one."""
-STEPS = 7
+STEPS = 9
 """Places on the way from two deviations below to two above."""
 SPREAD = 2.0
 COLUMNS = 200
