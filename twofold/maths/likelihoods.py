@@ -37,6 +37,7 @@ from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import PositiveFloat
 from torch import Tensor
 
 from twofold.core.build import Part, kebab
@@ -175,7 +176,7 @@ class Gaussian(Likelihood):
     """For a real number; its scale predicted, learnt once for all (σ-VAE), or `fixed` to `std`."""
 
     scale: Scale = "shared"
-    std: float = 1.0
+    std: PositiveFloat = 1.0
     domains = (Real, Bounded)
 
     def predicted(self, domain: Domain) -> int:
@@ -202,7 +203,7 @@ class SquaredError(Likelihood):
 class StudentT(Likelihood):
     """For a real number with outliers: Student's t with `df` degrees of freedom."""
 
-    df: float = 5.0
+    df: PositiveFloat = 5.0
     scale: Scale = "predicted"
     domains = (Real,)
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
@@ -66,7 +67,7 @@ class VAE(Model, Decodes, Encodes, Scores, Rescues):
         self,
         space: Space,
         given: Space,
-        latent: int = 16,
+        latent: PositiveInt = 16,
         encoder: Architecture = Suited(),
         decoder: Architecture = Suited(),
         posterior: Form = Diagonal(),
