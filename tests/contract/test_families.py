@@ -379,7 +379,7 @@ def test_every_part_trains(
 def misfit(part: Part, space: Space) -> bool:
     """Whether the data have no field for a likelihood, or no axes for a convolution."""
     if isinstance(part, Likelihood):
-        return not any(isinstance(field.domain, part.domains) for field in space.fields)
+        return not any(part.suits(field, space.axes) for field in space.fields)
     return isinstance(part, Conv) and not space.axes
 
 
