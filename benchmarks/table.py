@@ -13,7 +13,7 @@ from typing import Any
 from common import RESULTS
 
 PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
-ORDER = ("loop", "pythae_speed", "time_to_elbo", "nll", "gan_loop", "startup")
+ORDER = ("loop", "pythae_speed", "time_to_elbo", "nll", "gan_loop", "memory", "startup")
 HEAD = """# Speed
 
 Ratios, each of two sides that did the same work in one run: they take turns, and a figure is the

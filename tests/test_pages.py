@@ -18,6 +18,7 @@ from twofold.core import toml
 from twofold.core.build import Trust, options
 from twofold.data.doctor import every_kind
 from twofold.runs.recipe import merged, plan, recipes, settings
+from twofold.train.record import lines
 from twofold.verbs import own_files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,3 +99,17 @@ def test_the_family_of_the_architecture_page_trains(tmp_path: Path) -> None:
     told = inside("encode", run, "digits", "--trust", tmp_path / "ae.py", "--out", codes)
     assert told.status == 0, told.err
     assert codes.is_file()
+
+
+def test_the_part_of_the_architecture_page_trains(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "architecture.md"
+    (program,) = (text for text in blocks(page, "python") if "class NoneAtAll(" in text)
+    names = "from dataclasses import dataclass\nfrom torch import Tensor\n"
+    beside = "from twofold.maths.divergences import Code, Formula\n"
+    (tmp_path / "part.py").write_text(names + beside + program, "utf-8")
+    part = ["--set", f"model.divergence.name={tmp_path / 'part.py'}"]
+    small = ["--set", "train.steps=2", "--set", "train.batch=8", "--quiet"]
+    made = inside("fit", "digits", *part, *small, "--out", tmp_path / "run")
+    assert made.status == 0, made.err
+    rates = [line.get("rate") for line in lines(tmp_path / "run" / "log.jsonl")]
+    assert [rate for rate in rates if rate is not None] == [0, 0]

@@ -21,6 +21,7 @@ from twofold.core.game import (
     Encodes,
     Model,
     Progress,
+    Rescues,
     Samples,
     Scores,
     Turn,
@@ -182,7 +183,7 @@ def test_roles_keep_their_promises(model: Model, batch: Batch) -> None:
 
 def test_roles_are_honest(family: type[Model]) -> None:
     """A family that has a role's methods claims the role, and the other way round."""
-    for role in (Samples, Decodes, Encodes, Scores, Criticises):
+    for role in (Samples, Decodes, Encodes, Scores, Criticises, Rescues):
         needed = role.__abstractmethods__
         assert issubclass(family, role) == all(hasattr(family, name) for name in needed), role
 

@@ -1,6 +1,7 @@
 """The reading of a code: exact on a linear-Gaussian model, and of every posterior and prior."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,8 +11,8 @@ from twofold.core.batch import Batch
 from twofold.core.build import parts_of
 from twofold.core.space import Category, Field, Real, Space
 from twofold.maths.distributions import FullNormal
-from twofold.measures.latent import Latent, infer, information_terms
-from twofold.measures.monitor import paired, read, readable, reconstruction
+from twofold.measures.latent import Latent, infer, information_terms, paired
+from twofold.measures.monitor import read, readable, reconstruction
 from twofold.models.vae import VAE
 from twofold.nets.bodies import Dense
 from twofold.nets.posteriors import Form
@@ -66,6 +67,10 @@ def test_pairs_and_products_give_the_same_information() -> None:
     plain = information_terms(infer(model, real, 0), 30, 0).mean()
     assert full.item() == pytest.approx(plain.item(), abs=0.15)
     assert full <= math.log(96)
+    evidence = replace(worlds.linear_evidence(model, 96), model=Full(torch.tensor([2.0, 0.7]), 5))
+    kl, active, information = Latent()(evidence)
+    assert (len(kl.parts), active.value) == (1, 2)
+    assert information.value == pytest.approx(plain.item(), abs=0.2)
 
 
 @pytest.mark.parametrize("form", parts_of(Form))

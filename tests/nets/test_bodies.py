@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from twofold.core.errors import UserError
 from twofold.core.space import Bounded, Category, Field, Real, Space
-from twofold.nets.blocks import ACTIVATIONS, Attention, Residual
+from twofold.nets.blocks import ACTIVATIONS, Attention, Residual, Unpatch
 from twofold.nets.bodies import Body, Centre, Conv, Dense, Suited, halvings, strides
 
 GIVEN = Space((Field("label", Category(("x", "y", "z")), missing=True),))
@@ -28,7 +28,7 @@ def test_halvings_end_small_and_halve_rounding_up(axes: tuple[int, ...]) -> None
 @pytest.mark.parametrize("axes", [(n, 1 + (7 * n) % 40) for n in range(1, 41)])
 def test_conv_takes_any_size(axes: tuple[int, int]) -> None:
     space = Space((Field("p", Bounded(), 3),), axes)
-    arch = Conv(width=2)
+    arch = Conv(width=2, places=300)
     down, up = arch.down(space, GIVEN, 5), arch.up(6, GIVEN, 3, axes)
     c = torch.zeros(2, GIVEN.width)
     assert down(torch.rand(2, *space.shape), c).shape == (2, 5)
@@ -46,7 +46,7 @@ def test_suited_takes_every_layout(axes: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("axes", [(9,), (5, 8), (2, 5, 6)])
-@pytest.mark.parametrize("arch", [Dense(8, 1), Conv(4, attention=4)])
+@pytest.mark.parametrize("arch", [Dense(8, 1), Conv(4, attention=4), Conv(4, places=5)])
 def test_every_place_and_what_is_given_reach_the_output(
     arch: Dense | Conv, axes: tuple[int, ...]
 ) -> None:
@@ -64,6 +64,22 @@ def test_every_place_and_what_is_given_reach_the_output(
     z = torch.randn(2, 4, requires_grad=True)
     gradients = torch.autograd.grad(up(z, c).square().sum(), (z, c))
     assert all((g != 0).all() for g in gradients)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_patches_become_places_of_a_picture(p: int) -> None:
+    h = torch.randn(2, 5 * p * p, 4, 3)
+    whole = torch.nn.functional.pixel_shuffle(h, p)
+    torch.testing.assert_close(Unpatch(p, (4 * p, 3 * p))(h), whole)
+    torch.testing.assert_close(Unpatch(p, (4 * p - p + 1, 3 * p))(h), whole[:, :, : 4 * p - p + 1])
+
+
+def test_patches_become_places_of_a_video() -> None:
+    h = torch.randn(2, 3 * 8, 2, 3, 4)
+    (whole,) = Unpatch(2, (4, 6, 8))(h).unsqueeze(0)
+    for t, i, j in itertools.product(range(2), repeat=3):
+        part = h[:, 4 * t + 2 * i + j :: 8]
+        torch.testing.assert_close(whole[:, :, t::2, i::2, j::2], part)
 
 
 def test_a_convolution_needs_axes() -> None:

@@ -152,6 +152,12 @@ def test_a_missing_file_of_a_run(run: Path) -> None:
     refused(inside("sample", run), "missing")
 
 
+def test_weights_of_another_network(run: Path) -> None:
+    recipe = (run / "recipe.toml").read_text()
+    (run / "recipe.toml").write_text(recipe.replace("latent = ", "latent = 1"))
+    refused(inside("sample", run), "not those of the model", "recipe.toml")
+
+
 def test_not_a_run(tmp_path: Path) -> None:
     refused(inside("sample", made(tmp_path / "folder")), "not a run folder")
     refused(inside("resume", tmp_path / "nowhere"), "nowhere")

@@ -24,7 +24,7 @@ from typing import BinaryIO
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from twofold.core.errors import UserError
@@ -82,6 +82,13 @@ class Header:
     cut: bool
 
 
+def reason(error: Exception) -> str:
+    """Why a decoder refused, in a few words; what it says of its own file handle is no help."""
+    if isinstance(error, UnidentifiedImageError):
+        return "it is empty or of no known image format"
+    return str(error).split("\n")[0][:120] or type(error).__name__
+
+
 @contextmanager
 def reading(name: str) -> Iterator[None]:
     """Turn whatever a damaged image raises into one sentence that names it."""
@@ -90,9 +97,8 @@ def reading(name: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:  # decoders raise anything at all on damaged files
-        what = str(error).split("\n")[0][:120] or type(error).__name__
         raise UserError(
-            f"{name} cannot be read as an image ({what}); repair or remove it, "
+            f"{name} cannot be read as an image ({reason(error)}); repair or remove it, "
             f"or leave such files out with --skip-bad"
         ) from None
 

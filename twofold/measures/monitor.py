@@ -4,8 +4,7 @@ Of any model that encodes and decodes with densities, on some held-out observati
 
 * **KL by dimension**, $\frac1n \sum_i \mathrm{KL}(q(z_d \mid x_i) \,\|\, p(z_d))$, in closed form
   between Gaussians, and one number from draws where it has none;
-* **active units** and **mutual information** as `measures/latent.py` has them; where the posterior
-  is no diagonal Gaussian, the latter from its density between all pairs of the first rows;
+* **active units** and **mutual information** as `measures/latent.py` has them;
 * **reconstruction by term**, $E_{q(z \mid x)} \log p(x_f \mid z)$ of each field f, one draw a row.
 
 The code is *used* where some dimension is active and the code says something about which
@@ -15,26 +14,21 @@ decoder models the data alone, and the loss does not show it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from twofold.core.batch import Batch
 from twofold.core.game import Decodes, Distribution, Encodes
-from twofold.maths.distributions import Density, Normal, Posterior
+from twofold.maths.distributions import Density, Posterior
 from twofold.maths.likelihoods import Observation
 from twofold.measures.estimate import chunks, steady
-from twofold.measures.latent import ACTIVE, ROWS, Codes, infer, information_terms
+from twofold.measures.latent import ACTIVE, ROWS, infer, information, posterior
 
 LEAST = 0.05
 """Nats of mutual information below which a code says nothing."""
-PAIRED = 128
-"""Rows whose pairs are compared one by one, and how many of them at once."""
-AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -85,40 +79,9 @@ def read(model: object, batch: Batch, seed: int = 0) -> Reading:
     return Reading(
         tuple(codes.kl.mean(0).tolist()),
         int((codes.mean.var(0) > ACTIVE).sum()),
-        information(model, batch, codes, seed),
+        float(information(model, batch, codes, 1, seed).mean()),
         reconstruction(model, batch, seed),
     )
-
-
-def information(model: object, batch: Batch, codes: Codes, seed: int) -> float:
-    """The mutual information of code and observation, in nats."""
-    assert isinstance(model, Encodes)
-    with steady(model, seed):
-        first = next(chunks(model, batch, 1))
-        diagonal = isinstance(model.encode(first.x, first.given), Normal)
-    terms = information_terms(codes, 1, seed) if diagonal else paired(model, batch[:PAIRED], seed)
-    return float(terms.mean())
-
-
-def paired(model: object, batch: Batch, seed: int) -> Tensor:
-    """log q(z_i | x_i) − log q(z_i), z_i ~ q(z | x_i), of any posterior with a density: (n,)."""
-    assert isinstance(model, Encodes)
-    n = len(batch)
-    with steady(model, seed):
-        z = torch.cat([q(model, part).sample() for part in chunks(model, batch, AT_ONCE)])
-        rows = [
-            q(model, part).repeat(n).log_prob(z.repeat(len(part), 1)).unflatten(0, (-1, n))
-            for part in chunks(model, batch, AT_ONCE)
-        ]
-        log_q = torch.cat(rows).T.double().cpu()  # (n, n): row i, posterior j
-        return log_q.diagonal() - (log_q.logsumexp(1) - math.log(n))
-
-
-def q(model: Encodes, batch: Batch) -> Posterior:
-    """q(z | x), which has a density."""
-    found = model.encode(batch.x, batch.given)
-    assert isinstance(found, Posterior)
-    return found
 
 
 def reconstruction(model: object, batch: Batch, seed: int) -> dict[str, float]:
@@ -128,7 +91,7 @@ def reconstruction(model: object, batch: Batch, seed: int) -> dict[str, float]:
     totals: dict[str, float] = {}
     with steady(model, seed):
         for part in chunks(model, batch, ROWS):
-            z = q(model, part).sample()
+            z = posterior(model, part).sample()
             for name, nats in by_term(model.decode(z, part.given), part.x).items():
                 totals[name] = totals.get(name, 0.0) + float(nats.double().sum())
     return {name: total / len(batch) for name, total in totals.items()}

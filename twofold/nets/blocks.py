@@ -117,3 +117,29 @@ class Resize(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         return F.interpolate(h, size=self.size, mode="nearest")
+
+
+class Unpatch(nn.Module):
+    """Channels to patches: (B, C · p^n, *places) to (B, C, *axes) over n axes.
+
+    Sub-pixel convolution's last step (Shi et al. 2016, arXiv:1609.05158), on any number of axes;
+    what lies beyond the axes is cut.
+
+    >>> Unpatch(2, (3,))(torch.tensor([[[0.0, 2.0], [1.0, 3.0]]]))
+    tensor([[[0., 1., 2.]]])
+    """
+
+    def __init__(self, p: int, axes: tuple[int, ...]) -> None:
+        super().__init__()
+        self.p, self.axes = p, axes
+
+    def forward(self, h: Tensor) -> Tensor:
+        if self.p == 1:
+            return h
+        n = len(self.axes)
+        h = h.unflatten(1, (-1, *[self.p] * n))  # (B, C, p, …, P, …)
+        order = [k for i in range(n) for k in (2 + n + i, 2 + i)]
+        h = h.permute(0, 1, *order)  # (B, C, P, p, …)
+        for i in range(n):
+            h = h.flatten(2 + i, 3 + i).narrow(2 + i, 0, self.axes[i])
+        return h

@@ -5,8 +5,9 @@ observation x (B, C, *A), with what is given, to numbers (B, out): the trunk of 
 critic. The one *up* maps a code z (B, D), with what is given, to channels (B, out, *A): the trunk
 of a decoder or a generator. `Dense` flattens; `Conv` halves each axis that is longer than four
 until none is, and comes back through exactly those sizes, so that 28 × 28, 64 × 78 and 1 × 140 all
-work; `Suited` takes the one that fits the layout. A network of the user's own is one more
-Architecture, in a file of theirs.
+work; where there are many places it starts from patches, as a convolution over every pixel of a
+large picture costs more than it tells. `Suited` takes the one that fits the layout. A network of
+the user's own is one more Architecture, in a file of theirs.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from twofold.core.build import Part
@@ -30,6 +32,7 @@ from twofold.nets.blocks import (
     Attention,
     Residual,
     Resize,
+    Unpatch,
 )
 
 
@@ -94,6 +97,8 @@ class Conv(Architecture):
         width: channels at full size; they double at each halving, up to `growth` times.
         blocks: residual blocks at each size.
         attention: self-attention where no axis is longer than this; 0 for none.
+        places: the most to convolve over; of a larger grid each place is a patch of p values a
+            side, the least p that keeps within.
     """
 
     width: int = 32
@@ -101,6 +106,7 @@ class Conv(Architecture):
     growth: int = 4
     attention: int = 0
     activation: Activation = "leaky-relu"
+    places: PositiveInt = 1600
 
     def down(self, space: Space, given: Space, out: int) -> Body:
         check_axes(space.axes)
@@ -112,6 +118,14 @@ class Conv(Architecture):
 
     def channels(self, level: int) -> int:
         return self.width * min(2**level, self.growth)
+
+    def patch(self, axes: tuple[int, ...]) -> int:
+        """p: how many values a side become one place.
+
+        >>> [Conv().patch(axes) for axes in ((28, 28), (64, 64), (128, 96), (140,))]
+        [1, 2, 3, 1]
+        """
+        return next(p for p in count(1) if math.prod(patched(axes, p)) <= self.places)
 
     def stage(self, axes: tuple[int, ...], level: int, given: int) -> Stage:
         return Stage(self, axes, self.channels(level), given)
@@ -182,10 +196,11 @@ class ConvDown(Body):
 
     def __init__(self, arch: Conv, space: Space, given: int, out: int) -> None:
         super().__init__()
-        sizes = halvings(space.axes)
+        p = arch.patch(space.axes)
+        sizes = halvings(patched(space.axes, p))
         conv = CONVOLUTIONS[len(space.axes)]
         self.centre = Centre(space)
-        self.stem = conv(space.width, arch.channels(0), 3, padding=1)
+        self.stem = conv(space.width, arch.channels(0), 2 * p + 1, stride=p, padding=p)
         self.given = Add(given, arch.channels(0))
         self.stages = nn.ModuleList(arch.stage(a, i, given) for i, a in enumerate(sizes))
         self.shrinks = nn.ModuleList(
@@ -209,7 +224,8 @@ class ConvUp(Body):
         self, arch: Conv, latent: int, given: int, out: int, axes: tuple[int, ...]
     ) -> None:
         super().__init__()
-        sizes = halvings(axes)
+        p = arch.patch(axes)
+        sizes = halvings(patched(axes, p))
         levels = range(len(sizes) - 1, -1, -1)
         conv = CONVOLUTIONS[len(axes)]
         self.start = (arch.channels(levels[0]), *sizes[-1])
@@ -222,13 +238,14 @@ class ConvUp(Body):
             for i in levels[:-1]
         )
         self.act = ACTIVATIONS[arch.activation]()
-        self.paint = conv(arch.channels(0), out, 3, padding=1)
+        self.paint = conv(arch.channels(0), out * p ** len(axes), 3, padding=1)
+        self.unpatch = Unpatch(p, axes)
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         h = self.unfold(join(h, c)).unflatten(1, self.start)
         for stage, grow in zip(self.stages, self.grows, strict=False):
             h = grow(stage(h, c))
-        return self.paint(self.act(self.stages[-1](h, c)))
+        return self.unpatch(self.paint(self.act(self.stages[-1](h, c))))
 
 
 class Centre(nn.Module):
@@ -255,6 +272,11 @@ class Centre(nn.Module):
 def join(h: Tensor, c: Tensor) -> Tensor:
     """h with what is given beside it."""
     return torch.cat([h, c.to(h.dtype)], 1) if c.shape[1] else h
+
+
+def patched(axes: tuple[int, ...], p: int) -> tuple[int, ...]:
+    """The places of axes in patches of p a side, the last one part full."""
+    return tuple(-(-a // p) for a in axes)
 
 
 def halvings(axes: tuple[int, ...]) -> list[tuple[int, ...]]:

@@ -128,7 +128,7 @@ class Run:
             raise UserError(
                 f"{self.path} has no best checkpoint; it was trained without held-out data"
             )
-        model.load_state_dict(tensors or checkpoint.read(self.path, FILES["last"]))
+        fill(model, tensors or checkpoint.read(self.path, FILES["last"]), self.path)
         return model.eval().requires_grad_(False)
 
     def role(self, role: type[R], verb: str) -> R:
@@ -383,6 +383,22 @@ def attention_keys(model: Mapping[str, Any]) -> list[str]:
     inside = {"suited": ".conv", "conv": ""}
     nets = {key: part["name"] for key, part in model.items() if isinstance(part, Mapping)}
     return [f"model.{key}{inside[net]}.attention" for key, net in nets.items() if net in inside]
+
+
+def fill(model: Model, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Give a model its weights.
+
+    Raises:
+        UserError: they are those of another network.
+    """
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise UserError(
+            f"{path}: the weights are not those of the model in its recipe.toml ({first:.120}); "
+            "restore that file, or use the Twofold that its first lines name"
+        ) from None
 
 
 def condition(given: Space, name: str, values: Mapping[str, Any]) -> float:

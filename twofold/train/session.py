@@ -38,6 +38,9 @@ Monitor = Callable[[Model], Reading]
 NOTICED = 2
 """Evaluations in a row after which an unused code is spoken of."""
 
+EARLY = (1, 10, 30)
+"""Steps that are told besides the regular ones, so that speed and losses are seen at once."""
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -139,7 +142,7 @@ class Session:
             self.save()  # the attempt is not to be forgotten, or the same trouble comes for ever
         step, training = self.loop.step, self.training
         measured = self.measure() if step % training.evaluate == 0 or self.loop.done else {}
-        if step % training.tick == 0 or self.loop.done or measured:
+        if step % training.tick == 0 or step in EARLY or self.loop.done or measured:
             self.tick(measured)
         if step % training.checkpoint == 0 and not self.loop.done:
             self.look()

@@ -171,6 +171,14 @@ def test_conditions_are_those_of_the_first_step() -> None:
     assert kind.native(whole(kind.open(frame)))["place"].tolist() == frame["place"].tolist()
 
 
+def test_a_column_of_labels_is_given() -> None:
+    frame = pd.DataFrame({"time": [*range(30), *range(30)], "v": np.arange(60.0)})
+    kind, _ = Series.inspect(frame.assign(label=["rest"] * 30 + ["walk"] * 30), window=10)
+    assert [field.name for field in kind.given.fields] == ["label"]
+    kind, _ = Series.inspect(frame.assign(patient=["p1"] * 30 + ["p2"] * 30), window=10)
+    assert not kind.given.fields
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -34,6 +34,7 @@ from twofold.data.guess import MISSING, Look, blanks, learn
 from twofold.data.kind import Finding, Kind, Where
 from twofold.data.recordings import (
     CHANNELS,
+    CLASSES,
     TIMES,
     VALUES,
     Layout,
@@ -133,13 +134,15 @@ class Series(Kind):
             window: steps of a window; 0 for all of short series, 24 of long recordings.
             stride: steps from one window to the next.
             channels: the columns to model; all numbers where empty.
-            given: columns that are conditions, by their value at a window's first step.
+            given: columns that are conditions, by their value at a window's first step; the column
+                that names the series where it is called a label and nothing is named.
             time: the column of time; found out where empty.
             series: the column that names the series; found out where empty.
             layout: `wide`, `long`, `rows`, `array`, or `auto` to find out.
         """
         form, frame = opened(where, layout)
         how = planned(form, frame, Timeline(time, series, channels), given)
+        given = given or labelling(how)
         recordings, found = recorded(form, where, frame, how, given)
         length = window or usual(form, recordings)
         fits(recordings, length, stride)
@@ -322,6 +325,11 @@ def planned(
     time, series = asked.time or found.time, asked.series or found.series
     channels = asked.channels or tuple(n for n in found.channels if n not in (time, series))
     return Timeline(time, series, channels)
+
+
+def labelling(how: Timeline) -> tuple[str, ...]:
+    """The column that names the series, where its name says that it is a label."""
+    return (how.series,) if how.series.casefold() in CLASSES else ()
 
 
 def long_plan(frame: Frame, asked: Timeline) -> Timeline:
