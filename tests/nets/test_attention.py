@@ -94,6 +94,9 @@ def test_heat_is_hottest_where_it_is_largest() -> None:
     shown = heated(black, heat)
     assert shown[0, 0, 7, 7] > 100
     assert shown[0, :, 0, 0].tolist() == [0, 0, 0]
+    assert torch.equal(heated(black, torch.full((1, 2, 2), 0.25)), black)  # evenly: no colour
+    little = heated(black, torch.tensor([[[0.24, 0.25], [0.25, 0.26]]]))
+    assert little.max() < 10  # a difference of nothing is not made much of
     strip = heated(black, torch.tensor([[0.0, 1.0]]))
     assert strip.shape == (1, 3, 12, 8)
     assert strip[0, 2, -1].tolist() == [250] * 4 + [22] * 4

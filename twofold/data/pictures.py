@@ -71,16 +71,21 @@ def grid(pictures: Tensor, columns: int = 0, gap: int = 2, paper: int = 255) -> 
 
 
 def heated(pictures: Tensor, heat: Tensor) -> Tensor:
-    """Heat laid over pictures (B, 3, h, w), each as hot as it gets where its heat is largest.
+    """Heat laid over pictures (B, 3, h, w), where it is more than spread evenly.
 
-    Heat of two axes (B, H, W) colours the picture; of one (B, T) it is a strip below; of three its
-    first axis is averaged.
+    The colour is full where a picture's heat is largest, if that is at least twice even. Heat of
+    two axes (B, H, W) colours the picture; of one (B, T) it is a strip below; of three its first
+    axis is averaged.
 
-    >>> heated(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), torch.ones(1, 2, 2))[0, :, 0, 0].tolist()
-    [178, 80, 15]
+    >>> black, spot = torch.zeros(1, 3, 8, 8, dtype=torch.uint8), torch.zeros(1, 2, 2)
+    >>> spot[0, 0, 0] = 1.0
+    >>> heated(black, spot)[0, :, 0, 0].tolist(), heated(black, spot)[0, :, 7, 7].tolist()
+    ([178, 80, 15], [0, 0, 0])
     """
     flat = heat.mean(1) if heat.dim() == 4 else heat
-    degrees = flat / flat.flatten(1).amax(1).clamp(min=1e-12).reshape(-1, *[1] * (flat.dim() - 1))
+    over = (slice(None), *[None] * (flat.dim() - 1))
+    even, most = flat.flatten(1).mean(1)[over], flat.flatten(1).amax(1)[over]
+    degrees = (flat - even).clamp(min=0) / torch.maximum(most - even, even).clamp(min=1e-12)
     colour = torch.tensor(HOT, dtype=torch.float32).reshape(1, 3, 1, 1)
     height, width = pictures.shape[2:]
     if flat.dim() == 2:

@@ -28,7 +28,7 @@ def looked_at(seen: Seen) -> list[Section]:
     rows += [(name, heated(drawn, look.heat())) for name, look in looks.items()]
     text = (
         f"Observations of the {seen.held_name}, and what each block of attention looks at while it "
-        "reads or decodes them: the mean over its heads and places, the warmest place the most "
-        "looked at. Attention knows of places only what the convolutions before it tell."
+        "reads or decodes them: the mean over its heads and places, warm where it is more than "
+        "spread evenly. Attention knows of places only what the convolutions before it tell."
     )
     return [Section("Where it looks", figure(strips(rows), text))]
