@@ -126,6 +126,7 @@ def fit(
     set: Sequence[str] = (),
     from_: str | Path = "",
     seeds: int = 1,
+    rescue: bool = False,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
     dry_run: bool = False,
@@ -141,6 +142,7 @@ def fit(
         set: settings, such as "model.latent=8" or "train.steps=500".
         from_: a run to start from.
         seeds: how many seeds to train; the last run is returned, and the summary stands beside.
+        rescue: answer a latent that falls out of use, as `train.rescue` does.
         out: the folder; without it the next numbered one under runs/.
         trust: the user's own files that may run.
         dry_run: print the resolved recipe, and train nothing.
@@ -152,7 +154,8 @@ def fit(
 
     >>> run = fit("digits", set=["train.steps=2", "train.batch=8"], quiet=True)  # doctest: +SKIP
     """
-    changes = merged(settings(set), {"data": data} if data else {})
+    wanted: Table = {"train": {"rescue": True}} if rescue else {}
+    changes = merged(merged(settings(set), wanted), {"data": data} if data else {})
     asked, examination = wish(what, recipe, model, changes)
     own = [model] if model.endswith(".py") else []
     trusted = Trust.of([*trust, *own, *own_files(settings(set))])

@@ -23,6 +23,7 @@ from twofold.core.game import (
     Model,
     Progress,
     Quantises,
+    Rescues,
     Samples,
     Scores,
     Turn,
@@ -189,7 +190,7 @@ def test_roles_keep_their_promises(model: Model, batch: Batch) -> None:
 
 def test_roles_are_honest(family: type[Model]) -> None:
     """A family that has a role's methods claims the role, and the other way round."""
-    for role in (Samples, Decodes, Encodes, Scores, Criticises, Quantises):
+    for role in (Samples, Decodes, Encodes, Scores, Criticises, Quantises, Rescues):
         needed = role.__abstractmethods__
         assert issubclass(family, role) == all(hasattr(family, name) for name in needed), role
 
@@ -386,7 +387,7 @@ def test_every_part_trains(
 def misfit(part: Part, space: Space) -> bool:
     """Whether the data have no field for a likelihood, or no axes for a convolution."""
     if isinstance(part, Likelihood):
-        return not any(isinstance(field.domain, part.domains) for field in space.fields)
+        return not any(part.suits(field, space.axes) for field in space.fields)
     return isinstance(part, Conv) and not space.axes
 
 

@@ -71,13 +71,13 @@ def test_a_prior_without_closed_form_is_drawn_from() -> None:
     assert len(mixed.parts) == 1
 
 
-def test_what_has_no_gaussian_code_is_refused() -> None:
+def test_what_has_no_code_with_a_density_is_refused() -> None:
     class Point(worlds.LinearGaussian):
         def encode(self, x, given):
             return Mixture(torch.zeros(1), torch.zeros(1, 2), torch.zeros(1, 2), len(x))
 
     evidence = worlds.linear_evidence(worlds.LinearGaussian(torch.ones(2), 4), 10)
-    assert "Gaussian" in Latent().refuses(replace(evidence, model=Point(torch.ones(2), 4)))
+    assert "density" in Latent().refuses(replace(evidence, model=Point(torch.ones(2), 4)))
     assert Latent().refuses(replace(evidence, model=())) == "there is no model"
     assert Latent().refuses(replace(evidence, model=object())) == "the model has no encoder"
     assert Latent().refuses(evidence) == ""

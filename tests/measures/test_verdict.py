@@ -22,6 +22,12 @@ def modes(value: float) -> Figure:
     return figure("modes_covered", value, "higher", floor=10.0)
 
 
+IDLE = figure("active_units", 1, "neither", parts=(1.0,) + (0.0,) * 3)
+USED = figure("active_units", 2, "neither", parts=(1.0, 1.0))
+KEPT = figure("reconstruction_mse", 0.5, baseline=1, baseline_name="PCA of 2")
+PRESSED = figure("reconstruction_mse", 2, baseline=1, baseline_name="PCA of 2")
+
+
 @pytest.mark.parametrize(
     ("figures", "expected"),
     [
@@ -63,6 +69,9 @@ def modes(value: float) -> Figure:
             [figure("reconstruction_mse", 2, baseline=1, baseline_name="PCA of 2")],
             "worse than PCA of 2",
         ),
+        ([figure("active_units", 0, "neither", parts=(0.0, 0.0))], "Train with --rescue"),
+        ([IDLE, PRESSED], "more is lost than need be: lower the divergence's beta."),
+        ([distance(30), USED, KEPT], "the prior draws where no codes are."),
         ([], "There is too little to judge by."),
     ],
 )
@@ -83,6 +92,15 @@ def test_it_says(figures: list[Figure], expected: str) -> None:
 )
 def test_it_is_silent_about_what_is_as_it_should_be(figures: list[Figure]) -> None:
     assert verdict(figures) == ["There is too little to judge by."]
+
+
+@pytest.mark.parametrize(
+    "figures", [[distance(3), USED, KEPT], [distance(30), USED, PRESSED], [distance(30), KEPT]]
+)
+def test_the_prior_is_blamed_only_where_codes_are_good_and_draws_are_not(
+    figures: list[Figure],
+) -> None:
+    assert "prior draws" not in " ".join(verdict(figures))
 
 
 def test_copies_come_first() -> None:

@@ -107,10 +107,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Made]
 
 
 SECTIONS = {
-    "images": {"draws", "reconstructions", "between-two", "the-latent"},
-    "table": {"draws", "column-by-column", "columns-together", "the-latent"},
-    "series": {"draws", "memory", "the-latent"},
-    "vectors": {"draws", "column-by-column", "what-is-covered", "the-latent"},
+    "images": {"draws", "reconstructions", "between-two", "the-latent", "what-the-code-does"},
+    "table": {"draws", "column-by-column", "columns-together", "the-latent", "what-the-code-does"},
+    "series": {"draws", "memory", "the-latent", "what-the-code-does"},
+    "vectors": {"draws", "column-by-column", "what-is-covered", "the-latent", "what-the-code-does"},
 }
 ALWAYS = {"verdict", "measures", "training", "through-the-run", "the-data", "the-run"}
 
@@ -139,7 +139,7 @@ def test_a_model_that_does_not_encode_has_no_reconstructions(
         e["id"] for e in elements(write(run, [], {}, material, tmp_path).read_text(), "section")
     }
     assert {"draws", "between-two"} <= anchors
-    assert not {"reconstructions", "the-latent"} & anchors
+    assert not {"reconstructions", "the-latent", "what-the-code-does"} & anchors
 
 
 def test_a_page_is_the_same_when_it_is_written_again(

@@ -78,6 +78,7 @@ def fit(
     set: Settings = [],
     from_: Annotated[str, Parameter(name="--from", help="A run to start from.")] = "",
     seeds: int = 1,
+    rescue: Annotated[bool, Parameter(negative="")] = False,
     out: Out = "",
     trust: Trusted = [],
     dry_run: Annotated[bool, Parameter(negative="")] = False,
@@ -92,11 +93,12 @@ def fit(
         model: The family (see twofold models), or a Python file that defines one.
         recipe: A recipe by name or path, for the data named first.
         seeds: How many seeds to train.
+        rescue: Answer a latent that falls out of use, by free bits or a cyclic weight.
         dry_run: Print the resolved recipe, and train nothing.
         quiet: Nothing on the screen.
     """
     arguments = {"model": model, "recipe": recipe, "set": set, "from_": from_, "seeds": seeds}
-    more = {"out": out, "trust": trust, "dry_run": dry_run, "quiet": quiet}
+    more = {"out": out, "trust": trust, "dry_run": dry_run, "quiet": quiet, "rescue": rescue}
     try:
         run = verbs().fit(what, **arguments, **more, **skipping(skip_bad))
     except verbs().DryRun as dry:

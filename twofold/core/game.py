@@ -141,6 +141,18 @@ class Scores(ABC):
         """
 
 
+class Rescues(ABC):
+    """A model that can bring back a code which training has let fall out of use."""
+
+    @abstractmethod
+    def remedy(self) -> str:
+        """What it would do, in words; empty where there is nothing it could do."""
+
+    @abstractmethod
+    def rescue(self, step: int) -> None:
+        """Play otherwise from a step on; what is played stays a function of the step alone."""
+
+
 class Criticises(ABC):
     """A model that tells real observations from drawn ones."""
 

@@ -19,6 +19,8 @@ from torch.nn import functional as F
 
 SMALLEST, LARGEST = 32, 256
 """The short side that tiny ones are enlarged to, and the long side large ones are reduced to."""
+HOT = (255.0, 115.0, 22.0)
+"""The colour of heat."""
 
 
 def shown(values: Tensor, low: float, high: float) -> Tensor:
@@ -66,6 +68,33 @@ def grid(pictures: Tensor, columns: int = 0, gap: int = 2, paper: int = 255) -> 
         top, left = index // columns * h, index % columns * w
         sheet[:, top : top + height, left : left + width] = picture
     return sheet
+
+
+def heated(pictures: Tensor, heat: Tensor) -> Tensor:
+    """Heat laid over pictures (B, 3, h, w), where it is more than spread evenly.
+
+    The colour is full where a picture's heat is largest, if that is at least twice even. Heat of
+    two axes (B, H, W) colours the picture; of one (B, T) it is a strip below; of three its first
+    axis is averaged.
+
+    >>> black, spot = torch.zeros(1, 3, 8, 8, dtype=torch.uint8), torch.zeros(1, 2, 2)
+    >>> spot[0, 0, 0] = 1.0
+    >>> heated(black, spot)[0, :, 0, 0].tolist(), heated(black, spot)[0, :, 7, 7].tolist()
+    ([178, 80, 15], [0, 0, 0])
+    """
+    flat = heat.mean(1) if heat.dim() == 4 else heat
+    over = (slice(None), *[None] * (flat.dim() - 1))
+    even, most = flat.flatten(1).mean(1)[over], flat.flatten(1).amax(1)[over]
+    degrees = (flat - even).clamp(min=0) / torch.maximum(most - even, even).clamp(min=1e-12)
+    colour = torch.tensor(HOT, dtype=torch.float32).reshape(1, 3, 1, 1)
+    height, width = pictures.shape[2:]
+    if flat.dim() == 2:
+        tall = max(4, height // 12)
+        strip = F.interpolate(degrees[:, None, None].float(), (tall, width), mode="nearest")
+        below = 250 + strip * (colour - 250)
+        return torch.cat([pictures, below.round().to(torch.uint8)], 2)
+    share = 0.7 * F.interpolate(degrees[:, None].float(), (height, width), mode="bilinear")
+    return (pictures + share * (colour - pictures)).round().to(torch.uint8)
 
 
 def pil(picture: Tensor) -> Image.Image:

@@ -20,6 +20,10 @@ moments that factorise (Kumar et al. 2018, arXiv:1711.00848). `MMD` matches q(z)
 kernel (Zhao et al. 2019, InfoVAE, arXiv:1706.02262; Tolstikhin et al. 2018), `Adversarial` with a
 critic (Makhzani et al. 2016, AAE, arXiv:1511.05644).
 
+A code that has fallen out of use (*posterior collapse*) is called back by easing the rate from some
+step on: `eased` gives the plain KL free bits, and lets the weights of any other go in cycles, from
+zero up and again (Fu et al. 2019, arXiv:1903.10145).
+
 Notation: z (B, D) drawn from q(z | x), N observations in the training data.
 """
 
@@ -28,7 +32,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -39,9 +43,14 @@ from torch import Tensor, nn
 from twofold.core.build import Part
 from twofold.core.game import Distribution, Progress, Turn
 from twofold.maths.distributions import Density, Normal, Posterior
-from twofold.maths.varying import Number, at
+from twofold.maths.varying import Cyclic, Number, at, switched, value
 
 Weights = Callable[[int, int, Tensor], Tensor]
+
+FREE_BITS = 0.5
+"""Nats a dimension that `eased` leaves free."""
+PERIOD = 1000
+"""Steps of a cycle of `eased`."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,15 @@ class Code:
 
 
 class Rate(nn.Module, ABC):
-    """A divergence with the networks that it trains."""
+    """A divergence with the networks that it trains.
+
+    Args:
+        part: the divergence, with its numbers as they were written.
+    """
+
+    def __init__(self, part: Divergence) -> None:
+        super().__init__()
+        self.part = part
 
     @abstractmethod
     def forward(self, code: Code, progress: Progress) -> Tensor:
@@ -78,15 +95,32 @@ class Divergence(Part, ABC):
     """What a VAE pays for its code, in nats.
 
     `diagonal` says that it needs the posterior to be a diagonal Gaussian, `learns` that it moves a
-    prior that learns.
+    prior that learns. `presses` names the weights that press each code to the prior, and `relief`
+    says in words what `eased` does about them.
     """
 
     diagonal: ClassVar[bool] = False
     learns: ClassVar[bool] = True
+    presses: ClassVar[tuple[str, ...]] = ()
+    relief: ClassVar[str] = f"a weight that rises from zero every {PERIOD} steps"
 
     @abstractmethod
     def build(self, latent: int) -> Rate:
         """The rate of codes of so many dimensions."""
+
+    def eased(self, step: int) -> Divergence:
+        """The same until a step, and easier on the code from there on; itself if nothing presses.
+
+        >>> KL().eased(500).free_bits
+        Switched(step=500, before=0.0, then=0.5)
+        """
+        weights = {name: getattr(self, name) for name in self.presses}
+        cycles = {
+            name: switched(step, weight, Cyclic(0.0, value(weight, step), PERIOD, after=step))
+            for name, weight in weights.items()
+            if value(weight, step)
+        }
+        return replace(self, **cycles)  # type: ignore[type-var]
 
 
 class Formula(Divergence):
@@ -103,12 +137,10 @@ class Formula(Divergence):
 class Computed(Rate):
     """A formula, with its numbers as they are at each step."""
 
-    def __init__(self, formula: Formula) -> None:
-        super().__init__()
-        self.formula = formula
+    part: Formula
 
     def forward(self, code: Code, progress: Progress) -> Tensor:
-        return at(self.formula, progress)(code)
+        return at(self.part, progress)(code)
 
 
 @dataclass(frozen=True)
@@ -122,6 +154,11 @@ class KL(Formula):
     beta: Number = 1.0
     free_bits: Number = 0.0
     group: PositiveInt = 1
+    relief = "free bits"
+
+    def eased(self, step: int) -> KL:
+        free = max(FREE_BITS, 2 * value(self.free_bits, step))
+        return replace(self, free_bits=switched(step, self.free_bits, free))
 
     def __call__(self, code: Code) -> Tensor:
         nats = kl_by_dimension(code.q, code.z, code.p).mean(0)  # (D,) or (1,)
@@ -138,6 +175,7 @@ class Capacity(Formula):
 
     gamma: Number = 100.0
     capacity: Number = 10.0
+    presses = ("gamma",)
 
     def __call__(self, code: Code) -> Tensor:
         return self.gamma * (kl(code) - self.capacity).abs()
@@ -157,6 +195,7 @@ class TotalCorrelation(Formula):
     gamma: Number = 1.0
     estimate: Literal["weighted", "stratified"] = "weighted"
     diagonal = True
+    presses = ("alpha", "beta", "gamma")
 
     def __call__(self, code: Code) -> Tensor:
         index, total, by_dimension = decomposed(code, WEIGHTS[self.estimate])
@@ -177,6 +216,7 @@ class DIP(Formula):
     on_diagonal: Number = 10.0
     of: Literal["means", "codes"] = "codes"
     beta: Number = 1.0
+    presses = ("beta",)
 
     def __call__(self, code: Code) -> Tensor:
         C = covariance(code.q.mean)
@@ -199,6 +239,7 @@ class MMD(Formula):
     weight: Number = 100.0
     kl: Number = 0.0
     learns = False
+    presses = ("kl",)
 
     def __call__(self, code: Code) -> Tensor:
         rate = self.weight * mmd(code.z, code.p.sample())
@@ -219,6 +260,7 @@ class Adversarial(Divergence):
     width: PositiveInt = 256
     depth: PositiveInt = 2
     learns = False
+    presses = ("kl",)
 
     def build(self, latent: int) -> Rate:
         return Matched(self, critic(latent, self.width, self.depth))
@@ -236,6 +278,7 @@ class Factor(Divergence):
     beta: Number = 1.0
     width: PositiveInt = 256
     depth: PositiveInt = 3
+    presses = ("beta",)
 
     def build(self, latent: int) -> Rate:
         return Factorised(self, critic(latent, self.width, self.depth))
@@ -244,9 +287,11 @@ class Factor(Divergence):
 class Matched(Rate):
     """The codes against the prior's draws."""
 
+    part: Adversarial
+
     def __init__(self, part: Adversarial, critic: nn.Module) -> None:
-        super().__init__()
-        self.part, self.critic = part, critic
+        super().__init__(part)
+        self.critic = critic
 
     def forward(self, code: Code, progress: Progress) -> Tensor:
         now = at(self.part, progress)
@@ -264,9 +309,11 @@ class Matched(Rate):
 class Factorised(Rate):
     """The codes against the same with their dimensions shuffled each for itself."""
 
+    part: Factor
+
     def __init__(self, part: Factor, critic: nn.Module) -> None:
-        super().__init__()
-        self.part, self.critic = part, critic
+        super().__init__(part)
+        self.critic = critic
 
     def forward(self, code: Code, progress: Progress) -> Tensor:
         now = at(self.part, progress)

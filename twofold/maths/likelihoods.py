@@ -15,7 +15,8 @@ elementwise distribution over the value's channels of x:
 
 `CrossEntropy` and `SquaredError` go by their true names: the first is the Bernoulli formula on
 numbers that are not binary, the second a Gaussian of fixed variance ½ without its constant; neither
-is a density of such data, and their sums are not log-likelihoods.
+is a density of such data, and their sums are not log-likelihoods. Nor are the scores of whole
+images in `maths/similarity.py` and `nets/perceptual.py`.
 
 `Observation` is the product over the fields. Where a value may be missing, its presence m is a
 Bernoulli of its own and the value counts only where it is present:
@@ -37,6 +38,7 @@ from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import PositiveFloat
 from torch import Tensor
 
 from twofold.core.build import Part, kebab
@@ -86,6 +88,10 @@ class Likelihood(Part, ABC):
 
     domains: ClassVar[tuple[type[Domain], ...]]
     """Where it makes sense."""
+
+    def suits(self, field: Field, axes: tuple[int, ...]) -> bool:
+        """Whether it makes sense for a field over these axes."""
+        return isinstance(field.domain, self.domains)
 
     def predicted(self, domain: Domain) -> int:
         """Raw channels a value that the decoder predicts."""
@@ -176,7 +182,7 @@ class Gaussian(Likelihood):
     """For a real number; its scale predicted, learnt once for all (σ-VAE), or `fixed` to `std`."""
 
     scale: Scale = "shared"
-    std: float = 1.0
+    std: PositiveFloat = 1.0
     domains = (Real, Bounded)
 
     def predicted(self, domain: Domain) -> int:
@@ -203,7 +209,7 @@ class SquaredError(Likelihood):
 class StudentT(Likelihood):
     """For a real number with outliers: Student's t with `df` degrees of freedom."""
 
-    df: float = 5.0
+    df: PositiveFloat = 5.0
     scale: Scale = "predicted"
     domains = (Real,)
 
@@ -260,9 +266,9 @@ SUITED: dict[type[Domain], Likelihood] = {
 }
 
 
-def chosen(domain: Domain, wanted: Sequence[Likelihood]) -> Likelihood:
-    """The first wanted likelihood that fits a domain, or the suited one."""
-    return next((w for w in wanted if isinstance(domain, w.domains)), suited(domain))
+def chosen(field: Field, axes: tuple[int, ...], wanted: Sequence[Likelihood]) -> Likelihood:
+    """The first wanted likelihood that fits a field, or the suited one."""
+    return next((w for w in wanted if w.suits(field, axes)), suited(field.domain))
 
 
 @dataclass(frozen=True)
@@ -283,13 +289,13 @@ class ObservationSpec:
 
     def __post_init__(self) -> None:
         for wanted in self.wanted:
-            if not any(isinstance(field.domain, wanted.domains) for field in self.space.fields):
+            if not any(wanted.suits(field, self.space.axes) for field in self.space.fields):
                 name = kebab(type(wanted).__name__)
                 raise UserError(f"the likelihood {name} fits no field of this data; leave it out")
 
     @cached_property
     def likelihoods(self) -> list[Likelihood]:
-        return [chosen(field.domain, self.wanted) for field in self.space.fields]
+        return [chosen(field, self.space.axes, self.wanted) for field in self.space.fields]
 
     @cached_property
     def channels(self) -> list[tuple[int, int]]:

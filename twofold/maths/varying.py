@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, cast
 
 from pydantic import NonNegativeInt, PositiveInt
 
@@ -93,6 +93,8 @@ class Sigmoid(Varying):
 class Cyclic(Varying):
     """Again and again: up in a straight line for a share `rise` of each period, then level.
 
+    A period begins at the step `after`.
+
     >>> [Cyclic(period=100)(step) for step in (0, 25, 50, 99, 100)]
     [0.0, 0.5, 1.0, 1.0, 0.0]
     """
@@ -101,10 +103,42 @@ class Cyclic(Varying):
     end: float = 1.0
     period: PositiveInt = 2000
     rise: float = 0.5
+    after: NonNegativeInt = 0
 
     def __call__(self, step: int) -> float:
         rising = max(self.rise * self.period, 1.0)
-        return self.start + (self.end - self.start) * min(step % self.period / rising, 1.0)
+        phase = (step - self.after) % self.period
+        return self.start + (self.end - self.start) * min(phase / rising, 1.0)
+
+
+@dataclass(frozen=True)
+class Switched(Varying):
+    """One number `before` a step, and another `then`, each of which may vary by itself.
+
+    >>> [Switched(10, 4.0, Linear(steps=20))(step) for step in (0, 9, 10, 20)]
+    [4.0, 4.0, 0.5, 1.0]
+    """
+
+    step: NonNegativeInt = 0
+    before: Number = 0.0
+    then: Number = 1.0
+
+    def __call__(self, step: int) -> float:
+        return value(self.before if step < self.step else self.then, step)
+
+
+def switched(step: int, before: Number, then: float | Varying) -> Number:
+    """A number that is another from a step on."""
+    return cast(float, Switched(step, before, cast(float, then)))
+
+
+def value(number: Number, step: int) -> float:
+    """A number at a step, whether it varies or not.
+
+    >>> value(2.0, 7), value(Linear(steps=14), 7)
+    (2.0, 0.5)
+    """
+    return number(step) if isinstance(number, Varying) else number
 
 
 def way(step: int, after: int, steps: int) -> float:

@@ -1,16 +1,18 @@
 r"""What the latent code carries: divergence, active units, mutual information.
 
-Over n held-out observations with factorised Gaussian posteriors
-$q(z \mid x_i) = N(\mu_i, \operatorname{diag} \sigma_i^2)$:
+Over n held-out observations with posteriors $q(z \mid x_i)$ of means $\mu_i$:
 
 * **KL**, total and by dimension: $\frac1n \sum_i KL(q(z_d \mid x_i) \,\|\, p(z_d))$, the nats that
-  the code costs;
+  the code costs; where it has no closed form, the total from draws;
 * **active units** (Burda et al. 2016, §5.3): the d with $\operatorname{Var}_i \mu_{id} > 0.01$;
 * **mutual information** between the code and the index of the observation (Hoffman & Johnson 2016,
   *ELBO surgery*), with the aggregated posterior $q(z) = \frac1n \sum_j q(z \mid x_j)$:
 
 $$I = \frac1n \sum_i E_{q(z \mid x_i)} \big[ \log q(z \mid x_i) - \log q(z) \big]
 \;\le\; \min(\log n, KL).$$
+
+Between factorised Gaussians it is taken over all observations; of another posterior, whose density
+has to be asked pair by pair, over the first 128.
 
 A posterior equal to the prior for every x makes all three 0: the latent is unused, and the decoder
 models the data alone ("posterior collapse").
@@ -28,13 +30,16 @@ from torch import Tensor
 
 from twofold.core.batch import Batch
 from twofold.core.game import Decodes, Distribution, Encodes
-from twofold.maths.distributions import Density, Normal
+from twofold.maths.distributions import Density, Normal, Posterior
 from twofold.maths.divergences import kl_by_dimension
 from twofold.measures.estimate import chunks, generator, interval, mean, some, steady
 from twofold.measures.measure import Evidence, Figure, Measure
 
 ACTIVE = 0.01
 ROWS = 256
+PAIRED = 128
+"""Rows whose pairs are compared one by one, and how many of them at once."""
+AT_ONCE = 16
 
 
 class Codes(NamedTuple):
@@ -67,15 +72,16 @@ class Latent(Measure):
         with steady(model, evidence.seed):
             first = next(chunks(model, evidence.real, 1))
             q, p = model.encode(first.x, first.given), model.prior(first.given)
-        fits = isinstance(q, Normal) and isinstance(p, Density)
-        return "" if fits else "the code has no Gaussian posterior under a prior with a density"
+        fits = isinstance(q, Posterior) and isinstance(p, Density)
+        return "" if fits else "the code has no posterior and prior with a density"
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
-        codes = infer(evidence.model, some(evidence.real, self.n, evidence.seed), evidence.seed)
+        real = some(evidence.real, self.n, evidence.seed)
+        codes = infer(evidence.model, real, evidence.seed)
         return [
             self.divergence(evidence, codes),
             self.active(evidence, codes),
-            self.information(evidence, codes),
+            self.information(evidence, codes, real),
         ]
 
     def divergence(self, evidence: Evidence, codes: Codes) -> Figure:
@@ -110,9 +116,9 @@ class Latent(Measure):
             note=verdict,
         )
 
-    def information(self, evidence: Evidence, codes: Codes) -> Figure:
+    def information(self, evidence: Evidence, codes: Codes, real: Batch) -> Figure:
         """Nats that a code says about which observation it came from."""
-        terms = information_terms(codes, self.draws, evidence.seed)
+        terms = information(evidence.model, real, codes, self.draws, evidence.seed)
         note = "what a code says about its observation; no estimate can exceed log n"
         return evidence.figure(
             "mutual_information",
@@ -138,8 +144,39 @@ def infer(model: object, batch: Batch, seed: int) -> Codes:
 
 def piece(q: Distribution, p: Distribution) -> Codes:
     """Means, deviations and KL of some rows."""
-    assert isinstance(q, Normal)
-    return Codes(q.mu, q.sigma, kl_by_dimension(q, q.rsample(), p))
+    assert isinstance(q, Posterior)
+    return Codes(q.mean, q.sigma, kl_by_dimension(q, q.rsample(), p))
+
+
+def information(model: object, batch: Batch, codes: Codes, draws: int, seed: int) -> Tensor:
+    """What each code says about which of n observations it came from, (n,) terms in nats."""
+    assert isinstance(model, Encodes)
+    with steady(model, seed):
+        diagonal = isinstance(posterior(model, next(chunks(model, batch, 1))), Normal)
+    if diagonal:
+        return information_terms(codes, draws, seed)
+    return paired(model, batch[:PAIRED], seed)
+
+
+def paired(model: object, batch: Batch, seed: int) -> Tensor:
+    """log q(z_i | x_i) − log q(z_i), z_i ~ q(z | x_i), of any posterior with a density: (n,)."""
+    assert isinstance(model, Encodes)
+    n = len(batch)
+    with steady(model, seed):
+        z = torch.cat([posterior(model, part).sample() for part in chunks(model, batch, AT_ONCE)])
+        rows = [
+            posterior(model, part).repeat(n).log_prob(z.repeat(len(part), 1)).unflatten(0, (-1, n))
+            for part in chunks(model, batch, AT_ONCE)
+        ]
+        log_q = torch.cat(rows).T.double().cpu()  # (n, n): row i, posterior j
+        return log_q.diagonal() - (log_q.logsumexp(1) - math.log(n))
+
+
+def posterior(model: Encodes, batch: Batch) -> Posterior:
+    """q(z | x), which has a density."""
+    found = model.encode(batch.x, batch.given)
+    assert isinstance(found, Posterior)
+    return found
 
 
 def information_terms(codes: Codes, draws: int, seed: int) -> Tensor:

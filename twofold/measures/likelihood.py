@@ -36,6 +36,7 @@ from twofold.maths.likelihoods import (
     SquaredErrorValues,
     StudentTValues,
 )
+from twofold.maths.similarity import Whole
 from twofold.measures.baselines import PPCA, Marginals, countable
 from twofold.measures.estimate import chunks, mean, some, steady
 from twofold.measures.measure import Evidence, Figure, Measure
@@ -173,6 +174,8 @@ def nature(evidence: Evidence, real: Batch) -> str:
 
 def nature_of(values: Elementwise, field: Field) -> str:
     """What the formula of one field is, on the field's domain."""
+    if isinstance(values, Whole):
+        return "score"
     if isinstance(values, BernoulliValues):
         binary = isinstance(field.domain, Bounded) and field.domain.levels == 2
         return "mass" if binary else "score"

@@ -171,9 +171,16 @@ def latent(figures: Figures) -> list[str]:
         return []
     size = len(active.parts)
     if active.value == 0:
-        return ["The latent is unused: the decoder ignores its code (posterior collapse)."]
+        return [
+            "The latent is unused: the decoder ignores its code (posterior collapse). Train with "
+            "--rescue, lower the divergence's beta, or give it free_bits."
+        ]
     if active.value < LIMITS.active * size:
-        return [f"Most of the latent is idle: {active.value:.0f} of {size} dimensions are active."]
+        word = f"Most of the latent is idle: {active.value:.0f} of {size} dimensions are active"
+        lost = figures.get("reconstruction_mse")
+        pressed = lost and lost.value > lost.baseline
+        return [f"{word}, and more is lost than need be: lower the divergence's beta." if pressed
+                else f"{word}."]  # fmt: skip
     return [f"The latent is used: {active.value:.0f} of {size} dimensions are active."]
 
 
@@ -193,6 +200,23 @@ def codebook(figures: Figures) -> list[str]:
     return said
 
 
+def prior(figures: Figures) -> list[str]:
+    """Whether draws of the prior lie where the codes do."""
+    far = [
+        f.name
+        for name, f in figures.items()
+        if (name == "fid" or name.startswith("fd_")) and f.value >= LIMITS.far * f.floor > 0
+    ]
+    kept, active = figures.get("reconstruction_mse"), figures.get("active_units")
+    if far and active and active.value and kept and kept.value < kept.baseline:
+        return [
+            f"Observations come back well from their codes, but draws are far off in {far[0]}: the "
+            "prior draws where no codes are. Give the model a prior that learns, such as "
+            "model.prior=vamp."
+        ]
+    return []
+
+
 RULES: tuple[Callable[[Figures], list[str]], ...] = (
     copying,
     distance,
@@ -202,4 +226,5 @@ RULES: tuple[Callable[[Figures], list[str]], ...] = (
     fit,
     latent,
     codebook,
+    prior,
 )

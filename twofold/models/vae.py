@@ -22,12 +22,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
 from twofold.core.build import kebab
 from twofold.core.errors import UserError
-from twofold.core.game import Decodes, Encodes, Model, Progress, Scores, Turn
+from twofold.core.game import Decodes, Encodes, Model, Progress, Rescues, Scores, Turn
 from twofold.core.space import Space
 from twofold.maths.bounds import ELBO, Bound, Draws, Dreg, importance_weighted
 from twofold.maths.distributions import Density, Posterior
@@ -40,7 +41,7 @@ from twofold.nets.posteriors import Diagonal, Flow, Form
 from twofold.nets.priors import Prior, Standard
 
 
-class VAE(Model, Decodes, Encodes, Scores):
+class VAE(Model, Decodes, Encodes, Scores, Rescues):
     """The variational autoencoder of a Space.
 
     Args:
@@ -66,7 +67,7 @@ class VAE(Model, Decodes, Encodes, Scores):
         self,
         space: Space,
         given: Space,
-        latent: int = 16,
+        latent: PositiveInt = 16,
         encoder: Architecture = Suited(),
         decoder: Architecture = Suited(),
         posterior: Form = Diagonal(),
@@ -137,6 +138,15 @@ class VAE(Model, Decodes, Encodes, Scores):
         """KL(q ‖ p) of each row by dimension, (B, D) in closed form or (B, 1) from a draw."""
         q = self.encode(x, given)
         return kl_by_dimension(q, q.rsample(), self.prior(given))
+
+    def remedy(self) -> str:
+        """What eases the divergence; a bound that weighs its draws has no rate to ease."""
+        part = self.divergence.part
+        return "" if self.bound.weighs or part.eased(0) == part else part.relief
+
+    def rescue(self, step: int) -> None:
+        """The divergence of `play` is eased from a step on."""
+        self.divergence.part = self.divergence.part.eased(step)
 
 
 ANOTHER_WAY = "follows the encoder's gradient through z alone, and here it has another way"

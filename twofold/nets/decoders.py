@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from twofold.core.space import Bounded, Category, Count, Domain, Field, Space, Token, paste
 from twofold.maths.distributions import Reparameterised
 from twofold.maths.likelihoods import Observation, ObservationSpec, hard
+from twofold.nets import perceptual  # noqa: F401 (a recipe may name its likelihoods)
 from twofold.nets.bodies import Architecture
 
 

@@ -149,14 +149,15 @@ def named_inception() -> Extractor:
 
 def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], file: Path) -> nn.Module:
     """The network with these tensors, frozen; each must be there, in its shape."""
-    with torch.random.fork_rng(devices=()):  # its first weights are drawn, for nothing
-        net = make()
-    for name, target in net.state_dict().items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        if name not in tensors or tensors[name].shape != target.shape:
-            raise UserError(f"{file} has no tensor {name} of shape {tuple(target.shape)}")
-        target.copy_(tensors[name])
+    # Its first weights are drawn, for nothing; read while measuring, it must still serve training.
+    with torch.random.fork_rng(devices=()), torch.inference_mode(False), torch.no_grad():
+        net = make().float()
+        for name, target in net.state_dict().items():
+            if name.endswith("num_batches_tracked"):
+                continue
+            if name not in tensors or tensors[name].shape != target.shape:
+                raise UserError(f"{file} has no tensor {name} of shape {tuple(target.shape)}")
+            target.copy_(tensors[name])
     return net.eval().requires_grad_(False)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
@@ -86,7 +87,8 @@ class Autoregressive(Prior):
     width: PositiveInt = 64
 
     def build(self, latent: int, space: Space, given: Space) -> PriorNet:
-        return FlowNet(masked_affine(latent, given.width, self.transforms, self.width))
+        context = context_of(latent, given)
+        return FlowNet(masked_affine(latent, context, self.transforms, self.width), context)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ class Spline(Prior):
     width: PositiveInt = 64
 
     def build(self, latent: int, space: Space, given: Space) -> PriorNet:
-        return FlowNet(splines(latent, given.width, self.transforms, self.width))
+        context = context_of(latent, given)
+        return FlowNet(splines(latent, context, self.transforms, self.width), context)
 
 
 class StandardNet(PriorNet):
@@ -144,12 +147,20 @@ class VampNet(PriorNet):
 
 
 class FlowNet(PriorNet):
-    def __init__(self, flow: nn.Module) -> None:
+    def __init__(self, flow: nn.Module, context: int) -> None:
         super().__init__()
-        self.flow = flow
+        self.flow, self.context = flow, context
 
     def forward(self, c: Tensor, q: Encoder) -> Density:
-        return FlowDensity(self.flow(c), len(c))
+        return FlowDensity(self.flow(F.pad(c, (0, self.context - c.shape[1]))), len(c))
+
+
+def context_of(latent: int, given: Space) -> int:
+    """The numbers a flow sees: what is given, and for a single dimension one at least.
+
+    With neither other dimensions nor anything given, zuko's layers would have no input at all.
+    """
+    return max(given.width, 1) if latent == 1 else given.width
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import lt
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -21,11 +22,13 @@ from torch import Tensor
 from twofold.core.batch import Batch, Given
 from twofold.core.build import NO_TRUST, Trust
 from twofold.core.errors import UserError, nearest
-from twofold.core.game import Decodes, Distribution, Encodes, Model, Samples
+from twofold.core.game import Criticises, Decodes, Distribution, Encodes, Model, Samples
 from twofold.core.space import Category, Space
 from twofold.data.doctor import locate, recall
 from twofold.data.kind import Kind, Where
+from twofold.data.pictures import heated, pil
 from twofold.data.sources import Rows, Source, whole
+from twofold.nets.attention import Look, attending, joined
 from twofold.runs.folder import existing, read_recipe, read_space
 from twofold.runs.kept import Kept, kept
 from twofold.runs.recipe import Plan, plan
@@ -300,6 +303,60 @@ class Run:
         )
         return code.mean, rows.given
 
+    def attention(self, where: Where) -> dict[str, Any]:
+        """What the attention of its networks looks at, by network and size of the grid.
+
+        Each array is (N, heads, *axes, *axes): how much the place named first looks at the place
+        named last; over the last axes it sums to one.
+
+        Raises:
+            UserError: the model has no attention.
+        """
+        return {name: look.grid.numpy() for name, look in self.looks(self.source(where)).items()}
+
+    def attended(self, where: Where, layer: str = "", at: tuple[int, ...] = ()) -> Any:
+        """Observations with what is looked at laid over them, as pictures.
+
+        Args:
+            where: the observations.
+            layer: one of the names that `attention` gives; the first without.
+            at: a place of that layer's grid to look from; without one, the mean over all places.
+        """
+        source = self.source(where)
+        looks = self.looks(source)
+        if layer not in (*looks, ""):
+            raise UserError(f"there is no attention {layer!r}; {nearest(layer, looks)}")
+        look = looks[layer or next(iter(looks))]
+        if at and not (len(at) == len(look.axes) and all(map(lt, at, look.axes))):
+            raise UserError(f"{at} is no place of a grid of {look.axes}; name one inside")
+        return [*map(pil, heated(self.kind.draw(whole(source)), look.heat(at)))]
+
+    def looks(self, source: Source) -> dict[str, Look]:
+        """As `attention`, as looks."""
+        with torch.inference_mode():
+            parts = [self.look(batch) for batch in self.batches(source)]
+        if not parts or not parts[0]:
+            ways = " ".join(f"--set {key}=8" for key in attention_keys(self.recipe["model"]))
+            raise UserError(f"{self.path} has no attention; train with {ways or 'another family'}")
+        return joined(parts)
+
+    def look(self, batch: Batch) -> dict[str, Look]:
+        """What each of the networks looks at in a batch."""
+        model, found = self.model, dict[str, Look]()
+        if isinstance(model, Criticises):
+            with attending(model) as seen:
+                model.judge(batch.x, batch.given)
+            found |= {f"critic {where}": look for where, look in seen.items()}
+        if isinstance(model, Encodes):
+            with attending(model) as seen:
+                q = model.encode(batch.x, batch.given)
+            found |= {f"encoder {where}": look for where, look in seen.items()}
+            if isinstance(model, Decodes):
+                with attending(model) as seen:
+                    model.decode(q.mean, batch.given)
+                found |= {f"decoder {where}": look for where, look in seen.items()}
+        return found
+
     # How it reads.
 
     def source(self, where: Where) -> Source:
@@ -369,6 +426,17 @@ class Run:
             for k, v in tick.items()
         )
         return f"<h4>{html.escape(repr(self))}</h4>{picture}<table>{last}</table>"
+
+
+def attention_keys(model: Mapping[str, Any]) -> list[str]:
+    """The settings that give a model attention: of each network that may be convolutional.
+
+    >>> attention_keys({"name": "vae", "encoder": {"name": "suited"}, "decoder": {"name": "conv"}})
+    ['model.encoder.conv.attention', 'model.decoder.attention']
+    """
+    inside = {"suited": ".conv", "conv": ""}
+    nets = {key: part["name"] for key, part in model.items() if isinstance(part, Mapping)}
+    return [f"model.{key}{inside[net]}.attention" for key, net in nets.items() if net in inside]
 
 
 def fill(model: Model, tensors: Mapping[str, Tensor], path: Path) -> None:

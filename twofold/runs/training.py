@@ -17,7 +17,7 @@ from twofold import __version__
 from twofold.core.batch import Batch, Given
 from twofold.core.build import NO_TRUST, Trust, arguments
 from twofold.core.errors import UserError
-from twofold.core.game import Model, Samples, Scores
+from twofold.core.game import Model, Rescues, Samples, Scores
 from twofold.core.space import Category, Space
 from twofold.data.doctor import locate, with_official
 from twofold.data.kind import Finding, Kind, Where
@@ -27,6 +27,7 @@ from twofold.data.sources import Rows, Source, Subset, whole
 from twofold.data.split import split, strata
 from twofold.measures.fidelity import gauge
 from twofold.measures.measure import Evidence, Figure, figures
+from twofold.measures.monitor import read, readable
 from twofold.nets.expost import DrawnAfter
 from twofold.nets.precision import lower, precision_of, speed_up
 from twofold.runs import folder as place
@@ -40,10 +41,11 @@ from twofold.train.loop import Loop
 from twofold.train.options import Training
 from twofold.train.parallel import world
 from twofold.train.record import Log, Recorder, Silent, TensorBoard, screen
-from twofold.train.session import HeldOut, Session, Story, device_of
+from twofold.train.session import HeldOut, Monitor, Session, Story, device_of
 
 PREVIEWED = 36
 JUDGED = 512
+READ = 512
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,8 @@ def start(
     kind, files = material.kind, [*trust.files.values()]
     seed_all(torch.device("cpu"), made.training.seed)
     model = made.build(kind.space, kind.given)
+    if made.training.rescue:
+        played_otherwise(model)
     taken = [warm_start(model, Run.open(warm, files))] if warm else []
     folder = new_run(made, material, out, root, title or made.recipe["model"]["name"])
     session = session_of(made, model, material, folder, quiet, Story())
@@ -161,7 +165,10 @@ def go_on(run: Run, material: Material, changes: Mapping[str, Any], quiet: bool 
     made = replace(run.plan, training=replace(run.plan.training, **changes))
     state, remembered = checkpoint.load(run.path)
     model = made.build(run.space, run.given)
-    session = session_of(made, model, material, run.path, quiet, Story(**remembered), state.step)
+    story = Story(**remembered)
+    for step in story.rescued:
+        played_otherwise(model).rescue(step)
+    session = session_of(made, model, material, run.path, quiet, story, state.step)
     session.loop.load(state)
     session.marked = (session.marked[0], state.shown)
     if session.loop.done:
@@ -187,6 +194,18 @@ def finished(run: Run, material: Material, reason: str) -> Run:
         refit(run, material.train, material.validation, run.model.density, run.seed, drawn=False)
         return Run.open(run.path, [*run.trust.files.values()], run.weights)
     return run
+
+
+def played_otherwise(model: Model) -> Rescues:
+    """The model as one that can be rescued, or why it cannot."""
+    name = type(model).__module__.rpartition(".")[2]
+    if not isinstance(model, Rescues):
+        raise UserError(f"rescue needs a model with a code that can be called back; {name} is none")
+    if not model.remedy():
+        raise UserError(
+            f"rescue has no remedy for this {name}, as its rate has no weight to ease; leave it out"
+        )
+    return model
 
 
 def session_of(
@@ -219,9 +238,9 @@ def session_of(
     loop = Loop(model, feed, training, here)
     recorders = recorders_of(training, folder, quiet, step) if here.first else [Silent()]
     judge = held_out(model, material, training, device)
-    session = Session(
-        loop, folder, recorders, judge, previewer(material, training, folder, device), story
-    )
+    readers = monitors(model, material, device)
+    preview = previewer(material, training, folder, device)
+    session = Session(loop, folder, recorders, judge, readers, preview, story)
     for note in notes:
         session.say(note)
     return session
@@ -255,6 +274,13 @@ def held_out(
 
     higher = figure(model).better == "higher"
     return [HeldOut(training.best, lambda m: figure(m).value, higher)]
+
+
+def monitors(model: Model, material: Material, device: torch.device) -> list[Monitor]:
+    """What reads the model's code: on validation data, or on training data where there is none."""
+    source = material.validation if len(material.validation) > 1 else material.train
+    real = encoded(source, material.kind, READ, device)
+    return [lambda m: read(m, real)] if readable(model, real) else []
 
 
 def nearness(space: Space, real: Batch) -> list[HeldOut]:

@@ -37,6 +37,7 @@ class Training(Part):
         checkpoint, tick, evaluate: steps between checkpoints, log lines, held-out measurements.
         best: the measure by which the best checkpoint is kept; `auto` picks by family and data.
         patience: evaluations without improvement before training stops.
+        rescue: answer a code that has fallen out of use by what the family knows against it.
         minutes: of wall clock.
         precision: of the networks' arithmetic; `auto` is a fixed table.
         device: where to train.
@@ -60,6 +61,7 @@ class Training(Part):
     evaluate: PositiveInt = 500
     best: str = "auto"
     patience: PositiveInt = 1_000_000
+    rescue: bool = False
     minutes: PositiveFloat = math.inf
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "auto"

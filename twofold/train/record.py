@@ -4,6 +4,9 @@ A tick line has a fixed order and is greppable:
 
     step 2000  shown 256k  1m40s  2560/s  critic .68  generator .91  fd_tiny-v1 31.2  mem 0.6G
 
+In the log a number may stand for several: a list, such as the KL by dimension, or a table by name.
+The line leaves these out, and TensorBoard has a curve for each of their entries.
+
 A resumed run drops the lines after its checkpoint, since it takes those steps again, so that the
 log has neither a gap nor a line twice.
 """
@@ -15,7 +18,7 @@ import os
 import resource
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +121,7 @@ class TensorBoard(Recorder):
         self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
 
     def tick(self, tick: Tick) -> None:
-        for name, value in numbers(tick).items():
+        for name, value in leaves(measured(tick)):
             self.writer.add_scalar(name, value, tick["step"])
 
     def close(self) -> None:
@@ -159,8 +162,40 @@ def spelled(tick: Tick) -> list[str]:
 
 
 def numbers(tick: Tick) -> Mapping[str, float]:
+    """What a tick measured, one number each, without its head."""
+    return {k: v for k, v in measured(tick).items() if isinstance(v, int | float)}
+
+
+def measured(tick: Tick) -> Mapping[str, Any]:
     """What a tick measured, without its head."""
     return {k: v for k, v in tick.items() if k not in (*HEAD, "mem", "say")}
+
+
+def leaves(table: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Every number of a table, those of lists and tables inside by the path to them.
+
+    >>> list(leaves({"kl": 3.0, "by": [1.0, 2.0]}))
+    [('kl', 3.0), ('by/0', 1.0), ('by/1', 2.0)]
+    """
+    for name, value in table.items():
+        inner = {str(i): v for i, v in enumerate(value)} if isinstance(value, list) else value
+        if isinstance(inner, Mapping):
+            yield from ((f"{name}/{path}", leaf) for path, leaf in leaves(inner))
+        else:
+            yield name, inner
+
+
+def rounded(value: Any) -> Any:
+    """A number to six digits, and so each of a list or table.
+
+    >>> rounded({"kl": 1 / 3, "by": [2 / 3, 1]})
+    {'kl': 0.333333, 'by': [0.666667, 1]}
+    """
+    if isinstance(value, Mapping):
+        return {name: rounded(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [rounded(inner) for inner in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def short(value: float) -> str:

@@ -4,6 +4,11 @@ A session ends when its steps are done, its time is up, held-out data has not im
 or someone asks: Ctrl-C and `kill` let it finish the step, save, and say how to go on. A process
 that is killed outright loses at most the steps since its last checkpoint, and takes exactly those
 again.
+
+At each evaluation the code of a model that has one is read. When it is not used at two of them in a
+row the session says so, once; with `train.rescue` it asks the model to play otherwise from that
+step on. How, only the family knows; the session remembers the step, and tells it to the model
+again when the run is resumed.
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,10 +27,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from twofold.core.game import Model
+from twofold.core.game import Model, Rescues
+from twofold.measures.monitor import Reading
 from twofold.train import checkpoint
 from twofold.train.loop import Loop
-from twofold.train.record import Recorder, Tick, memory
+from twofold.train.record import Recorder, Tick, memory, rounded
+
+Monitor = Callable[[Model], Reading]
+"""Reads the code of a model on held-out data."""
+NOTICED = 2
+"""Evaluations in a row after which an unused code is spoken of."""
 
 EARLY = (1, 10, 30)
 """Steps that are told besides the regular ones, so that speed and losses are seen at once."""
@@ -49,7 +60,11 @@ class HeldOut:
 
 @dataclass
 class Story:
-    """What a session remembers from checkpoint to checkpoint."""
+    """What a session remembers from checkpoint to checkpoint.
+
+    `unused` has the steps of the last evaluations in a row at which the code was not used, and
+    `rescued` the step from which the model plays otherwise, if it does.
+    """
 
     seconds: float = 0.0
     best_name: str = ""
@@ -57,6 +72,8 @@ class Story:
     best_step: int = 0
     waited: int = 0
     ended: str = ""
+    unused: list[int] = field(default_factory=list)
+    rescued: list[int] = field(default_factory=list)
 
 
 class Session:
@@ -67,6 +84,7 @@ class Session:
         folder: the run's folder.
         recorders: who hears the ticks.
         held_out: how checkpoints are compared; at most one.
+        monitors: what reads the model's code; at most one.
         preview: called with the averaged model and the step, before the first step and at each
             checkpoint.
         story: what an earlier session remembered.
@@ -78,11 +96,13 @@ class Session:
         folder: Path,
         recorders: Sequence[Recorder],
         held_out: Sequence[HeldOut],
+        monitors: Sequence[Monitor],
         preview: Callable[[Model, int], None],
         story: Story,
     ) -> None:
         self.loop, self.folder, self.recorders = loop, folder, recorders
-        self.held_out, self.preview, self.story = held_out, preview, story
+        self.held_out, self.monitors = held_out, monitors
+        self.preview, self.story = preview, story
         self.training = loop.training
         self.sums: dict[str, Tensor] = {}
         self.counted = 0
@@ -152,7 +172,7 @@ class Session:
             self.sums[name] = self.sums[name] + value if name in self.sums else value
         self.counted += 1
 
-    def tick(self, measured: dict[str, float]) -> None:
+    def tick(self, measured: dict[str, Any]) -> None:
         """Tell the recorders the means since the last tick."""
         now, shown = time.monotonic(), self.loop.shown
         rate = (shown - self.marked[1]) / max(now - self.marked[0], 1e-9)
@@ -162,7 +182,7 @@ class Session:
             "shown": shown,
             "seconds": round(self.seconds, 3),
             "per_second": round(rate, 1),
-            **{name: float(f"{value:.6g}") for name, value in (means | measured).items()},
+            **rounded(means | measured),
             "mem": round(memory(), 3),
         }
         for recorder in self.recorders:
@@ -173,9 +193,9 @@ class Session:
         for recorder in self.recorders:
             recorder.say(text)
 
-    def measure(self) -> dict[str, float]:
+    def measure(self) -> dict[str, Any]:
         """Measure the averaged model on held-out data, and remember the best."""
-        measured = {}
+        measured: dict[str, Any] = {}
         for held_out in self.held_out:
             value = held_out.measure(self.loop.averaged)
             measured[held_out.name] = value
@@ -184,7 +204,35 @@ class Session:
                 self.story.best_name, self.story.best_value = held_out.name, value
                 self.story.best_step, self.story.waited = self.loop.step, 0
                 self.best = {k: v.clone() for k, v in self.loop.averaged.state_dict().items()}
+        for monitor in self.monitors:
+            reading = monitor(self.loop.averaged)
+            measured |= reading.numbers()
+            if self.loop.step % self.training.evaluate == 0:  # the same in a run that stops later
+                self.heed(reading)
         return measured
+
+    def heed(self, reading: Reading) -> None:
+        """Say it when a code falls out of use or comes back, and answer it where that is wanted."""
+        story, step = self.story, self.loop.step
+        if reading.used:
+            if len(story.unused) >= NOTICED:
+                active = f"{reading.active_units} dimensions are active"
+                self.say(f"the latent is used again at step {step}: {active}")
+            story.unused = []
+            return
+        story.unused.append(step)
+        if len(story.unused) != NOTICED:
+            return
+        since, model = story.unused[0], self.loop.model
+        remedy = model.remedy() if isinstance(model, Rescues) else ""
+        if self.training.rescue and remedy and not story.rescued:
+            story.rescued = [step]
+            assert isinstance(model, Rescues)
+            model.rescue(step)
+            self.say(f"the latent is unused since step {since}: rescued by {remedy} from {step} on")
+            self.save()  # whoever goes on from here is to play the same
+        else:
+            self.say(f"the latent is unused since step {since}: {ADVICE}")
 
     def look(self) -> None:
         """Draw a preview; only one process does."""
@@ -219,6 +267,12 @@ class Session:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+ADVICE = (
+    "the decoder ignores its code; try --rescue, a lower beta or free_bits of the divergence, "
+    "a beta that rises (linear or cyclic), or a smaller decoder"
+)
 
 
 def device_of(name: str) -> torch.device:

@@ -1,0 +1,84 @@
+"""The attention of a run, asked for and drawn; what has none says how to get it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import twofold
+from tests.report.reading import elements
+from twofold.core.errors import UserError
+from twofold.report.run import write
+from twofold.runs.run import Run
+from twofold.runs.training import material_of
+
+FEW = ["train.steps=2", "train.batch=8", "train.best=none", "model.latent=3"]
+NARROW = ["model.{}.conv.width=4"]
+ATTENTIVE = [*NARROW, "model.{}.conv.attention=8"]
+
+
+def trained(data: Path, out: Path, nets: list[str], *words: str) -> Run:
+    settings = [word.format(net) for word in words for net in nets]
+    return twofold.fit(data, set=[*FEW, *settings], out=out, quiet=True)
+
+
+def pictures(folder: Path) -> Path:
+    """Twelve pictures as an array."""
+    chance = np.random.default_rng(0)
+    np.save(folder / "pictures.npy", chance.integers(0, 256, (12, 8, 8), np.uint8))
+    return folder / "pictures.npy"
+
+
+def waves(folder: Path) -> Path:
+    """Twelve short series."""
+    t = np.arange(240.0).reshape(12, 20, 1)
+    np.save(folder / "waves.npy", np.sin(t / 3))
+    return folder / "waves.npy"
+
+
+def test_pictures_with_what_is_looked_at(tmp_path: Path) -> None:
+    data = pictures(tmp_path)
+    run = trained(data, tmp_path / "run", ["encoder", "decoder"], *ATTENTIVE)
+    maps = run.attention(data)
+    assert set(maps) == {
+        f"{net} {grid}" for net in ("encoder", "decoder") for grid in ("8x8", "4x4")
+    }
+    assert maps["decoder 4x4"].shape == (12, 4, 4, 4, 4, 4)
+    np.testing.assert_allclose(maps["encoder 8x8"].sum((-1, -2)), 1, rtol=1e-4)
+    shown = run.attended(data, "encoder 4x4", (0, 3))
+    assert len(shown) == 12
+    plain = run.kind.draw(run.source(data).read(torch.arange(12)))
+    assert shown[0].size == (plain.shape[3], plain.shape[2])
+    reddened = torch.from_numpy(np.array(shown[0])).permute(2, 0, 1).float() - plain[0].float()
+    assert reddened[0].mean() > reddened[2].mean()
+    page = write(run, [], {}, material_of(run, ""), tmp_path).read_text()
+    assert "where-it-looks" in {e["id"] for e in elements(page, "section")}
+    with pytest.raises(UserError, match="did you mean 'encoder 4x4'"):
+        run.attended(data, "encoder 4x5")
+    with pytest.raises(UserError, match="no place"):
+        run.attended(data, "encoder 4x4", (4, 0))
+
+
+def test_a_series_has_a_strip_below(tmp_path: Path) -> None:
+    data = waves(tmp_path)
+    run = trained(data, tmp_path / "run", ["encoder"], "model.{}.width=4", "model.{}.attention=8")
+    name, weights = next(iter(run.attention(data).items()))
+    assert name == "encoder 5"
+    assert weights.shape[1:] == (4, 5, 5)
+    tall = run.kind.draw(run.source(data).read(torch.arange(1))).shape[2]
+    assert run.attended(data)[0].size[1] > tall
+
+
+def test_a_critic_looks_too_and_a_model_without_attention_says_how_to_get_it(
+    tmp_path: Path,
+) -> None:
+    data = pictures(tmp_path)
+    settings = [*FEW, "model.critic.conv.attention=4", "model.critic.conv.width=4"]
+    run = twofold.fit(data, model="gan", set=settings, out=tmp_path / "gan", quiet=True)
+    assert set(run.attention(data)) == {"critic 4x4"}
+    plain = trained(data, tmp_path / "plain", ["encoder"], *NARROW)
+    with pytest.raises(UserError, match=r"model\.encoder\.conv\.attention"):
+        plain.attention(data)
+    page = write(plain, [], {}, material_of(plain, ""), tmp_path).read_text()
+    assert "where-it-looks" not in {e["id"] for e in elements(page, "section")}
