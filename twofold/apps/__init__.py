@@ -1,0 +1,1 @@
+"""The jobs that a trained run does, one file a job."""
