@@ -362,7 +362,7 @@ def interpolate(
         run: the run.
         data: observations to go between, two and two; without any, draws of the prior.
         steps: observations a pair, both ends included. pairs: at most so many.
-        path: `spherical` or `linear`.
+        path: `spherical`, `linear`, or the `geodesic` of the decoder.
         given: conditions that hold on the way. seed: of the draws.
         out: a folder; without it `interpolations` in the run. trust: as in `load`.
     """

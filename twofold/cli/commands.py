@@ -214,7 +214,7 @@ def interpolate(
     *,
     steps: int = 8,
     pairs: int = 4,
-    path: Literal["linear", "spherical"] = "spherical",
+    path: Literal["linear", "spherical", "geodesic"] = "spherical",
     given: Given = [],
     seed: int = 0,
     out: Out = "",
@@ -228,7 +228,7 @@ def interpolate(
         data: Observations to go between; without any, draws of the prior.
         steps: Observations a pair, both ends included.
         pairs: At most so many pairs.
-        path: Along the sphere, or straight.
+        path: Along the sphere, straight, or along the decoder's geodesic.
         seed: Of the draws.
     """
     arguments = {"steps": steps, "pairs": pairs, "path": path, "given": given, "seed": seed}
