@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         reproduce,
         resume,
         sample,
+        traverse,
     )
 
 __version__ = "0.1.0"
@@ -62,6 +63,7 @@ __all__ = [
     "reproduce",
     "resume",
     "sample",
+    "traverse",
 ]
 
 _FOLDERS = frozenset({"data", "measures", "models", "recipes"})

@@ -10,23 +10,28 @@ a `Run`, figures, paths. What a verb writes goes where `out` says and never over
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from PIL import Image
 
+from twofold.apps import traversing
 from twofold.core.build import Trust, complete
 from twofold.core.errors import UserError
 from twofold.core.game import Criticises, Decodes, Encodes, Samples, Scores
 from twofold.data import named as sets
 from twofold.data.doctor import Examination, examine
 from twofold.data.kind import Where
-from twofold.data.sources import Rows
+from twofold.data.places import free_name, new
+from twofold.data.sources import Rows, Source
 from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
-from twofold.report import card
+from twofold.report import card, moved
 from twofold.report import compare as comparison_page
 from twofold.report import run as run_page
 from twofold.runs import measuring
@@ -369,6 +374,72 @@ def interpolate(
     opened = load(run, trust=trust)
     rows = opened.between(data, steps, pairs, path, conditions(given), seed)
     return written(opened, rows, out, "interpolations")
+
+
+def traverse(
+    run: Run | str | Path,
+    data: Where = (),
+    *,
+    dims: int = 10,
+    steps: int = 8,
+    range: str | float = "2",
+    given: Mapping[str, Any] | Sequence[str] = (),
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> list[Path]:
+    """Move one dimension of the code at a time, the most informative first.
+
+    Args:
+        run: the run.
+        data: an observation to start from, the first of these; without any, the prior's mean.
+        dims: dimensions to show, ordered by their KL on held-out data. steps: along each.
+        range: standard deviations of the prior to each side, or `quantiles` of held-out codes.
+        given: conditions that hold on the way, from the prior. seed: of the draws.
+        out: a folder; without it `traversals` in the run. trust: as in `load`.
+    """
+    opened = load(run, trust=trust)
+    start = [] if isinstance(data, tuple) and not data else [opened.source(data)]
+    held = held_out(opened) or start
+    made = traversing.traverse(
+        opened, held, start, dims, steps, str(range), conditions(given), seed
+    )
+    folder = Path(out) if out else free(opened.path / "traversals")
+    kept = opened.kind.write(made.rows, folder)
+    table = delimited(folder, "traverse.csv", *traversing.listed(opened, made))
+    if not opened.space.axes:
+        return [delimited(folder, "changes.csv", *traversing.changes(opened, made)), table, *kept]
+    drawn = moved.picture(opened.kind, made.names, made.rows)
+    return [pictured(folder, "traverse.png", drawn), table, *kept]
+
+
+def held_out(run: Run) -> list[Source]:
+    """The run's own observations that did not train, if its data is where it was."""
+    try:
+        found = material_of(run, "")
+    except UserError:
+        return []
+    return [part for part in (found.test, found.validation, found.train) if len(part)][:1]
+
+
+def pictured(folder: Path, name: str, picture: Image.Image) -> Path:
+    """Write a picture into a folder, under a name that is free."""
+    path = free_name(folder, name)
+    with new(path) as file:
+        picture.save(file, "PNG")
+    return path
+
+
+def delimited(
+    folder: Path, name: str, columns: Sequence[str], lines: Sequence[Sequence[str]]
+) -> Path:
+    """Write a table into a folder, under a name that is free."""
+    path = free_name(folder, name)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *lines])
+    with new(path) as file:
+        file.write(text.getvalue().encode())
+    return path
 
 
 # Measuring.

@@ -235,6 +235,34 @@ def interpolate(
     paths(verbs().interpolate(run, data or (), **arguments, out=out, trust=trust), json)
 
 
+@app.command
+def traverse(
+    run: str,
+    data: str = "",
+    *,
+    dims: int = 10,
+    steps: int = 8,
+    range: str = "2",
+    given: Given = [],
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Move one dimension of the code at a time, the most informative first.
+
+    Args:
+        run: The run's folder.
+        data: An observation to start from, the first of these; without any, the prior's mean.
+        dims: Dimensions to show, ordered by their KL on held-out data.
+        steps: Observations along each.
+        range: Standard deviations of the prior to each side, or quantiles of held-out codes.
+        seed: Of the draws.
+    """
+    arguments = {"dims": dims, "steps": steps, "range": range, "given": given, "seed": seed}
+    paths(verbs().traverse(run, data or (), **arguments, out=out, trust=trust), json)
+
+
 def paths(written: Sequence[Path], json: bool) -> None:
     """Name what was written: the overview, and how many there are."""
     if json:
