@@ -14,13 +14,15 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from PIL import Image
 
-from twofold.apps import traversing
+from twofold.apps import editing, traversing
 from twofold.core.build import Trust, complete
 from twofold.core.errors import UserError
 from twofold.core.game import Criticises, Decodes, Encodes, Samples, Scores
@@ -28,7 +30,7 @@ from twofold.data import named as sets
 from twofold.data.doctor import Examination, examine
 from twofold.data.kind import Where
 from twofold.data.places import free_name, new
-from twofold.data.sources import Rows, Source
+from twofold.data.sources import Rows, Source, whole
 from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
 from twofold.report import card, moved
@@ -285,14 +287,16 @@ def written(run: Run, rows: Rows, out: str | Path, name: str) -> list[Path]:
     return run.kind.write(rows, folder)
 
 
-def conditions(given: Mapping[str, Any] | Sequence[str]) -> Mapping[str, Any]:
+def conditions(
+    given: Mapping[str, Any] | Sequence[str], flag: str = "--given"
+) -> Mapping[str, Any]:
     """Conditions from `name=value` pairs."""
     if isinstance(given, Mapping):
         return given
     pairs = [pair.partition("=") for pair in given]
     for pair in pairs:
         if not pair[1]:
-            raise UserError(f"--given {pair[0]} should read name=value, such as label=3")
+            raise UserError(f"{flag} {pair[0]} should read name=value, such as label=3")
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
@@ -411,6 +415,76 @@ def traverse(
         return [delimited(folder, "changes.csv", *traversing.changes(opened, made)), table, *kept]
     drawn = moved.picture(opened.kind, made.names, made.rows)
     return [pictured(folder, "traverse.png", drawn), table, *kept]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a job wrote, the overview first, and what it measured."""
+
+    paths: list[Path]
+    figures: list[Figure]
+
+
+def edit(
+    run: Run | str | Path,
+    data: Where,
+    *,
+    to: Mapping[str, Any] | Sequence[str] = (),
+    how: editing.How = "auto",
+    strength: float = 1.0,
+    keep: Sequence[str] = (),
+    check: bool = False,
+    n: int = 64,
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Made:
+    """Change an attribute of observations and leave the rest.
+
+    Args:
+        run: the run. data: observations of the same form.
+        to: what to change, {"smile": "yes"} or ["smile=yes"]: a label, an attribute, a column.
+        how: decode the same code under another `condition`, or move it along a `direction` learnt
+            from the training data; `auto` takes the first where the run was taught the attribute.
+        strength: 1 goes as far as observations of the new value lie.
+        keep: attributes to hold still along a direction, or `all` others.
+        check: measure how many edits a classifier of its own sees as meant, and what else changed.
+        n: observations, the first of these. seed: of what checks.
+        out: a folder; without it `edits` in the run. trust: as in `load`.
+    """
+    opened = load(run, trust=trust)
+    wanted = editing.edits(opened, conditions(to, "--to"))
+    rows = whole(opened.source(data), n)
+    material = cache(lambda: material_of(opened, ""))
+    made = editing.edit(opened, rows, wanted, lambda: material().train, how, strength, keep)
+    figures = editing.checked(opened, made, wanted, material(), seed) if check else []
+    folder = Path(out) if out else free(opened.path / "edits")
+    kept = opened.kind.write(made.after, folder)
+    if check:
+        measuring.keep(free_name(folder, "figures.json"), figures, {})
+    if not opened.space.axes:
+        return Made(kept, figures)
+    names = ("original", "decoded", f"{', '.join(one.words for one in wanted)}")
+    sides = [first(side) for side in (made.seen, made.before, made.after)]
+    drawn = moved.picture(opened.kind, names, joined(sides))
+    return Made([pictured(folder, "edits.png", drawn), *kept], figures)
+
+
+ACROSS = 12
+"""Observations in a row of an overview."""
+
+
+def first(rows: Rows) -> Rows:
+    """As many rows as an overview shows."""
+    return Rows(rows.values[:ACROSS], rows.given[:ACROSS])
+
+
+def joined(sides: Sequence[Rows]) -> Rows:
+    """Rows after one another."""
+    return Rows(
+        torch.cat([side.values.float() for side in sides]),
+        torch.cat([side.given for side in sides]),
+    )
 
 
 def held_out(run: Run) -> list[Source]:

@@ -263,6 +263,50 @@ def traverse(
     paths(verbs().traverse(run, data or (), **arguments, out=out, trust=trust), json)
 
 
+@app.command
+def edit(
+    run: str,
+    data: str,
+    *,
+    to: Annotated[
+        list[str], Parameter(name="--to", negative="", help="What to change, such as smile=yes.")
+    ] = [],
+    how: Literal["auto", "condition", "direction"] = "auto",
+    strength: float = 1.0,
+    keep: Annotated[list[str], Parameter(name="--keep", negative="")] = [],
+    check: Annotated[bool, Parameter(negative="")] = False,
+    n: Annotated[int, Parameter(name=["-n", "--n"])] = 64,
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Change an attribute of observations and leave the rest.
+
+    Args:
+        run: The run's folder.
+        data: Observations of the same form.
+        how: Another condition for the same code, or a direction learnt from the training data.
+        strength: 1 goes as far as observations of the new value lie.
+        keep: An attribute to hold still along a direction, or all.
+        check: Measure how many edits a classifier sees as meant, and what else changed.
+        n: Observations, the first of these.
+        seed: Of what checks.
+    """
+    arguments = {"to": to, "how": how, "strength": strength, "keep": keep, "check": check, "n": n}
+    made(verbs().edit(run, data, **arguments, seed=seed, out=out, trust=trust), json)
+
+
+def made(done: Any, json: bool) -> None:
+    """Name what a job wrote, and show what it measured."""
+    if json:
+        show.as_json(done)
+        return
+    paths(done.paths, json)
+    if done.figures:
+        show.figures(done.figures)
+
+
 def paths(written: Sequence[Path], json: bool) -> None:
     """Name what was written: the overview, and how many there are."""
     if json:
