@@ -13,7 +13,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -21,8 +21,9 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
-from twofold.apps import editing, traversing
+from twofold.apps import denoising, editing, traversing
 from twofold.core.build import Trust, complete
 from twofold.core.errors import UserError
 from twofold.core.game import Criticises, Decodes, Encodes, Samples, Scores
@@ -419,10 +420,11 @@ def traverse(
 
 @dataclass(frozen=True)
 class Made:
-    """What a job wrote, the overview first, and what it measured."""
+    """What a job wrote, the overview first, what it measured, and what it did not and why."""
 
     paths: list[Path]
-    figures: list[Figure]
+    figures: Sequence[Figure] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def edit(
@@ -468,6 +470,76 @@ def edit(
     sides = [first(side) for side in (made.seen, made.before, made.after)]
     drawn = moved.picture(opened.kind, names, joined(sides))
     return Made([pictured(folder, "edits.png", drawn), *kept], figures)
+
+
+def denoise(
+    run: Run | str | Path,
+    data: Where = (),
+    *,
+    clean: Where = (),
+    add_noise: bool = False,
+    draws: int = 16,
+    deviation: bool = False,
+    n: int = 1_000_000,
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Made:
+    """Expect the clean observations behind noisy ones, and say how near that is where it is known.
+
+    Args:
+        run: a run, trained with `model.noise`.
+        data: noisy observations; with `add_noise`, clean ones, and the test split when none.
+        clean: the same observations without noise, in the same order, to measure by.
+        add_noise: add the run's own noise first, and measure by what it was added to.
+        draws: codes over which the posterior mean is taken.
+        deviation: write the standard deviation of every value too.
+        n: observations, at most. seed: of the noise and the draws.
+        out: a folder; without it `denoised` in the run. trust: as in `load`.
+    """
+    opened = load(run, trust=trust)
+    material = cache(lambda: material_of(opened, ""))
+    given = not (isinstance(data, tuple) and not data)
+    if not given and not add_noise:
+        raise UserError("denoise needs noisy data, or --add-noise to try it on the test split")
+    came = whole(opened.source(data) if given else material().test, n)
+    seen = denoising.noisy(opened, came, seed) if add_noise else came
+    truth = [came] if add_noise else beside(opened, clean, len(came))
+    made = denoising.denoise(opened, seen, draws, seed)
+    folder = Path(out) if out else free(opened.path / "denoised")
+    kept = opened.kind.write(made.mean, folder)
+    done = Made([*spreads(folder, made.std if deviation else made.std[:0]), *kept])
+    for rows in truth:
+        split = "given" if given else "test"
+        found = denoising.figures(opened, rows, made, lambda: material().validation, seed, split)
+        measuring.keep(free_name(folder, "figures.json"), *found)
+        done = Made(done.paths, *found)
+    if not opened.space.axes:
+        return done
+    sides = {"clean": truth, "noisy": [seen], "denoised": [made.mean]}
+    named = {name: first(rows) for name, every in sides.items() for rows in every}
+    drawn = moved.picture(opened.kind, list(named), joined(list(named.values())))
+    return replace(done, paths=[pictured(folder, "denoised.png", drawn), *done.paths])
+
+
+def beside(run: Run, clean: Where, n: int) -> list[Rows]:
+    """The clean rows that belong to n noisy ones, if they are given."""
+    if isinstance(clean, tuple) and not clean:
+        return []
+    rows = whole(run.source(clean), n)
+    if len(rows) != n:
+        raise UserError(f"--clean has {len(rows)} observations for {n} noisy ones; give as many")
+    return [rows]
+
+
+def spreads(folder: Path, std: Tensor) -> list[Path]:
+    """Write standard deviations as an NPZ file with `std` (N, F, *A); none for no rows."""
+    if not len(std):
+        return []
+    path = free_name(folder, "deviation.npz")
+    with new(path) as file:
+        np.savez(file, allow_pickle=False, std=std.numpy())
+    return [path]
 
 
 ACROSS = 12

@@ -297,6 +297,38 @@ def edit(
     made(verbs().edit(run, data, **arguments, seed=seed, out=out, trust=trust), json)
 
 
+@app.command
+def denoise(
+    run: str,
+    data: str = "",
+    *,
+    clean: str = "",
+    add_noise: Annotated[bool, Parameter(negative="")] = False,
+    draws: int = 16,
+    deviation: Annotated[bool, Parameter(negative="")] = False,
+    n: Annotated[int, Parameter(name=["-n", "--n"])] = 1_000_000,
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Expect the clean observations behind noisy ones, as native files.
+
+    Args:
+        run: The folder of a run, trained with model.noise.
+        data: Noisy observations; with --add-noise, clean ones, and the test split when none.
+        clean: The same observations without noise, in the same order, to measure by.
+        add_noise: Add the run's own noise first, and measure by what it was added to.
+        draws: Codes over which the posterior mean is taken.
+        deviation: Write the standard deviation of every value too.
+        n: Observations, at most.
+        seed: Of the noise and the draws.
+    """
+    arguments = {"clean": clean or (), "add_noise": add_noise, "draws": draws, "n": n}
+    more = {"deviation": deviation, "seed": seed, "out": out, "trust": trust}
+    made(verbs().denoise(run, data or (), **arguments, **more), json)
+
+
 def made(done: Any, json: bool) -> None:
     """Name what a job wrote, and show what it measured."""
     if json:
@@ -304,7 +336,7 @@ def made(done: Any, json: bool) -> None:
         return
     paths(done.paths, json)
     if done.figures:
-        show.figures(done.figures)
+        show.figures(done.figures, done.refused)
 
 
 def paths(written: Sequence[Path], json: bool) -> None:
