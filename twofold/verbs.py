@@ -34,7 +34,7 @@ from twofold.data.places import free_name, new
 from twofold.data.sources import Rows, Source, whole
 from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
-from twofold.report import card, moved
+from twofold.report import card, maps, moved
 from twofold.report import compare as comparison_page
 from twofold.report import run as run_page
 from twofold.runs import measuring
@@ -306,6 +306,7 @@ def encode(
     data: Where,
     *,
     how: Literal["mean", "sample", "distribution"] = "mean",
+    map: bool = False,
     seed: int = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
@@ -315,6 +316,7 @@ def encode(
     Args:
         run: the run. data: observations of the same form.
         how: the mean of q(z | x), one draw from it, or its mean and standard deviation.
+        map: draw them on their principal plane as well, coloured by label, as a PNG beside.
         seed: of the draw.
         out: the file; without it `codes.npz` in the run, numbered when it is taken.
         trust: as in `load`.
@@ -328,8 +330,19 @@ def encode(
     if path.exists():
         raise UserError(f"{path} exists; choose another --out")
     path.parent.mkdir(parents=True, exist_ok=True)
+    if map:
+        drawn = picture_of_codes(opened, next(iter(arrays.values())), data)
+        with new(path.with_suffix(".png")) as file:
+            drawn.save(file, "PNG")
     np.savez(path, allow_pickle=False, **arrays)
     return path
+
+
+def picture_of_codes(run: Run, codes: Any, data: Where) -> Image.Image:
+    """The map of codes (N, D) of some data."""
+    if len(codes) < 3:
+        raise UserError("a map needs at least three observations; leave out --map")
+    return maps.picture(run, torch.as_tensor(codes), run.source(data).labels())
 
 
 def free_npz(path: Path) -> Path:

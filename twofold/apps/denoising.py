@@ -126,7 +126,7 @@ def psnr(space: Space, clean: Tensor, other: Tensor) -> Tensor:
     """PSNR of each observation in dB, (B,), from values (B, F, *A) in the units of the file.
 
     >>> from twofold.core.space import Field
-    >>> grey = Space((Field("pixel", Bounded(0, 10)),), (1, 2))
+    >>> grey = Space((Field("pixel", Bounded(0, 10, 11)),), (1, 2))
     >>> psnr(grey, torch.tensor([[[[0.0, 10.0]]]]), torch.tensor([[[[1.0, 9.0]]]]))
     tensor([20.], dtype=torch.float64)
     """
@@ -137,7 +137,7 @@ def psnr(space: Space, clean: Tensor, other: Tensor) -> Tensor:
 
 
 def ranges(space: Space, clean: Tensor) -> Tensor:
-    """R of each value, (F, 1, …): of its domain where that is bounded, else of the clean data."""
+    """R of each value, (F, 1, …): of its domain where that has levels, else of the clean data."""
     ends: list[float] = []
     parts = clean.split([field.size for field in space.fields], 1)
     for field, part in zip(space.fields, parts, strict=True):
@@ -146,7 +146,9 @@ def ranges(space: Space, clean: Tensor) -> Tensor:
         known = part[~part.isnan()].double()
         wide = float(known.max() - known.min()) if len(known) else 1.0
         domain = field.domain
-        ends += [domain.high - domain.low if isinstance(domain, Bounded) else wide] * field.size
+        if isinstance(domain, Bounded) and domain.levels:
+            wide = domain.high - domain.low
+        ends += [wide] * field.size
     R = torch.tensor(ends, dtype=torch.float64).clamp(min=1e-12)
     return R.reshape(-1, *[1] * len(space.axes))
 
@@ -225,7 +227,7 @@ def wavelet(image: Any, sigma: float, scale: float) -> Any:
 
 
 METHODS = {
-    "nl-means": Method(nl_means, {"scale": (0.3, 0.5, 0.7, 0.9, 1.2, 1.6), "patch": (3, 5)}),
+    "nl-means": Method(nl_means, {"scale": (0.5, 0.7, 1.0, 1.4, 2.0, 3.0), "patch": (3, 5)}),
     "tv": Method(total_variation, {"scale": (0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)}),
     "wavelet": Method(
         wavelet, {"scale": (0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)}, needs=("skimage", "pywt")

@@ -173,6 +173,7 @@ def encode(
     data: str,
     *,
     how: Literal["mean", "sample", "distribution"] = "mean",
+    map: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
     out: Out = "",
     trust: Trusted = [],
@@ -184,9 +185,10 @@ def encode(
         run: The run's folder.
         data: Observations of the same form.
         how: The mean of q(z | x), a draw from it, or its mean and standard deviation.
+        map: Draw them on their principal plane as well, coloured by label, as a PNG beside.
         seed: Of the draw.
     """
-    paths([verbs().encode(run, data, how=how, seed=seed, out=out, trust=trust)], json)
+    paths([verbs().encode(run, data, how=how, map=map, seed=seed, out=out, trust=trust)], json)
 
 
 @app.command
