@@ -515,9 +515,10 @@ def denoise(
     given = not (isinstance(data, tuple) and not data)
     if not given and not add_noise:
         raise UserError("denoise needs noisy data, or --add-noise to try it on the test split")
-    came = whole(opened.source(data) if given else material().test, n)
+    source = opened.source(data) if given else material().test
+    came = whole(source, n)
     seen = denoising.noisy(opened, came, seed) if add_noise else came
-    truth = [came] if add_noise else beside(opened, clean, len(came))
+    truth = [came] if add_noise else beside(opened, clean, len(source), n)
     made = denoising.denoise(opened, seen, draws, seed)
     folder = Path(out) if out else free(opened.path / "denoised")
     kept = opened.kind.write(made.mean, folder)
@@ -535,14 +536,16 @@ def denoise(
     return replace(done, paths=[pictured(folder, "denoised.png", drawn), *done.paths])
 
 
-def beside(run: Run, clean: Where, n: int) -> list[Rows]:
-    """The clean rows that belong to n noisy ones, if they are given."""
+def beside(run: Run, clean: Where, many: int, n: int) -> list[Rows]:
+    """The first n clean rows of as many as there are noisy ones, if they are given."""
     if isinstance(clean, tuple) and not clean:
         return []
-    rows = whole(run.source(clean), n)
-    if len(rows) != n:
-        raise UserError(f"--clean has {len(rows)} observations for {n} noisy ones; give as many")
-    return [rows]
+    source = run.source(clean)
+    if len(source) != many:
+        raise UserError(
+            f"--clean has {len(source)} observations for {many} noisy ones; give as many"
+        )
+    return [whole(source, n)]
 
 
 def spreads(folder: Path, std: Tensor) -> list[Path]:

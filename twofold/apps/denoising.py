@@ -272,7 +272,8 @@ def with_best(run: Run, method: Method, pair: tuple[Rows, Rows], seen: Rows) -> 
 
 def answered(method: Method, x: Tensor, sigma: float, settings: Mapping[str, float]) -> Tensor:
     """What a method makes of each picture x (C, H, W)."""
-    return torch.stack([torch.as_tensor(method.apply(one, sigma, **settings)) for one in x.numpy()])
+    made = [torch.as_tensor(method.apply(one, sigma, **settings)) for one in x.numpy()]
+    return torch.stack(made).reshape(x.shape)  # a single channel may have lost its axis
 
 
 def straight(found: Tensor, clean: Tensor) -> tuple[float, float, float]:

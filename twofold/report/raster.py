@@ -23,6 +23,8 @@ FINE = 3
 """Pixels drawn for one that is shown, along each axis."""
 NAMED = dict(re.findall(r"--(\w+):(#\w+)", LIGHT))
 PALETTE = [NAMED[f"c{i}"] for i in range(COLOURS)]
+PLAIN = str.maketrans("−₁₂…", "-12.")
+"""Signs that PIL's own font lacks."""
 LETTER = 11
 GAP = 4
 
@@ -53,8 +55,8 @@ class Paper:
 
     def text(self, x: float, y: float, words: str, anchor: str = "ls", ink: str = "soft") -> None:
         """Words at a place; the anchor is PIL's, such as `ms` for the middle of the base line."""
-        font = ImageFont.load_default(LETTER * FINE)
-        self.pen.text((x * FINE, y * FINE), words, NAMED[ink], font, anchor)
+        font, place = ImageFont.load_default(LETTER * FINE), (x * FINE, y * FINE)
+        self.pen.text(place, words.translate(PLAIN), NAMED[ink], font, anchor)
 
     def done(self) -> Image.Image:
         """The sheet at its size."""
