@@ -67,10 +67,6 @@ class Attribute:
         """Its value in each row, (B,), NaN where not known."""
         return (rows.given if self.told else rows.values)[:, self.place]
 
-    def value(self, words: Any) -> float:
-        """A value that was asked for, as a number."""
-        return condition(Space((self.field,)), self.name, {self.name: words})
-
     def vector(self, values: Tensor) -> Tensor:
         """Known values (B,) as a (B, W): one-hot, or the number."""
         return self.field.domain.encode(values.unsqueeze(1)) if self.named else values.unsqueeze(1)
@@ -102,17 +98,11 @@ def placed(fields: Sequence[Field], told: bool) -> list[Attribute]:
 
 @dataclass(frozen=True)
 class Edit:
-    """One change that is asked for: an attribute, and its new value."""
+    """One change that is asked for: an attribute, its new value, and the words for it."""
 
     attribute: Attribute
     target: float
-
-    @property
-    def words(self) -> str:
-        """As it was asked for."""
-        domain = self.attribute.field.domain
-        shown = domain.labels[int(self.target)] if isinstance(domain, Category) else self.target
-        return f"{self.attribute.name}={shown}"
+    words: str
 
 
 def edits(run: Run, to: Mapping[str, Any]) -> list[Edit]:
@@ -120,7 +110,11 @@ def edits(run: Run, to: Mapping[str, Any]) -> list[Edit]:
     if not to:
         raise UserError("edit needs something to change: --to name=value, such as --to label=3")
     known = attributes(run)
-    return [Edit(one, one.value(words)) for name, words in to.items() for one in [of(known, name)]]
+    return [
+        Edit(one, condition(run.kind, one.field, to), f"{name}={words}")
+        for name, words in to.items()
+        for one in [of(known, name)]
+    ]
 
 
 def of(known: Mapping[str, Attribute], name: str) -> Attribute:

@@ -15,6 +15,7 @@ Notation: z (B, D), K rows of T steps.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ from torch import Tensor
 from twofold.core.batch import Given
 from twofold.core.errors import UserError
 from twofold.core.game import Decodes, Encodes
-from twofold.core.space import Category, Field, Token
+from twofold.core.space import Field
 from twofold.data.sources import Rows, Source, Subset, whole
 from twofold.maths.distributions import Normal
 from twofold.maths.divergences import kl_by_dimension
@@ -189,29 +190,41 @@ def worths(seen: Sequence[Looked], x: Tensor, D: int) -> tuple[Tensor, str]:
 
 def listed(run: Run, made: Traversal) -> tuple[list[str], list[list[str]]]:
     """The traversal as a table: dimension, its worth, where it stands; and a row's own fields."""
-    fields = run.space.fields if not run.space.axes else ()
-    names = ["dimension", made.unit.replace("of x", "change"), "z", *columns(fields)]
-    values = run.kind.settled(made.rows).values
+    own = cells(run, made.rows)
+    names = ["dimension", made.unit.replace("of x", "change"), "z", *own]
     lines = []
-    for i, (row, z) in enumerate(zip(values, made.at.flatten().tolist(), strict=True)):
+    for i, z in enumerate(made.at.flatten().tolist()):
         k = i // made.steps
         head = [str(int(made.dims[k]) + 1), f"{made.worth[k]:.4g}", f"{z:.4g}"]
-        lines.append(head + (spoken(fields, row) if fields else []))
+        lines.append(head + [column[i] for column in own.values()])
     return names, lines
 
 
 def changes(run: Run, made: Traversal) -> tuple[list[str], list[list[str]]]:
     """What each dimension changes of a row, most first: a field, from, to, by how much of x."""
-    fields, values = run.space.fields, run.kind.settled(made.rows).values
-    T = made.steps
-    lines = []
+    values, own, T = run.kind.settled(made.rows).values, cells(run, made.rows), made.steps
+    names, lines = columns(run.space.fields), []
     for k, d in enumerate(made.dims.tolist()):
-        first, last = values[k * T], values[k * T + T - 1]
-        gaps = gap(run, first, last)
-        told = list(zip(columns(fields), spoken(fields, first), spoken(fields, last), strict=True))
-        order = gaps.argsort(descending=True, stable=True).tolist()
-        lines += [[str(d + 1), *told[i], f"{gaps[i]:.4g}"] for i in order if gaps[i] > 0]
+        first, last = k * T, k * T + T - 1
+        gaps = gap(run, values[first], values[last])
+        for i in gaps.argsort(descending=True, stable=True).tolist():
+            column = own[names[i]]
+            told = [str(d + 1), names[i], column[first], column[last], f"{gaps[i]:.4g}"]
+            lines += [told] if gaps[i] > 0 else []
     return ["dimension", "field", "from", "to", "change"], lines
+
+
+def cells(run: Run, rows: Rows) -> dict[str, list[str]]:
+    """What a file would say of rows without axes, by column; nothing of others."""
+    if run.space.axes:
+        return {}
+    native = run.kind.native(rows)
+    if hasattr(native, "columns"):  # a data frame
+        return {str(name): [worded(v) for v in native[name]] for name in native.columns}
+    flat = run.kind.settled(rows).values
+    return {
+        n: [worded(v) for v in flat[:, i].tolist()] for i, n in enumerate(columns(run.space.fields))
+    }
 
 
 def gap(run: Run, first: Tensor, last: Tensor) -> Tensor:
@@ -233,16 +246,8 @@ def columns(fields: Sequence[Field]) -> list[str]:
     ]
 
 
-def spoken(fields: Sequence[Field], row: Tensor) -> list[str]:
-    """The values of a row (F,) in words; nothing where one is missing."""
-    owners = [field for field in fields for _ in range(field.size)]
-    return [said(field, value) for field, value in zip(owners, row.tolist(), strict=True)]
-
-
-def said(field: Field, value: float) -> str:
-    """One value: a label, or a number."""
-    if value != value:
-        return ""
-    if isinstance(field.domain, Category | Token):
-        return field.domain.labels[int(value)]
-    return f"{value:.6g}"
+def worded(value: Any) -> str:
+    """One cell: nothing where it is missing, a number in six digits."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    return "" if str(value) in ("<NA>", "NaT", "None") else str(value)

@@ -22,7 +22,7 @@ from twofold.core.batch import Batch, Given
 from twofold.core.build import NO_TRUST, Trust
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Decodes, Distribution, Encodes, Model, Samples
-from twofold.core.space import Category, Space
+from twofold.core.space import Category, Field, Space
 from twofold.data.doctor import locate, recall
 from twofold.data.kind import Kind, Where
 from twofold.data.sources import Rows, Source, whole
@@ -291,7 +291,7 @@ class Run:
                 )
         if not given:
             return self.usual(n, seed)
-        row = [condition(self.given, field.name, given) for field in self.given.fields]
+        row = [condition(self.kind, field, given) for field in self.given.fields]
         return torch.tensor(row, dtype=torch.get_default_dtype()).expand(n, -1)
 
     def usual(self, n: int, seed: int) -> Tensor:
@@ -327,19 +327,22 @@ class Run:
         return f"<h4>{html.escape(repr(self))}</h4>{picture}<table>{last}</table>"
 
 
-def condition(given: Space, name: str, values: Mapping[str, Any]) -> float:
-    """One condition as a number; NaN when it is not named."""
-    if name not in values:
+def condition(kind: Kind, field: Field, values: Mapping[str, Any]) -> float:
+    """What is said of a field, as a number; NaN when it is not named."""
+    if field.name not in values:
         return math.nan
-    domain, value = given[name].domain, values[name]
+    domain, value = field.domain, values[field.name]
     if not isinstance(domain, Category):
         try:
-            return float(value)
+            number = kind.number(field.name, str(value))
         except (TypeError, ValueError):
-            raise UserError(f"{name}={value} should be a number") from None
+            number = math.nan
+        if math.isnan(number):
+            raise UserError(f"{field.name}={value} should be a number")
+        return number
     if str(value) not in domain.labels:
         raise UserError(
-            f"{name}={value} does not occur in the training data; "
+            f"{field.name}={value} does not occur in the training data; "
             f"{nearest(str(value), domain.labels)}"
         )
     return float(domain.labels.index(str(value)))
