@@ -103,6 +103,7 @@ def test_traverse_of_a_table_says_what_changes(people: tuple[Path, Path], tmp_pa
     changed = {line[1]: line[2:4] for line in lines[1:]}
     assert {"age", "income"} <= set(changed), changed  # what carries most moves both together
     ages = [float(v) for v in changed["age"]]
+    assert all(20 <= age < 70 for age in ages)  # in the units of the file
     assert {0: ["low", "high"], 1: ["high", "low"]}[ages[0] > ages[1]] == changed["income"]
     assert read(tmp_path / "t" / "traverse.csv")[0][-3:] == ["age", "income", "hand"]
 
@@ -170,6 +171,16 @@ def test_an_edited_column_flips_and_another_kept_one_drifts_less(
             assert found["drift hand"] < 0.2
     assert drifts[1] < 0.5 * drifts[0]
     assert (tmp_path / "e0" / "figures.json").is_file()
+
+
+def test_a_number_is_asked_for_and_written_in_the_units_of_the_file(
+    people: tuple[Path, Path], tmp_path: Path
+) -> None:
+    table, run = people
+    told = inside("edit", run, table, "--to", "age=60", "-n", "200", "--out", tmp_path / "e")
+    assert told.status == 0, told.err
+    ages = [float(line[0]) for line in read(tmp_path / "e" / "samples.csv")[1:]]
+    assert np.mean(ages) == pytest.approx(60, abs=8)
 
 
 def test_what_cannot_be_edited_is_said(digits: Path, people: tuple[Path, Path]) -> None:
