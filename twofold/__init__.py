@@ -27,7 +27,9 @@ if TYPE_CHECKING:
         compare,
         data,
         demo,
+        denoise,
         doctor,
+        edit,
         encode,
         fit,
         impute,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         resume,
         sample,
         score,
+        traverse,
     )
 
 __version__ = "0.1.0"
@@ -52,7 +55,9 @@ __all__ = [
     "compare",
     "data",
     "demo",
+    "denoise",
     "doctor",
+    "edit",
     "encode",
     "fit",
     "impute",
@@ -68,6 +73,7 @@ __all__ = [
     "resume",
     "sample",
     "score",
+    "traverse",
 ]
 
 _FOLDERS = frozenset({"data", "measures", "models", "recipes"})

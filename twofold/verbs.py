@@ -10,14 +10,20 @@ True
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
 
-from twofold.apps import imputation
+from twofold.apps import denoising, editing, imputation, traversing
 from twofold.apps import score as scoring
 from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.score import Asked, Scored
@@ -27,11 +33,12 @@ from twofold.core.game import Criticises, Decodes, Encodes, Quantises, Samples, 
 from twofold.data import named as sets
 from twofold.data.doctor import Examination, examine
 from twofold.data.kind import Where
-from twofold.data.sources import Rows
+from twofold.data.places import free_name, new
+from twofold.data.sources import Rows, Source, whole
 from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
 from twofold.nets.expost import ExPost
-from twofold.report import card
+from twofold.report import card, maps, moved
 from twofold.report import compare as comparison_page
 from twofold.report import run as run_page
 from twofold.runs import measuring
@@ -298,14 +305,16 @@ def written(run: Run, rows: Rows, out: str | Path, name: str) -> list[Path]:
     return run.kind.write(rows, folder)
 
 
-def conditions(given: Mapping[str, Any] | Sequence[str]) -> Mapping[str, Any]:
+def conditions(
+    given: Mapping[str, Any] | Sequence[str], flag: str = "--given"
+) -> Mapping[str, Any]:
     """Conditions from `name=value` pairs."""
     if isinstance(given, Mapping):
         return given
     pairs = [pair.partition("=") for pair in given]
     for pair in pairs:
         if not pair[1]:
-            raise UserError(f"--given {pair[0]} should read name=value, such as label=3")
+            raise UserError(f"{flag} {pair[0]} should read name=value, such as label=3")
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
@@ -314,6 +323,7 @@ def encode(
     data: Where,
     *,
     how: Literal["mean", "sample", "distribution"] = "mean",
+    map: bool = False,
     seed: int = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
@@ -323,6 +333,7 @@ def encode(
     Args:
         run: the run. data: observations of the same form.
         how: the mean of q(z | x), one draw from it, or its mean and standard deviation.
+        map: draw them on their principal plane as well, coloured by label, as a PNG beside.
         seed: of the draw.
         out: the file; without it `codes.npz` in the run, numbered when it is taken.
         trust: as in `load`.
@@ -336,8 +347,19 @@ def encode(
     if path.exists():
         raise UserError(f"{path} exists; choose another --out")
     path.parent.mkdir(parents=True, exist_ok=True)
+    if map:
+        drawn = picture_of_codes(opened, next(iter(arrays.values())), data)
+        with new(path.with_suffix(".png")) as file:
+            drawn.save(file, "PNG")
     np.savez(path, allow_pickle=False, **arrays)
     return path
+
+
+def picture_of_codes(run: Run, codes: Any, data: Where) -> Image.Image:
+    """The map of codes (N, D) of some data."""
+    if len(codes) < 3:
+        raise UserError("a map needs at least three observations; leave out --map")
+    return maps.picture(run, torch.as_tensor(codes), run.source(data).labels())
 
 
 def free_npz(path: Path) -> Path:
@@ -381,7 +403,7 @@ def interpolate(
         run: the run.
         data: observations to go between, two and two; without any, draws of the prior.
         steps: observations a pair, both ends included. pairs: at most so many.
-        path: `spherical` or `linear`.
+        path: `spherical`, `linear`, or the `geodesic` of the decoder.
         given: conditions that hold on the way. seed: of the draws.
         out: a folder; without it `interpolations` in the run. prior, trust: as in `load`.
     """
@@ -499,6 +521,216 @@ def prior(
     part = build_part(ExPost, fit, "fit")
     material = material_of(opened, data)
     return refit(opened, material.train, material.validation, part, seed)
+
+
+def traverse(
+    run: Run | str | Path,
+    data: Where = (),
+    *,
+    dims: int = 10,
+    steps: int = 8,
+    range: str | float = "2",
+    given: Mapping[str, Any] | Sequence[str] = (),
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> list[Path]:
+    """Move one dimension of the code at a time, the most informative first.
+
+    Args:
+        run: the run.
+        data: an observation to start from, the first of these; without any, the prior's mean.
+        dims: dimensions to show, ordered by their KL on held-out data. steps: along each.
+        range: standard deviations of the prior to each side, or `quantiles` of held-out codes.
+        given: conditions that hold on the way, from the prior. seed: of the draws.
+        out: a folder; without it `traversals` in the run. trust: as in `load`.
+    """
+    opened = load(run, trust=trust)
+    start = [] if isinstance(data, tuple) and not data else [opened.source(data)]
+    held = held_out(opened) or start
+    made = traversing.traverse(
+        opened, held, start, dims, steps, str(range), conditions(given), seed
+    )
+    folder = Path(out) if out else free(opened.path / "traversals")
+    kept = opened.kind.write(made.rows, folder)
+    table = delimited(folder, "traverse.csv", *traversing.listed(opened, made))
+    if not opened.space.axes:
+        return [delimited(folder, "changes.csv", *traversing.changes(opened, made)), table, *kept]
+    drawn = moved.picture(opened.kind, made.names, made.rows)
+    return [pictured(folder, "traverse.png", drawn), table, *kept]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a job wrote, the overview first, what it measured, and what it did not and why."""
+
+    paths: list[Path]
+    figures: Sequence[Figure] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+def edit(
+    run: Run | str | Path,
+    data: Where,
+    *,
+    to: Mapping[str, Any] | Sequence[str] = (),
+    how: editing.How = "auto",
+    strength: float = 1.0,
+    keep: Sequence[str] = (),
+    check: bool = False,
+    n: int = 64,
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Made:
+    """Change an attribute of observations and leave the rest.
+
+    Args:
+        run: the run. data: observations of the same form.
+        to: what to change, {"smile": "yes"} or ["smile=yes"]: a label, an attribute, a column.
+        how: decode the same code under another `condition`, or move it along a `direction` learnt
+            from the training data; `auto` takes the first where the run was taught the attribute.
+        strength: 1 goes as far as observations of the new value lie.
+        keep: attributes to hold still along a direction, or `all` others.
+        check: measure how many edits a classifier of its own sees as meant, and what else changed.
+        n: observations, the first of these. seed: of what checks.
+        out: a folder; without it `edits` in the run. trust: as in `load`.
+    """
+    opened = load(run, trust=trust)
+    wanted = editing.edits(opened, conditions(to, "--to"))
+    rows = whole(opened.source(data), n)
+    material = cache(lambda: material_of(opened, ""))
+    made = editing.edit(opened, rows, wanted, lambda: material().train, how, strength, keep)
+    figures = editing.checked(opened, made, wanted, material(), seed) if check else []
+    folder = Path(out) if out else free(opened.path / "edits")
+    kept = opened.kind.write(made.after, folder)
+    if check:
+        measuring.keep(free_name(folder, "figures.json"), figures, {})
+    if not opened.space.axes:
+        return Made(kept, figures)
+    names = ("original", "decoded", f"{', '.join(one.words for one in wanted)}")
+    sides = [first(side) for side in (made.seen, made.before, made.after)]
+    drawn = moved.picture(opened.kind, names, joined(sides))
+    return Made([pictured(folder, "edits.png", drawn), *kept], figures)
+
+
+def denoise(
+    run: Run | str | Path,
+    data: Where = (),
+    *,
+    clean: Where = (),
+    add_noise: bool = False,
+    draws: int = 16,
+    deviation: bool = False,
+    n: int = 1_000_000,
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Made:
+    """Expect the clean observations behind noisy ones, and say how near that is where it is known.
+
+    Args:
+        run: a run, trained with `model.noise`.
+        data: noisy observations; with `add_noise`, clean ones, and the test split when none.
+        clean: the same observations without noise, in the same order, to measure by.
+        add_noise: add the run's own noise first, and measure by what it was added to.
+        draws: codes over which the posterior mean is taken.
+        deviation: write the standard deviation of every value too.
+        n: observations, at most. seed: of the noise and the draws.
+        out: a folder; without it `denoised` in the run. trust: as in `load`.
+    """
+    opened = load(run, trust=trust)
+    material = cache(lambda: material_of(opened, ""))
+    given = not (isinstance(data, tuple) and not data)
+    if not given and not add_noise:
+        raise UserError("denoise needs noisy data, or --add-noise to try it on the test split")
+    source = opened.source(data) if given else material().test
+    came = whole(source, n)
+    seen = denoising.noisy(opened, came, seed) if add_noise else came
+    truth = [came] if add_noise else beside(opened, clean, len(source), n)
+    made = denoising.denoise(opened, seen, draws, seed)
+    folder = Path(out) if out else free(opened.path / "denoised")
+    kept = opened.kind.write(made.mean, folder)
+    done = Made([*spreads(folder, made.std if deviation else made.std[:0]), *kept])
+    for rows in truth:
+        split = "given" if given else "test"
+        found = denoising.figures(opened, rows, made, lambda: material().validation, seed, split)
+        measuring.keep(free_name(folder, "figures.json"), *found)
+        done = Made(done.paths, *found)
+    if not opened.space.axes:
+        return done
+    sides = {"clean": truth, "noisy": [seen], "denoised": [made.mean]}
+    named = {name: first(rows) for name, every in sides.items() for rows in every}
+    drawn = moved.picture(opened.kind, list(named), joined(list(named.values())))
+    return replace(done, paths=[pictured(folder, "denoised.png", drawn), *done.paths])
+
+
+def beside(run: Run, clean: Where, many: int, n: int) -> list[Rows]:
+    """The first n clean rows of as many as there are noisy ones, if they are given."""
+    if isinstance(clean, tuple) and not clean:
+        return []
+    source = run.source(clean)
+    if len(source) != many:
+        raise UserError(
+            f"--clean has {len(source)} observations for {many} noisy ones; give as many"
+        )
+    return [whole(source, n)]
+
+
+def spreads(folder: Path, std: Tensor) -> list[Path]:
+    """Write standard deviations as an NPZ file with `std` (N, F, *A); none for no rows."""
+    if not len(std):
+        return []
+    path = free_name(folder, "deviation.npz")
+    with new(path) as file:
+        np.savez(file, allow_pickle=False, std=std.numpy())
+    return [path]
+
+
+ACROSS = 12
+"""Observations in a row of an overview."""
+
+
+def first(rows: Rows) -> Rows:
+    """As many rows as an overview shows."""
+    return Rows(rows.values[:ACROSS], rows.given[:ACROSS])
+
+
+def joined(sides: Sequence[Rows]) -> Rows:
+    """Rows after one another."""
+    return Rows(
+        torch.cat([side.values.float() for side in sides]),
+        torch.cat([side.given for side in sides]),
+    )
+
+
+def held_out(run: Run) -> list[Source]:
+    """The run's own observations that did not train, if its data is where it was."""
+    try:
+        found = material_of(run, "")
+    except UserError:
+        return []
+    return [part for part in (found.test, found.validation, found.train) if len(part)][:1]
+
+
+def pictured(folder: Path, name: str, picture: Image.Image) -> Path:
+    """Write a picture into a folder, under a name that is free."""
+    path = free_name(folder, name)
+    with new(path) as file:
+        picture.save(file, "PNG")
+    return path
+
+
+def delimited(
+    folder: Path, name: str, columns: Sequence[str], lines: Sequence[Sequence[str]]
+) -> Path:
+    """Write a table into a folder, under a name that is free."""
+    path = free_name(folder, name)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *lines])
+    with new(path) as file:
+        file.write(text.getvalue().encode())
+    return path
 
 
 # Measuring.

@@ -30,6 +30,7 @@ from twofold.core.game import (
 )
 from twofold.core.space import Bounded, Category, Count, Domain, Space, Token
 from twofold.maths.likelihoods import Likelihood
+from twofold.maths.noise import Noise
 from twofold.models import families
 from twofold.nets.bodies import Conv
 from twofold.train.loop import Loop, State
@@ -385,9 +386,11 @@ def test_every_part_trains(
 
 
 def misfit(part: Part, space: Space) -> bool:
-    """Whether the data have no field for a likelihood, or no axes for a convolution."""
+    """Whether the data have no field for a likelihood or noise, or no axes for a convolution."""
     if isinstance(part, Likelihood):
         return not any(part.suits(field, space.axes) for field in space.fields)
+    if isinstance(part, Noise):
+        return not any(isinstance(field.domain, part.domains) for field in space.fields)
     return isinstance(part, Conv) and not space.axes
 
 

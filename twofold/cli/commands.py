@@ -188,6 +188,7 @@ def encode(
     data: str,
     *,
     how: Literal["mean", "sample", "distribution"] = "mean",
+    map: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
     out: Out = "",
     trust: Trusted = [],
@@ -199,9 +200,10 @@ def encode(
         run: The run's folder.
         data: Observations of the same form.
         how: The mean of q(z | x), a draw from it, or its mean and standard deviation.
+        map: Draw them on their principal plane as well, coloured by label, as a PNG beside.
         seed: Of the draw.
     """
-    paths([verbs().encode(run, data, how=how, seed=seed, out=out, trust=trust)], json)
+    paths([verbs().encode(run, data, how=how, map=map, seed=seed, out=out, trust=trust)], json)
 
 
 @app.command
@@ -229,7 +231,7 @@ def interpolate(
     *,
     steps: int = 8,
     pairs: int = 4,
-    path: Literal["linear", "spherical"] = "spherical",
+    path: Literal["linear", "spherical", "geodesic"] = "spherical",
     given: Given = [],
     seed: int = 0,
     out: Out = "",
@@ -244,7 +246,7 @@ def interpolate(
         data: Observations to go between; without any, draws of the prior.
         steps: Observations a pair, both ends included.
         pairs: At most so many pairs.
-        path: Along the sphere, or straight.
+        path: Along the sphere, straight, or along the decoder's geodesic.
         seed: Of the draws.
         prior: Where codes come from: the fitted prior that is kept, or the model's own.
     """
@@ -284,6 +286,110 @@ def prior(
     found = verbs().prior(run, fit=wanted, **arguments)
     show.as_json(found) if json else show.figures(found)
     tell(run, weights=weights, trust=trust)
+
+
+@app.command
+def traverse(
+    run: str,
+    data: str = "",
+    *,
+    dims: int = 10,
+    steps: int = 8,
+    range: str = "2",
+    given: Given = [],
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Move one dimension of the code at a time, the most informative first.
+
+    Args:
+        run: The run's folder.
+        data: An observation to start from, the first of these; without any, the prior's mean.
+        dims: Dimensions to show, ordered by their KL on held-out data.
+        steps: Observations along each.
+        range: Standard deviations of the prior to each side, or quantiles of held-out codes.
+        seed: Of the draws.
+    """
+    arguments = {"dims": dims, "steps": steps, "range": range, "given": given, "seed": seed}
+    paths(verbs().traverse(run, data or (), **arguments, out=out, trust=trust), json)
+
+
+@app.command
+def edit(
+    run: str,
+    data: str,
+    *,
+    to: Annotated[
+        list[str], Parameter(name="--to", negative="", help="What to change, such as smile=yes.")
+    ] = [],
+    how: Literal["auto", "condition", "direction"] = "auto",
+    strength: float = 1.0,
+    keep: Annotated[list[str], Parameter(name="--keep", negative="")] = [],
+    check: Annotated[bool, Parameter(negative="")] = False,
+    n: Annotated[int, Parameter(name=["-n", "--n"])] = 64,
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Change an attribute of observations and leave the rest.
+
+    Args:
+        run: The run's folder.
+        data: Observations of the same form.
+        how: Another condition for the same code, or a direction learnt from the training data.
+        strength: 1 goes as far as observations of the new value lie.
+        keep: An attribute to hold still along a direction, or all.
+        check: Measure how many edits a classifier sees as meant, and what else changed.
+        n: Observations, the first of these.
+        seed: Of what checks.
+    """
+    arguments = {"to": to, "how": how, "strength": strength, "keep": keep, "check": check, "n": n}
+    made(verbs().edit(run, data, **arguments, seed=seed, out=out, trust=trust), json)
+
+
+@app.command
+def denoise(
+    run: str,
+    data: str = "",
+    *,
+    clean: str = "",
+    add_noise: Annotated[bool, Parameter(negative="")] = False,
+    draws: int = 16,
+    deviation: Annotated[bool, Parameter(negative="")] = False,
+    n: Annotated[int, Parameter(name=["-n", "--n"])] = 1_000_000,
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Expect the clean observations behind noisy ones, as native files.
+
+    Args:
+        run: The folder of a run, trained with model.noise.
+        data: Noisy observations; with --add-noise, clean ones, and the test split when none.
+        clean: The same observations without noise, in the same order, to measure by.
+        add_noise: Add the run's own noise first, and measure by what it was added to.
+        draws: Codes over which the posterior mean is taken.
+        deviation: Write the standard deviation of every value too.
+        n: Observations, at most.
+        seed: Of the noise and the draws.
+    """
+    arguments = {"clean": clean or (), "add_noise": add_noise, "draws": draws, "n": n}
+    more = {"deviation": deviation, "seed": seed, "out": out, "trust": trust}
+    made(verbs().denoise(run, data or (), **arguments, **more), json)
+
+
+def made(done: Any, json: bool) -> None:
+    """Name what a job wrote, and show what it measured."""
+    if json:
+        show.as_json(done)
+        return
+    paths(done.paths, json)
+    if done.figures:
+        show.figures(done.figures, done.refused)
 
 
 def paths(written: Sequence[Path], json: bool) -> None:

@@ -70,6 +70,10 @@ class Kind(ABC):
         """Rows as they would be if they were written and read again: what measures compare."""
         return rows
 
+    def number(self, name: str, words: str) -> float:
+        """A number of the field or condition `name`, as a file would say it, as a value."""
+        return float(words)
+
     @abstractmethod
     def native(self, rows: Rows) -> Any:
         """Rows in the user's own terms: a list of pictures, a data frame, an array."""

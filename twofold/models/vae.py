@@ -7,12 +7,14 @@ $$ \log p(x) \;\ge\; \mathbb E_{q(z|x)} \log p(x \mid z) - D\big(q(z \mid x) \,\
 
 minus a *distortion* and a *rate*. The divergence D is the Kullback–Leibler divergence, or another
 part; β > 1, free bits, total correlation, MMD and others are choices of that part, not classes. The
-bound is another: with several draws a row it is importance-weighted, and needs the KL. Everything
-may be conditioned on what is given, c: the same code with nothing given is the plain model.
+bound is another: with several draws a row it is importance-weighted, and needs the KL. With a
+*noise*, the encoder sees a corrupted observation and the decoder is scored on the one it came
+from: a model that denoises. Everything may be conditioned on what is given, c: the same code with
+nothing given is the plain model.
 
 Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv:1312.6114; Rezende, Mohamed &
 Wierstra 2014, arXiv:1401.4082; Burda, Grosse & Salakhutdinov 2016, arXiv:1509.00519; conditional:
-Sohn, Lee & Yan 2015.
+Sohn, Lee & Yan 2015; denoising: Im et al. 2017, arXiv:1511.06406.
 
 Notation: x (B, C, *A), z (B, D), q, p and the decoder's output are distributions.
 """
@@ -34,6 +36,7 @@ from twofold.maths.bounds import ELBO, Bound, Draws, Dreg, importance_weighted
 from twofold.maths.distributions import Density, Posterior
 from twofold.maths.divergences import KL, Code, Divergence, kl_by_dimension
 from twofold.maths.likelihoods import Likelihood, Observation, ObservationSpec
+from twofold.maths.noise import Clean, Noise, check
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.decoders import Decoder
 from twofold.nets.encoders import Encoder
@@ -53,6 +56,7 @@ class VAE(Model, Decodes, Encodes, Scores, Rescues):
         likelihood: likelihoods to prefer where they fit the data; each other domain has its own.
         divergence: the rate.
         bound: what is raised; one of several draws needs the plain KL.
+        noise: what corrupts the observations that the encoder sees in training.
 
     Raises:
         UserError: parts that make no sense together.
@@ -75,10 +79,12 @@ class VAE(Model, Decodes, Encodes, Scores, Rescues):
         likelihood: tuple[Likelihood, ...] = (),
         divergence: Divergence = KL(),
         bound: Bound = ELBO(),
+        noise: Noise = Clean(),
     ) -> None:
         super().__init__(space, given)
         refuse(posterior, prior, divergence, bound)
-        self.latent, self.bound = latent, bound
+        check(noise, space)
+        self.latent, self.bound, self.noise = latent, bound, noise
         self.q = Encoder(encoder, space, given, latent, posterior)
         self.p = Decoder(decoder, latent, given, ObservationSpec(space, likelihood))
         self.prior_net = prior.build(latent, space, given)
@@ -95,7 +101,7 @@ class VAE(Model, Decodes, Encodes, Scores, Rescues):
             yield self.raised(batch)
             return
         x, given = batch.x, batch.given
-        q, p = self.encode(x, given), self.prior(given)
+        q, p = self.encode(self.noise(x, self.space), given), self.prior(given)
         z = q.rsample()
         distortion = -self.decode(z, given).log_prob(x).mean()
         rate = self.divergence(Code(q, z, p, progress.size), progress)
@@ -104,14 +110,20 @@ class VAE(Model, Decodes, Encodes, Scores, Rescues):
 
     def raised(self, batch: Batch) -> Turn:
         """The turn of an importance-weighted bound."""
-        draws = self.draws(batch.x, batch.given, self.bound.draws)
+        seen = self.noise(batch.x, self.space)
+        q = self.encode(seen, batch.given)
+        draws = self.weighed(q, batch.x, batch.given, self.bound.draws)
         distortion, gain = -draws.log_px.mean(), draws.log_w.mean()
         notes = {"distortion": distortion, "rate": -gain - distortion}
         return Turn(notes, **self.bound.losses(draws))
 
     def draws(self, x: Tensor, given: Given, k: int) -> Draws:
         """K draws of q(z | x) a row, one after the other, with what their weights are made of."""
-        q, every = self.encode(x, given).repeat(k), given.repeat(k)
+        return self.weighed(self.encode(x, given), x, given, k)
+
+    def weighed(self, q: Posterior, x: Tensor, given: Given, k: int) -> Draws:
+        """K draws of a q of z a row, with what their weights for x are made of."""
+        q, every = q.repeat(k), given.repeat(k)
         z = q.rsample()
         log_px = self.decode(z, every).log_prob(x.repeat_interleave(k, 0))
         return Draws(log_px, q, z, self.prior(every), k)

@@ -8,18 +8,21 @@ variance. A latent of two dimensions is shown as it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from twofold.core.batch import Batch, Given
 from twofold.core.game import Encodes
 from twofold.data.sources import Rows
+from twofold.report import raster
 from twofold.report.charts import Cloud, Labels, legend, scatter
 from twofold.report.page import NOTHING, Section, figure, tag
-from twofold.report.seen import Seen
+from twofold.report.seen import Seen, labels_of, numbers_of
 from twofold.report.style import COLOURS
+from twofold.runs.run import Run
 
 WIDEST = 1 << 14
 """Numbers of an observation up to which its principal components are computed."""
@@ -63,16 +66,29 @@ def latent(seen: Seen) -> list[Section]:
     if not seen.encodes or len(seen.real) < 3:
         return []
     codes = encoded(seen)
-    if codes.shape[1] == 1:
-        codes = torch.cat([codes, torch.zeros_like(codes)], 1)
-    places, across, up, words = laid_out(codes)
-    clouds = grouped(places, seen)
+    places, across, up, words = laid_out(widened(codes))
+    name, known = seen.labels
+    clouds = grouped(places, seen.label_of(seen.real.given), known, "held out")
     labels = Labels("Latent map", across, up)
     many = len(clouds) > 1
-    names = legend((called(c, seen), c.colour) for c in clouds) if many else NOTHING
+    names = legend((called(c, name), c.colour) for c in clouds) if many else NOTHING
     chart = scatter(clouds, labels, named=many)
     text = f"The mean codes of {len(codes):,} observations of the {seen.held_name}. {words}"
     return [Section("The latent", figure(tag("div", names, chart, class_="map"), text))]
+
+
+def picture(run: Run, codes: Tensor, given: Tensor) -> Image.Image:
+    """The codes (N, D) of a run's observations on a plane, coloured by what is given (N, G)."""
+    places, across, up, _ = laid_out(widened(codes))
+    name, labels = labels_of(run)
+    clouds = grouped(places, numbers_of(run, given), labels, "no label")
+    named = [replace(cloud, name=called(cloud, name)) for cloud in clouds]
+    return raster.scatter(named, Labels("Latent map", across, up))
+
+
+def widened(codes: Tensor) -> Tensor:
+    """Codes of one dimension with a second one of zeros."""
+    return torch.cat([codes, torch.zeros_like(codes)], 1) if codes.shape[1] == 1 else codes
 
 
 def encoded(seen: Seen) -> Tensor:
@@ -105,22 +121,28 @@ def axis_names(plane: Plane) -> tuple[str, str]:
     return f"first axis, {first:.0%} of the variance", f"second axis, {second:.0%}"
 
 
-def grouped(places: Tensor, seen: Seen) -> list[Cloud]:
-    """Places (N, 2) by label; the commonest have a colour each, the rest share the last."""
-    _, labels = seen.labels
-    numbers = torch.tensor(seen.label_of(seen.real.given))
-    counts = torch.bincount(numbers.clamp(min=0), minlength=1)
+def grouped(
+    places: Tensor, numbers: Sequence[int], labels: Sequence[str], unlabelled: str
+) -> list[Cloud]:
+    """Places (N, 2) by label; the commonest have a colour each, the rest share the last.
+
+    Args:
+        numbers: the label of each row, −1 where it is not known. labels: their names.
+        unlabelled: what all are called where there are no labels.
+    """
+    own = torch.tensor(numbers)
+    counts = torch.bincount(own.clamp(min=0), minlength=1)
     common = counts.argsort(descending=True)[: COLOURS - (len(labels) > COLOURS)].sort().values
     kept = [int(i) for i in common if labels and counts[i]]
-    other = ~torch.isin(numbers, torch.tensor(kept, dtype=torch.long))
-    clouds = [Cloud(labels[i], points(places, numbers == i), c) for c, i in enumerate(kept)]
-    rest = "other or unknown" if kept else "held out"
+    other = ~torch.isin(own, torch.tensor(kept, dtype=torch.long))
+    clouds = [Cloud(labels[i], points(places, own == i), c) for c, i in enumerate(kept)]
+    rest = "other or unknown" if kept else unlabelled
     return clouds + ([Cloud(rest, points(places, other), COLOURS - 1)] if other.any() else [])
 
 
-def called(cloud: Cloud, seen: Seen) -> str:
+def called(cloud: Cloud, name: str) -> str:
     """A group in the legend: a label that is a mere number or letter is named in full."""
-    return f"{seen.labels[0]} {cloud.name}" if len(cloud.name) < 3 else cloud.name
+    return f"{name} {cloud.name}" if len(cloud.name) < 3 else cloud.name
 
 
 def points(places: Tensor, mask: Tensor) -> Sequence[tuple[float, float]]:

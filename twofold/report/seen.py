@@ -106,18 +106,11 @@ class Seen:
     @cached_property
     def labels(self) -> tuple[str, Sequence[str]]:
         """The first category that is given: its name and its labels; empty where there is none."""
-        for one in self.run.given.fields:
-            if isinstance(one.domain, Category) and one.size == 1:
-                return one.name, one.domain.labels
-        return "", ()
+        return labels_of(self.run)
 
     def label_of(self, given: Tensor) -> list[int]:
         """The label of each row (B, G), by its number; −1 where it is not known."""
-        name, labels = self.labels
-        if not labels:
-            return [-1] * len(given)
-        at = [one.name for one in self.run.given.fields].index(name)
-        return [int(v) for v in given[:, at].nan_to_num(-1)]
+        return numbers_of(self.run, given)
 
     @property
     def ticks(self) -> list[Tick]:
@@ -137,3 +130,20 @@ class Seen:
     @property
     def previews(self) -> list[Path]:
         return sorted((self.run.path / "previews").glob("*.png"))
+
+
+def labels_of(run: Run) -> tuple[str, Sequence[str]]:
+    """The first category that is given in a run: its name and its labels, or nothing."""
+    for one in run.given.fields:
+        if isinstance(one.domain, Category) and one.size == 1:
+            return one.name, one.domain.labels
+    return "", ()
+
+
+def numbers_of(run: Run, given: Tensor) -> list[int]:
+    """That category in each row (B, G), by its number; −1 where it is not known."""
+    name, labels = labels_of(run)
+    if not labels:
+        return [-1] * len(given)
+    at = [one.name for one in run.given.fields].index(name)
+    return [int(v) for v in given[:, at].nan_to_num(-1)]

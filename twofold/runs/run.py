@@ -23,11 +23,12 @@ from twofold.core.batch import Batch, Given
 from twofold.core.build import NO_TRUST, Trust
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Criticises, Decodes, Distribution, Encodes, Model, Samples
-from twofold.core.space import Category, Space
+from twofold.core.space import Category, Field, Space
 from twofold.data.doctor import locate, recall
 from twofold.data.kind import Kind, Where
 from twofold.data.pictures import heated, pil
 from twofold.data.sources import Rows, Source, whole
+from twofold.maths.paths import PATHS
 from twofold.nets.attention import Look, attending, joined
 from twofold.runs.folder import existing, read_recipe, read_space
 from twofold.runs.kept import Kept, kept
@@ -42,7 +43,7 @@ FILES: dict[str, str] = {
     "last": "weights.safetensors",
     "best": "best.safetensors",
 }
-Path_ = Literal["linear", "spherical"]
+Path_ = Literal["linear", "spherical", "geodesic"]
 From = Literal["auto", "fitted", "own"]
 R = TypeVar("R")
 CHUNK = 1 << 22  # numbers of x at once
@@ -214,7 +215,7 @@ class Run:
         model = self.role(Samples, "sample")
         seed_all(torch.device("cpu"), seed)
         with torch.inference_mode():
-            c = self.given.encode(conditions)
+            c = self.known(conditions).c
             parts = [model.sample(Given(part)) for part in c.split(self.chunk)]
             return Rows(self.space.decode(torch.cat(parts)), conditions)
 
@@ -263,7 +264,8 @@ class Run:
                 between draws of the prior.
             steps: observations a pair, both ends included.
             pairs: at most so many pairs.
-            path: a straight line, or along the sphere, which keeps the length typical.
+            path: a straight line, or along the sphere, which keeps the length typical, or the
+                geodesic of the decoder, which is the shortest as one sees it.
             given: conditions that hold on the way.
             seed: of the draws.
         """
@@ -275,13 +277,17 @@ class Run:
         """As `interpolate`, as rows."""
         decoder = self.role(Decodes, "interpolate")
         seed_all(torch.device("cpu"), seed)
-        with torch.inference_mode():
+        with torch.no_grad():
             ends, known = self.ends(where, pairs, given, seed)
-            t = torch.linspace(0, 1, steps)
-            start, end = (ends[i::2].repeat_interleave(steps, 0) for i in (0, 1))
-            z = PATHS[path](start, end, t.repeat(len(ends) // 2).unsqueeze(1))
             c = known[0::2].repeat_interleave(steps, 0)
-            x = likely(self.space, decoder.decode(z, Given(self.given.encode(c))))
+
+            def mean(z: Tensor) -> Tensor:
+                """Curves (P, T, D), of any number of points, to means (P, T, C, *A)."""
+                every = self.known(known[0::2]).repeat(z.shape[1])
+                return decoder.decode(z.flatten(0, 1), every).mean.unflatten(0, z.shape[:2])
+
+            z = PATHS[path](ends[0::2], ends[1::2], torch.linspace(0, 1, steps), mean)
+            x = likely(self.space, decoder.decode(z.flatten(0, 1), self.known(c)))
             return Rows(self.space.decode(x), c)
 
     def ends(
@@ -290,7 +296,7 @@ class Run:
         """The codes to go between, (2 P, D), and what is known of each."""
         if isinstance(where, tuple) and not where:
             known = self.conditions(2 * pairs, given, seed)
-            prior = self.role(Decodes, "interpolate").prior(Given(self.given.encode(known)))
+            prior = self.role(Decodes, "interpolate").prior(self.known(known))
             return prior.sample(), known
         source = self.source(where)
         if len(source) < 2:
@@ -299,7 +305,7 @@ class Run:
             )
         rows = whole(source, 2 * min(pairs, len(source) // 2))
         code = self.role(Encodes, "interpolate between observations").encode(
-            self.space.encode(rows.values), Given(self.given.encode(rows.given))
+            self.space.encode(rows.values), self.known(rows.given)
         )
         return code.mean, rows.given
 
@@ -379,8 +385,12 @@ class Run:
     def batch(self, source: Source, rows: Tensor) -> Batch:
         """Some rows, encoded."""
         read = source.read(rows)
-        given = Given(self.given.encode(read.given))
-        return Batch(self.space.encode(read.values), given, rows)
+        return Batch(self.space.encode(read.values), self.known(read.given), rows)
+
+    def known(self, given: Tensor) -> Given:
+        """What the model is told of rows (B, G): nothing where training withheld it from all."""
+        c = self.given.encode(given)
+        return Given(torch.zeros_like(c) if self.plan.training.null >= 1 else c)
 
     def conditions(self, n: int, given: Mapping[str, Any], seed: int) -> Tensor:
         """What is known of n draws, as values (n, G), NaN where unknown."""
@@ -392,7 +402,7 @@ class Run:
                 )
         if not given:
             return self.usual(n, seed)
-        row = [condition(self.given, field.name, given) for field in self.given.fields]
+        row = [condition(self.kind, field, given) for field in self.given.fields]
         return torch.tensor(row, dtype=torch.get_default_dtype()).expand(n, -1)
 
     def usual(self, n: int, seed: int) -> Tensor:
@@ -455,19 +465,22 @@ def fill(model: Model, tensors: Mapping[str, Tensor], path: Path) -> None:
         ) from None
 
 
-def condition(given: Space, name: str, values: Mapping[str, Any]) -> float:
-    """One condition as a number; NaN when it is not named."""
-    if name not in values:
+def condition(kind: Kind, field: Field, values: Mapping[str, Any]) -> float:
+    """What is said of a field, as a number; NaN when it is not named."""
+    if field.name not in values:
         return math.nan
-    domain, value = given[name].domain, values[name]
+    domain, value = field.domain, values[field.name]
     if not isinstance(domain, Category):
         try:
-            return float(value)
+            number = kind.number(field.name, str(value))
         except (TypeError, ValueError):
-            raise UserError(f"{name}={value} should be a number") from None
+            number = math.nan
+        if math.isnan(number):
+            raise UserError(f"{field.name}={value} should be a number")
+        return number
     if str(value) not in domain.labels:
         raise UserError(
-            f"{name}={value} does not occur in the training data; "
+            f"{field.name}={value} does not occur in the training data; "
             f"{nearest(str(value), domain.labels)}"
         )
     return float(domain.labels.index(str(value)))
@@ -476,24 +489,6 @@ def condition(given: Space, name: str, values: Mapping[str, Any]) -> float:
 def likely(space: Space, p: Distribution) -> Tensor:
     """One x for a distribution, without noise: the mean of a picture, else the mode."""
     return p.mean if len(space.axes) > 1 else p.mode
-
-
-def linear(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """The straight way from a to b."""
-    return torch.lerp(a, b, t)
-
-
-def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """The way along the great circle, lengths interpolated (White 2016, arXiv:1609.04468)."""
-    length = torch.lerp(a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True), t)
-    u, v = (torch.nn.functional.normalize(e, dim=1) for e in (a, b))
-    omega = (u * v).sum(1, keepdim=True).clamp(-1, 1).acos()
-    arc = ((1 - t) * omega).sin() * u + (t * omega).sin() * v
-    straight = torch.lerp(u, v, t)
-    return length * torch.nn.functional.normalize(torch.where(omega < 1e-4, straight, arc), dim=1)
-
-
-PATHS = {"linear": linear, "spherical": spherical}
 
 
 def verbs_of(role: type) -> str:

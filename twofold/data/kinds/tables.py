@@ -212,6 +212,10 @@ class Tables(Kind):
         ]
         return Rows(stacked(values, len(rows)).to(rows.values), rows.given)
 
+    def number(self, name: str, words: str) -> float:
+        column = next(column for column in self.columns if column.name == name)
+        return float(column.numbers([words])[0, 0])
+
     def native(self, rows: Rows) -> Any:
         """A pandas frame of the columns, types and formats of the original."""
         blank = frozenset(self.blank)

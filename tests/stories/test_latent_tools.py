@@ -1,0 +1,279 @@
+"""Traverse, edit, denoise, encode and interpolate, by command line on real files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import twofold
+from tests.stories.commands import inside, refused, settings
+from twofold.apps import editing, traversing
+from twofold.apps.denoising import noisy, psnr
+from twofold.core.batch import Given
+from twofold.data.sources import Rows, whole
+from twofold.measures.latent import Latent
+from twofold.measures.measure import Evidence
+from twofold.runs.run import Run
+from twofold.runs.training import material_of
+
+NOISE = 'model.noise={name="gaussian", sigma=0.4}'
+SHORT = [*settings("vae", steps=300, batch=64, lr=5e-3), "--set", "model.latent=4"]
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on the embedded digits, taught to denoise."""
+    run = tmp_path_factory.mktemp("runs") / "digits"
+    told = inside("fit", "digits", *SHORT, "--set", NOISE, "--out", run, "--quiet")
+    assert told.status == 0, told.err
+    return run
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A table in which income rises with age, and a run on it; the table too."""
+    folder = tmp_path_factory.mktemp("runs")
+    chance = np.random.default_rng(0)
+    rows = [["age", "income", "hand"]]
+    for _ in range(400):
+        age = chance.integers(20, 70)
+        hand = "left" if chance.random() < 0.3 else "right"
+        rows.append([str(age), "high" if age + chance.normal(0, 5) > 45 else "low", hand])
+    with (folder / "people.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    words = [*settings("vae", steps=400, batch=64, evaluate=400), "--set", "model.latent=3"]
+    told = inside("fit", folder / "people.csv", *words, "--out", folder / "run", "--quiet")
+    assert told.status == 0, told.err
+    return folder / "people.csv", folder / "run"
+
+
+def read(path: Path) -> list[list[str]]:
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+# Traverse.
+
+
+def test_rows_come_by_their_rate_which_is_the_measured_one(digits: Path) -> None:
+    run = Run.open(digits)
+    held = material_of(run, "").test
+    made = traversing.traverse(run, [held], dims=4, steps=3)
+    batch = run.batch(held, torch.arange(len(held)))
+    evidence = Evidence(run.space, run.given, batch, batch, batch, run.model)
+    measured = next(f for f in Latent()(evidence) if f.name == "kl").parts
+    assert made.worth.tolist() == sorted(made.worth.tolist(), reverse=True)
+    for dim, nats in zip(made.dims.tolist(), made.worth.tolist(), strict=True):
+        assert nats == pytest.approx(measured[dim], rel=1e-4)
+
+
+def test_a_row_moves_one_dimension_and_holds_the_others() -> None:
+    z, at = torch.tensor([[5.0, 6.0, 7.0]]), torch.arange(6.0).reshape(3, 2)
+    every = traversing.moved(z, at).unflatten(0, (3, 2))
+    for d in range(3):
+        assert every[d, :, d].tolist() == at[d].tolist()
+        others = [i for i in range(3) if i != d]
+        assert (every[d][:, others] == z[:, others]).all()
+
+
+def test_traverse_writes_a_picture_and_what_stands_where(digits: Path, tmp_path: Path) -> None:
+    words = ["--dims", "3", "--steps", "5", "--range", "quantiles"]
+    told = inside("traverse", digits, "digits", *words, "--out", tmp_path / "t", "--json")
+    assert told.status == 0, told.err
+    names = [Path(name).name for name in json.loads(told.out)]
+    assert {"traverse.png", "traverse.csv"} <= set(names)
+    lines = read(tmp_path / "t" / "traverse.csv")
+    assert lines[0] == ["dimension", "nats", "z"]
+    assert len(lines) == 1 + 3 * 5
+    with Image.open(tmp_path / "t" / "traverse.png") as picture:
+        assert picture.height >= 3 * 32
+
+
+def test_traverse_of_a_table_says_what_changes(people: tuple[Path, Path], tmp_path: Path) -> None:
+    told = inside("traverse", people[1], "--dims", "1", "--out", tmp_path / "t")
+    assert told.status == 0, told.err
+    lines = read(tmp_path / "t" / "changes.csv")
+    assert lines[0] == ["dimension", "field", "from", "to", "change"]
+    changed = {line[1]: line[2:4] for line in lines[1:]}
+    assert {"age", "income"} <= set(changed), changed  # what carries most moves both together
+    ages = [float(v) for v in changed["age"]]
+    assert all(20 <= age < 70 for age in ages)  # in the units of the file
+    assert {0: ["low", "high"], 1: ["high", "low"]}[ages[0] > ages[1]] == changed["income"]
+    assert read(tmp_path / "t" / "traverse.csv")[0][-3:] == ["age", "income", "hand"]
+
+
+def test_a_gan_is_traversed_by_how_far_x_moves(tmp_path: Path) -> None:
+    short = [*settings("gan", steps=2, batch=8), "--set", "model.latent=4"]
+    made = inside("fit", "digits", "--model", "gan", *short, "--out", tmp_path / "g", "--quiet")
+    assert made.status == 0, made.err
+    told = inside("traverse", tmp_path / "g", "--dims", "2", "--out", tmp_path / "t")
+    assert told.status == 0, told.err
+    assert read(tmp_path / "t" / "traverse.csv")[0][1] == "change"
+    refused(inside("traverse", tmp_path / "g", "--range", "quantiles"), "--range")
+    refused(inside("denoise", tmp_path / "g", "digits"), "encodes")
+
+
+# Edit.
+
+
+def test_an_edit_by_condition_decodes_the_same_code_under_another(digits: Path) -> None:
+    run = Run.open(digits)
+    rows = whole(run.source("digits"), 6)
+    made = editing.edit(run, rows, editing.edits(run, {"label": "3"}), lambda: run.source("digits"))
+    assert made.how == "condition"
+    x = run.space.encode(rows.values)
+    with torch.no_grad():
+        z = run.model.encode(x, Given(run.given.encode(rows.given))).mean  # type: ignore[operator]
+        three = Given(run.given.encode(torch.full_like(rows.given, 3.0)))
+        expected = run.space.decode(run.model.decode(z, three).mean)  # type: ignore[operator]
+    torch.testing.assert_close(made.after.values, expected)
+    assert not made.after.values.equal(made.before.values)
+
+
+def test_an_edit_along_a_direction_goes_from_class_mean_to_class_mean(digits: Path) -> None:
+    run = Run.open(digits)
+    source = run.source("digits")
+    rows = whole(source, 5)
+    wanted = editing.edits(run, {"label": "3"})
+    with torch.no_grad():
+        shift = editing.along(run, rows, wanted, source, ())
+        every = whole(source)
+        none = Given.none(len(every), run.given)
+        z = run.model.encode(run.space.encode(every.values), none).mean  # type: ignore[operator]
+    means = torch.stack([z[every.given[:, 0] == k].mean(0) for k in range(10)])
+    expected = means[3] - means[rows.given[:, 0].long()]
+    torch.testing.assert_close(shift, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_an_edited_column_flips_and_another_kept_one_drifts_less(
+    people: tuple[Path, Path], tmp_path: Path
+) -> None:
+    table, run = people
+    drifts = []
+    for keep in ([], ["--keep", "age"]):
+        out = tmp_path / f"e{len(keep)}"
+        words = ["--to", "income=high", "--check", *keep, "--out", out, "--json", "-n", "200"]
+        told = inside("edit", run, table, *words)
+        assert told.status == 0, told.err
+        found = {f["name"]: f["value"] for f in json.loads(told.out)["figures"]}
+        assert set(found) == {"flip income=high", "drift age", "drift hand"}
+        shares = [line[1] == "high" for line in read(out / "samples.csv")[1:]]
+        drifts.append(found["drift age"])
+        if not keep:
+            assert sum(shares) / len(shares) > 0.9
+            assert found["flip income=high"] > 0.8
+            assert found["drift hand"] < 0.2
+    assert drifts[1] < 0.5 * drifts[0]
+    assert (tmp_path / "e0" / "figures.json").is_file()
+
+
+def test_a_number_is_asked_for_in_the_units_of_the_file(people: tuple[Path, Path]) -> None:
+    """The target, written as a file would be, is what was said; the ages move toward it."""
+    table, path = people
+    run = Run.open(path)
+    rows = whole(run.source(table), 200)
+    wanted = editing.edits(run, {"age": "60"})
+    there = rows.values.clone()
+    there[:, 0] = wanted[0].target
+    assert (run.kind.native(Rows(there, rows.given))["age"] == 60).all()
+    made = editing.edit(run, rows, wanted, lambda: run.source(table))
+    before, after = (run.kind.native(side)["age"].mean() for side in (made.before, made.after))
+    assert abs(60 - after) < 0.8 * abs(60 - before)
+
+
+def test_what_cannot_be_edited_is_said(digits: Path, people: tuple[Path, Path]) -> None:
+    refused(inside("edit", digits, "digits"), "--to")
+    refused(inside("edit", digits, "digits", "--to", "label"), "--to label", "name=value")
+    refused(inside("edit", digits, "digits", "--to", "labl=3"), "labl", "label")
+    refused(inside("edit", digits, "digits", "--to", "label=11"), "label=11")
+    refused(inside("edit", digits, "digits", "--to", "label=1", "--keep", "all"), "direction")
+    table, run = people
+    refused(inside("edit", run, table, "--to", "income=high", "--how", "condition"), "direction")
+    refused(inside("edit", run, table, "--to", "age=old"), "age=old", "number")
+
+
+# Denoise.
+
+
+def test_denoising_is_measured_beside_tuned_methods(digits: Path, tmp_path: Path) -> None:
+    words = ["--add-noise", "-n", "20", "--deviation", "--out", tmp_path / "d", "--json"]
+    told = inside("denoise", digits, *words)
+    assert told.status == 0, told.err
+    done = json.loads(told.out)
+    found = {f["name"]: f for f in done["figures"]}
+    assert {"psnr", "psnr noisy", "psnr nl-means", "psnr tv"} <= set(found)
+    assert set(found) | {f"psnr {name}" for name in done["refused"]} >= {"psnr wavelet"}
+    assert found["psnr"]["value"] > found["psnr noisy"]["value"]
+    assert found["psnr tv"]["value"] > found["psnr noisy"]["value"]
+    assert found["psnr"]["baseline"] == max(
+        f["value"] for name, f in found.items() if name != "psnr"
+    )
+    with np.load(tmp_path / "d" / "deviation.npz") as held:
+        assert held["std"].shape == (20, 1, 8, 8)
+        assert (held["std"] > 0).any()
+
+
+def test_noisy_files_are_denoised_and_compared_with_clean_ones(
+    digits: Path, tmp_path: Path
+) -> None:
+    run = Run.open(digits)
+    clean = whole(material_of(run, "").test, 12)
+    seen = noisy(run, clean, 1)
+    run.kind.write(seen, tmp_path / "noisy")
+    run.kind.write(clean, tmp_path / "clean")
+    sides = [tmp_path / name / "samples.npz" for name in ("noisy", "clean")]
+    told = inside("denoise", digits, sides[0], "--clean", sides[1], "--json")
+    assert told.status == 0, told.err
+    found = {f["name"]: f["value"] for f in json.loads(told.out)["figures"]}
+    expected = psnr(run.space, clean.values, seen.values).mean().item()
+    assert found["psnr noisy"] == pytest.approx(expected, abs=1e-4)
+    refused(inside("denoise", digits, sides[0], "--clean", "digits"), "--clean", "12")
+
+
+def test_denoise_without_data_or_noise_says_what_to_do(
+    digits: Path, people: tuple[Path, Path]
+) -> None:
+    refused(inside("denoise", digits), "--add-noise")
+    refused(inside("denoise", people[1], "--add-noise"), "model.noise")
+
+
+# Codes and ways.
+
+
+def test_a_map_lies_beside_the_codes(digits: Path, tmp_path: Path) -> None:
+    told = inside("encode", digits, "digits", "--map", "--out", tmp_path / "codes.npz")
+    assert told.status == 0, told.err
+    with Image.open(tmp_path / "codes.png") as picture:
+        colours = {rgb for _, rgb in picture.convert("RGB").getcolors(1 << 20) or []}
+    assert len(colours) > 50
+    refused(inside("encode", digits, "digits", "--map", "--out", tmp_path / "codes.npz"), "exists")
+
+
+def test_a_geodesic_goes_between_the_same_ends_as_a_straight_line(digits: Path) -> None:
+    run = twofold.load(digits)
+    ways = [
+        run.between("digits", 5, 1, path, {}, 0).values  # type: ignore[arg-type]
+        for path in ("linear", "geodesic")
+    ]
+    torch.testing.assert_close(ways[0][[0, -1]], ways[1][[0, -1]])
+    assert not ways[0].equal(ways[1])
+
+
+def test_a_run_that_was_never_told_is_told_nothing(tmp_path: Path) -> None:
+    words = [*settings("vae", steps=2, batch=8), "--set", "train.null=1"]
+    made = inside("fit", "digits", *words, "--out", tmp_path / "run", "--quiet")
+    assert made.status == 0, made.err
+    run = Run.open(tmp_path / "run")
+    rows = whole(run.source("digits"), 4)
+    assert not run.known(rows.given).c.any()
+    refused(
+        inside("edit", run.path, "digits", "--to", "label=3", "--how", "condition"), "direction"
+    )
+    told = inside("edit", run.path, "digits", "--to", "label=3", "-n", "4")
+    assert told.status == 0, told.err

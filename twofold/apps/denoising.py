@@ -1,0 +1,289 @@
+r"""Denoising: the expectation of a clean observation, given a noisy one.
+
+A model trained with `noise` (see `maths/noise.py`) infers q(z | x̃) from a noisy x̃ and decodes a
+clean x. The estimate of least squared error is the posterior mean, here over K codes,
+
+$$ \hat x = \frac1K \sum_k \mathbb E[x \mid z_k], \qquad z_k \sim q(z \mid \tilde x), $$
+
+and the standard deviation of draws x_k ~ p(x | z_k) says, value by value, how sure it is.
+
+Where the clean observation is known, the peak signal-to-noise ratio says how near the estimate is,
+$\text{PSNR} = 10 \log_{10} (R^2 / \text{MSE})$ dB, R the range of the values, an observation at a
+time. Beside it stand the noisy observations themselves and, for pictures, three methods without a
+model: non-local means (Buades et al. 2005), total variation (Chambolle 2004) and wavelet shrinkage
+(Donoho & Johnstone 1994), as scikit-image has them, each with the settings, and the straight line
+after it, that were best on validation observations to which the run's noise was added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.util import find_spec
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from twofold.core.errors import UserError
+from twofold.core.game import Decodes, Encodes
+from twofold.core.space import Bounded, Category, Space, Token
+from twofold.data.sources import Memory, Rows, Source
+from twofold.maths.noise import Clean, Noise
+from twofold.measures.estimate import mean
+from twofold.measures.measure import Figure
+from twofold.runs.run import Run
+from twofold.train.chance import seed_all
+
+TUNED = 48
+"""Validation observations that a method's settings are chosen on, at most."""
+PERFECT = 1e-10
+"""The least squared error that is told from none: 100 dB."""
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """What was seen, what is expected of the clean, and the standard deviation of each value."""
+
+    seen: Rows
+    mean: Rows
+    std: Tensor
+
+
+def denoise(run: Run, seen: Rows, draws: int = 16, seed: int = 0) -> Denoised:
+    """The posterior mean over `draws` codes, and how far draws lie apart.
+
+    Args:
+        run: the run. seen: noisy observations. draws: K. seed: of the draws.
+    """
+    if draws < 1:
+        raise UserError("denoise needs --draws of at least 1")
+    encoder, decoder = run.role(Encodes, "denoise"), run.role(Decodes, "denoise")
+    seed_all(torch.device("cpu"), seed)
+    means, stds = [], []
+    with torch.inference_mode():
+        for batch in run.batches(Memory(seen.values, seen.given)):
+            q = encoder.encode(batch.x, batch.given)
+            total, sums = torch.zeros_like(batch.x), Sums()
+            for _ in range(draws):
+                p = decoder.decode(q.sample(), batch.given)
+                total += p.mean / draws
+                sums.add(run.space.decode(p.sample()).double().nan_to_num())
+            means.append(run.space.decode(total))
+            stds.append(sums.std)
+    return Denoised(seen, Rows(torch.cat(means), seen.given), torch.cat(stds))
+
+
+class Sums:
+    """The standard deviation of draws that come one after another (Welford 1962).
+
+    >>> sums = Sums()
+    >>> for draw in (1.0, 2.0, 6.0):
+    ...     sums.add(torch.tensor([draw]))
+    >>> sums.std.square()
+    tensor([4.6667])
+    """
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.mean = self.squares = torch.zeros(())
+
+    def add(self, draw: Tensor) -> None:
+        """One more draw, of the same shape as those before."""
+        self.n += 1
+        gap = draw - self.mean
+        self.mean = self.mean + gap / self.n
+        self.squares = self.squares + gap * (draw - self.mean)
+
+    @property
+    def std(self) -> Tensor:
+        """Over all draws, of the shape of one."""
+        return (self.squares / self.n).sqrt()
+
+
+def noise_of(run: Run) -> Noise:
+    """The noise that a run was trained with; none, where its family knows none."""
+    found = getattr(run.model, "noise", Clean())
+    return found if isinstance(found, Noise) else Clean()
+
+
+def noisy(run: Run, clean: Rows, seed: int) -> Rows:
+    """Rows with the run's noise, as a file would hold them."""
+    noise = noise_of(run)
+    if noise == Clean():
+        raise UserError("this run was trained without noise; train with --set model.noise=gaussian")
+    seed_all(torch.device("cpu"), seed)
+    x = noise(run.space.encode(clean.values), run.space)
+    return Rows(run.space.decode(x), clean.given)
+
+
+# How near it is.
+
+
+def psnr(space: Space, clean: Tensor, other: Tensor) -> Tensor:
+    """PSNR of each observation in dB, (B,), from values (B, F, *A) in the units of the file.
+
+    >>> from twofold.core.space import Field
+    >>> grey = Space((Field("pixel", Bounded(0, 10, 11)),), (1, 2))
+    >>> psnr(grey, torch.tensor([[[[0.0, 10.0]]]]), torch.tensor([[[[1.0, 9.0]]]]))
+    tensor([20.], dtype=torch.float64)
+    """
+    error = (other.double() - clean.double()) / ranges(space, clean)
+    known = ~error.isnan()
+    mse = error.nan_to_num().square().flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
+    return -10 * mse.clamp(min=PERFECT).log10()
+
+
+def ranges(space: Space, clean: Tensor) -> Tensor:
+    """R of each value, (F, 1, …): of its domain where that has levels, else of the clean data."""
+    ends: list[float] = []
+    parts = clean.split([field.size for field in space.fields], 1)
+    for field, part in zip(space.fields, parts, strict=True):
+        if isinstance(field.domain, Category | Token):
+            raise UserError(f"{field.name} is no number; PSNR is for pictures and series")
+        known = part[~part.isnan()].double()
+        wide = float(known.max() - known.min()) if len(known) else 1.0
+        domain = field.domain
+        if isinstance(domain, Bounded) and domain.levels:
+            wide = domain.high - domain.low
+        ends += [wide] * field.size
+    R = torch.tensor(ends, dtype=torch.float64).clamp(min=1e-12)
+    return R.reshape(-1, *[1] * len(space.axes))
+
+
+def figures(
+    run: Run, clean: Rows, made: Denoised, validation: Callable[[], Source], seed: int, split: str
+) -> tuple[list[Figure], dict[str, str]]:
+    """PSNR of the model beside the noisy observations and the classical methods; what is left out.
+
+    Args:
+        clean: the truth. made: of the model. validation: observations to tune the others on.
+    """
+    sides = {"psnr": made.mean.values, "psnr noisy": made.seen.values}
+    notes = {"psnr": "the posterior mean", "psnr noisy": "as they came"}
+    others, left_out = classical(run, made.seen, validation, seed)
+    for name, (values, words) in others.items():
+        sides[f"psnr {name}"], notes[f"psnr {name}"] = values, words
+    found = [
+        Figure(name, *mean(psnr(run.space, clean.values, values), seed), len(clean), "higher",
+               unit="dB", seed=seed, split=split, note=notes[name])
+        for name, values in sides.items()
+    ]  # fmt: skip
+    best = max(found[1:], key=lambda f: f.value)
+    ours = replace(found[0], baseline=best.value, baseline_name=best.name.removeprefix("psnr "))
+    return [ours, *found[1:]], left_out
+
+
+# The classical methods.
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method without a model.
+
+    Args:
+        apply: (image (C, H, W) in [0, 1], settings) to an image of the same form.
+        grid: the settings to choose from; `scale` is a multiple of the noise that is there.
+        needs: the modules that must be installed.
+    """
+
+    apply: Callable[..., Any]
+    grid: Mapping[str, Sequence[float]]
+    needs: tuple[str, ...] = ("skimage",)
+
+    @property
+    def settings(self) -> Iterator[dict[str, float]]:
+        """Every setting of the grid."""
+        for values in product(*self.grid.values()):
+            yield dict(zip(self.grid, values, strict=True))
+
+    @cached_property
+    def missing(self) -> list[str]:
+        return [name for name in self.needs if find_spec(name) is None]
+
+
+def nl_means(image: Any, sigma: float, scale: float, patch: float) -> Any:
+    """Non-local means."""
+    from skimage.restoration import denoise_nl_means
+
+    how = {"patch_size": int(patch), "patch_distance": 7, "fast_mode": True, "channel_axis": 0}
+    return denoise_nl_means(image, h=scale * sigma, sigma=sigma, **how)
+
+
+def total_variation(image: Any, sigma: float, scale: float) -> Any:
+    """Total variation."""
+    from skimage.restoration import denoise_tv_chambolle
+
+    return denoise_tv_chambolle(image, weight=scale * sigma, channel_axis=0)  # type: ignore[no-untyped-call]
+
+
+def wavelet(image: Any, sigma: float, scale: float) -> Any:
+    """Wavelet shrinkage, with a threshold a band."""
+    from skimage.restoration import denoise_wavelet
+
+    return denoise_wavelet(image, sigma=scale * sigma, channel_axis=0, rescale_sigma=True)
+
+
+METHODS = {
+    "nl-means": Method(nl_means, {"scale": (0.5, 0.7, 1.0, 1.4, 2.0, 3.0), "patch": (3, 5)}),
+    "tv": Method(total_variation, {"scale": (0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)}),
+    "wavelet": Method(
+        wavelet, {"scale": (0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)}, needs=("skimage", "pywt")
+    ),
+}
+
+
+def classical(
+    run: Run, seen: Rows, validation: Callable[[], Source], seed: int
+) -> tuple[dict[str, tuple[Tensor, str]], dict[str, str]]:
+    """Values (B, F, *A) of each method with its settings in words; and why one is left out."""
+    if len(run.space.axes) != 2 or not all(isinstance(f.domain, Bounded) for f in run.space.fields):
+        return {}, dict.fromkeys(METHODS, "it is for pictures")
+    there = {name: one for name, one in METHODS.items() if not one.missing}
+    gone = {n: f"{' and '.join(m.missing)} not installed" for n, m in METHODS.items() if m.missing}
+    try:
+        source = validation()
+        clean = source.read(torch.arange(min(TUNED, len(source))))
+        pair = clean, noisy(run, clean, seed)
+    except UserError as error:
+        return {}, {**gone, **dict.fromkeys(there, f"it cannot be tuned: {error}")}
+    if not len(clean):
+        return {}, {**gone, **dict.fromkeys(there, "there are no validation rows to tune it on")}
+    return {name: with_best(run, one, pair, seen) for name, one in there.items()}, gone
+
+
+def with_best(run: Run, method: Method, pair: tuple[Rows, Rows], seen: Rows) -> tuple[Tensor, str]:
+    """A method's answer with the settings that were best on a pair of clean and noisy rows."""
+    clean, spoilt = (run.space.encode(rows.values).double() for rows in pair)
+    sigma = float((spoilt - clean).std())
+    tried = [
+        (error, gain, offset, settings)
+        for settings in method.settings
+        for found in [answered(method, spoilt, sigma, settings)]
+        for error, gain, offset in [straight(found, clean)]
+    ]
+    _, gain, offset, best = min(tried, key=lambda one: one[0])
+    x = gain * answered(method, run.space.encode(seen.values).double(), sigma, best) + offset
+    words = ", ".join(f"{name} {value:g}" for name, value in best.items())
+    return run.space.decode(x.clamp(0, 1).float()), f"{words}, best on validation data"
+
+
+def answered(method: Method, x: Tensor, sigma: float, settings: Mapping[str, float]) -> Tensor:
+    """What a method makes of each picture x (C, H, W)."""
+    made = [torch.as_tensor(method.apply(one, sigma, **settings)) for one in x.numpy()]
+    return torch.stack(made).reshape(x.shape)  # a single channel may have lost its axis
+
+
+def straight(found: Tensor, clean: Tensor) -> tuple[float, float, float]:
+    """The straight line from what was found to what is true: its squared error, gain and offset.
+
+    Noise that is cut off at the ends of the range is not zero on average, which no method without a
+    model can know; the line gives each its due.
+    """
+    a, b = found.flatten() - found.mean(), clean.flatten() - clean.mean()
+    gain = a @ b / a.square().sum().clamp(min=1e-12)
+    offset = clean.mean() - gain * found.mean()
+    error = (gain * found + offset - clean).square().mean()
+    return float(error), float(gain), float(offset)

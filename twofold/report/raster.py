@@ -1,0 +1,162 @@
+"""Charts and labelled pictures as pixels, for a PNG file beside what a verb writes.
+
+The charts of a page are SVG (`charts`); a folder of results wants pictures that open anywhere. The
+same frames, scales and palette are drawn here at three times the size and reduced, so that lines
+and dots are smooth.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from twofold.data.pictures import grid, pil
+from twofold.report.charts import Cloud, Curve, Frame, Labels
+from twofold.report.scale import scale_of, short, usable
+from twofold.report.style import COLOURS, LIGHT
+
+FINE = 3
+"""Pixels drawn for one that is shown, along each axis."""
+NAMED = dict(re.findall(r"--(\w+):(#\w+)", LIGHT))
+PALETTE = [NAMED[f"c{i}"] for i in range(COLOURS)]
+PLAIN = str.maketrans("−₁₂…", "-12.")
+"""Signs that PIL's own font lacks."""
+LETTER = 11
+GAP = 4
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A white sheet of width × height, drawn on in the units of the page."""
+
+    width: float
+    height: float
+    image: Image.Image = field(init=False)
+    pen: ImageDraw.ImageDraw = field(init=False)
+
+    def __post_init__(self) -> None:
+        size = round(self.width * FINE), round(self.height * FINE)
+        object.__setattr__(self, "image", Image.new("RGB", size, "white"))
+        object.__setattr__(self, "pen", ImageDraw.Draw(self.image))
+
+    def line(self, points: Sequence[tuple[float, float]], colour: str, width: float) -> None:
+        """A line through points; one of fewer than two is none."""
+        if len(points) > 1:
+            places = [(x * FINE, y * FINE) for x, y in points]
+            self.pen.line(places, NAMED.get(colour, colour), round(width * FINE), "curve")
+
+    def dot(self, x: float, y: float, radius: float, colour: str) -> None:
+        box = [v * FINE for v in (x - radius, y - radius, x + radius, y + radius)]
+        self.pen.ellipse(box, NAMED.get(colour, colour))
+
+    def text(self, x: float, y: float, words: str, anchor: str = "ls", ink: str = "soft") -> None:
+        """Words at a place; the anchor is PIL's, such as `ms` for the middle of the base line."""
+        font, place = ImageFont.load_default(LETTER * FINE), (x * FINE, y * FINE)
+        self.pen.text(place, words.translate(PLAIN), NAMED[ink], font, anchor)
+
+    def done(self) -> Image.Image:
+        """The sheet at its size."""
+        return self.image.resize((round(self.width), round(self.height)), Image.Resampling.LANCZOS)
+
+
+def scatter(clouds: Sequence[Cloud], labels: Labels) -> Image.Image:
+    """Points, a colour a group, with the groups' names on the right."""
+    every = [p for cloud in clouds for p in cloud.points if all(map(usable, p))]
+    across, up = (scale_of(p[i] for p in every) for i in (0, 1))
+    frame = Frame(across, up, width=680, height=480, right=150)
+    paper = Paper(frame.width, frame.height)
+    axes(paper, frame, labels)
+    for cloud in clouds:
+        for point in cloud.points:
+            if frame.inside(frame.at(*point)):
+                paper.dot(*frame.at(*point), 2.2, PALETTE[cloud.colour % COLOURS])
+    for i, cloud in enumerate(clouds):
+        y = frame.top + 8 + 17 * i
+        paper.dot(frame.width - 136, y, 4.5, PALETTE[cloud.colour % COLOURS])
+        paper.text(frame.width - 126, y + 4, f"{cloud.name[:18]} ({len(cloud.points)})", "ls")
+    return paper.done()
+
+
+def lines(curves: Sequence[Curve], labels: Labels) -> Image.Image:
+    """Curves over a common axis, from the palette's first colour to its second."""
+    values = [v for curve in curves for v in curve.y]
+    frame = Frame(scale_of((v for c in curves for v in c.x), pad=0), scale_of(values))
+    paper = Paper(frame.width, frame.height)
+    axes(paper, frame, labels)
+    for i, curve in enumerate(curves):
+        colour = between(PALETTE[0], PALETTE[1], i / max(len(curves) - 1, 1))
+        places = [frame.at(x, y) for x, y in zip(curve.x, curve.y, strict=True)]
+        for run in unbroken(places, frame):
+            paper.line(run, colour, 1.3)
+    return paper.done()
+
+
+def unbroken(
+    places: Sequence[tuple[float, float]], frame: Frame
+) -> list[list[tuple[float, float]]]:
+    """A curve in pieces that have a place on the paper."""
+    pieces: list[list[tuple[float, float]]] = [[]]
+    for place in places:
+        if frame.inside(place):
+            pieces[-1].append(place)
+        elif pieces[-1]:
+            pieces.append([])
+    return pieces
+
+
+def between(a: str, b: str, share: float) -> str:
+    """A colour between two.
+
+    >>> between("#000000", "#ff8000", 0.5)
+    '#804000'
+    """
+    pairs = [(int(a[i : i + 2], 16), int(b[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(low + share * (high - low)):02x}" for low, high in pairs)
+
+
+def axes(paper: Paper, frame: Frame, labels: Labels) -> None:
+    """Grid lines with their numbers, the title and the names of the axes."""
+    base, right = frame.height - frame.bottom, frame.width - frame.right
+    for t in frame.y.ticks(4):
+        y = frame.at(frame.x.low, t)[1]
+        paper.line([(frame.left, y), (right, y)], "grid", 1)
+        paper.text(frame.left - 6, y, short(t), "rm")
+    for t in frame.x.ticks(5):
+        paper.text(frame.at(t, frame.y.low)[0], base + 15, short(t), "ms")
+    paper.line([(frame.left, base), (right, base)], "soft", 1)
+    paper.text(frame.left, 15, labels.title, "ls", "ink")
+    paper.text((frame.left + right) / 2, frame.height - 5, labels.x, "ms")
+    paper.text(right, 15, labels.y, "rs")
+
+
+def stacked(rows: Sequence[tuple[str, Image.Image]]) -> Image.Image:
+    """Pictures below one another, each with its name before it."""
+    widest = max(len(name) for name, _ in rows)
+    margin = 7 * widest + 2 * GAP
+    width = margin + max(image.width for _, image in rows)
+    sheet = Image.new("RGB", (width, sum(image.height + GAP for _, image in rows)), "white")
+    pen, font, top = ImageDraw.Draw(sheet), ImageFont.load_default(LETTER), 0
+    for name, image in rows:
+        sheet.paste(image, (margin, top))
+        pen.text((GAP, top + image.height / 2), name, NAMED["ink"], font, "lm")
+        top += image.height + GAP
+    return sheet
+
+
+def strip(pictures: Tensor) -> Image.Image:
+    """Pictures (B, 3, h, w) in a row."""
+    return pil(grid(pictures, len(pictures)))
+
+
+def side_by_side(images: Sequence[Image.Image]) -> Image.Image:
+    """Pictures of one height in a row."""
+    sheet = Image.new("RGB", (sum(i.width for i in images), images[0].height), "white")
+    left = 0
+    for image in images:
+        sheet.paste(image, (left, 0))
+        left += image.width
+    return sheet
