@@ -12,12 +12,14 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter
+from torch import Tensor
 
 from twofold import __version__
 from twofold.core.batch import Batch, Given
 from twofold.core.game import Samples
 from twofold.data.kind import Kind
 from twofold.data.sources import Rows, Source
+from twofold.measures.factors import Factors
 from twofold.measures.measure import Evidence, Figure, figures
 from twofold.runs.folder import write_json
 from twofold.runs.run import Run
@@ -34,7 +36,17 @@ def evidence_of_run(
     held = batch_of(run.kind, real, n, seed)
     seen = batch_of(run.kind, train, n, seed)
     drawn = drawn_like(run, held, seed) if isinstance(run.model, Samples) else held[:0]
-    return Evidence(run.space, run.given, held, seen, drawn, run.model, split, seed)
+    factors = factors_of(run.kind, real, held.rows)
+    return Evidence(
+        run.space, run.given, held, seen, drawn, run.model, split, seed, factors=factors
+    )
+
+
+def factors_of(kind: Kind, source: Source, rows: Tensor) -> Factors:
+    """What the data knows of some rows and no model is given."""
+    values = source.factors()
+    fits = values.shape[1] == kind.factors.size  # other data than the run's may know less
+    return Factors.of(kind.factors, values[rows]) if fits else Factors()
 
 
 def drawn_like(run: Run, held: Batch, seed: int) -> Batch:
