@@ -15,7 +15,7 @@ is on when its centre p lies inside the shape, that is when
 
 $$ (u, v) = \frac{1}{s} R(-\theta)(p - c), \qquad
 |u|, |v| \le 8.6 \;\;\text{or}\;\; \frac{u^2}{13.7^2} + \frac{v^2}{6.9^2} \le 1 \;\;\text{or}\;\;
-(a^2 + b^2 - 1)^3 \le a^2 b^3, \;\; (a, b) = (u, v) / 9, $$
+(a^2 + b^2 - 1)^3 \le a^2 b^3, \;\; (a, b) = (u, v) / 9.04, $$
 
 with centre c, scale s and rotation R by the orientation θ, in units of a canvas of 64 whatever the
 size of the picture; the three areas are nearly equal. The square comes back after a quarter turn
@@ -55,7 +55,7 @@ from twofold.data.block import damaged
 CANVAS = 64
 SQUARE = 8.6
 ELLIPSE = (13.7, 6.9)
-HEART = 9.0
+HEART = 9.04
 FIRST_CENTRE = 16.5
 
 FACTORS = ("colour", "shape", "scale", "orientation", "x", "y")

@@ -93,6 +93,11 @@ class Seen:
     ordered: tuple[bool, ...]
     live: Tensor
 
+    @property
+    def alive(self) -> Seen:
+        """The live dimensions alone."""
+        return replace(self, code=self.code[:, self.live], live=self.live[self.live])
+
     def taken(self, rows: Tensor) -> Seen:
         """Some of the rows."""
         return replace(self, code=self.code[rows], index=self.index[rows])

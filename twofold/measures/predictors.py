@@ -36,9 +36,6 @@ from twofold.measures.estimate import jackknife
 from twofold.measures.factors import Seen, look, unassessed
 from twofold.measures.measure import Evidence, Figure, Measure
 
-GROUPS = 5
-"""Groups that are left out in turn for an interval: every one is a fit of its own."""
-
 
 @dataclass(frozen=True)
 class DCI(Measure):
@@ -46,9 +43,11 @@ class DCI(Measure):
 
     Args:
         n: at most so many observations.
+        groups: of rows that are left out in turn for the interval, each a fit of its own.
     """
 
     n: int = 10_000
+    groups: int = 5
     costly = True
     names = ("dci_disentanglement", "dci_completeness", "dci_informativeness")
 
@@ -56,7 +55,7 @@ class DCI(Measure):
         return unassessed(evidence.model, evidence.factors, least=2)
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
-        return predicted(evidence, self.names, self.n, dci)
+        return predicted(evidence, self, dci)
 
 
 @dataclass(frozen=True)
@@ -65,16 +64,18 @@ class SAP(Measure):
 
     Args:
         n: at most so many observations.
+        groups: of rows that are left out in turn for the interval, each a fit of its own.
     """
 
     n: int = 10_000
+    groups: int = 5
     names = ("sap",)
 
     def refuses(self, evidence: Evidence) -> str:
         return unassessed(evidence.model, evidence.factors)
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
-        return predicted(evidence, self.names, self.n, separation)
+        return predicted(evidence, self, separation)
 
 
 @dataclass(frozen=True)
@@ -83,16 +84,18 @@ class Explicitness(Measure):
 
     Args:
         n: at most so many observations.
+        groups: of rows that are left out in turn for the interval, each a fit of its own.
     """
 
     n: int = 10_000
+    groups: int = 5
     names = ("explicitness",)
 
     def refuses(self, evidence: Evidence) -> str:
         return unassessed(evidence.model, evidence.factors)
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
-        return predicted(evidence, self.names, self.n, explicitness)
+        return predicted(evidence, self, explicitness)
 
 
 NOTES = {
@@ -105,23 +108,17 @@ NOTES = {
 
 
 def predicted(
-    evidence: Evidence,
-    names: Sequence[str],
-    n: int,
-    scores: Callable[[Seen], Sequence[Score]],
+    evidence: Evidence, measure: DCI | SAP | Explicitness, scores: Callable[[Seen], Sequence[Score]]
 ) -> list[Figure]:
     """Figures of scores that need a fit, their floor those of shuffled codes."""
-    seen = look(evidence.model, evidence.real, evidence.factors, n, evidence.seed)
-
-    def values(one: Seen) -> Tensor:
-        return torch.stack([score.value for score in scores(one)])
+    seen = look(evidence.model, evidence.real, evidence.factors, measure.n, evidence.seed)
 
     def again(rows: Tensor) -> Tensor:
-        return values(seen.taken(rows))
+        return values(scores(seen.taken(rows)))
 
-    floors = values(seen.shuffled(evidence.seed)).tolist()
+    floors = values(scores(seen.shuffled(evidence.seed))).tolist()
     found = scores(seen)
-    spans = jackknife(again, values(seen), len(seen.code), GROUPS)
+    spans = jackknife(again, values(found), len(seen.code), measure.groups)
     return [
         evidence.figure(
             name,
@@ -132,8 +129,13 @@ def predicted(
             parts=tuple(score.parts.tolist()),
             note=NOTES[name],
         )
-        for name, span, floor, score in zip(names, spans, floors, found, strict=True)
+        for name, span, floor, score in zip(measure.names, spans, floors, found, strict=True)
     ]
+
+
+def values(scores: Sequence[Score]) -> Tensor:
+    """The values of scores, (S,)."""
+    return torch.stack([score.value for score in scores])
 
 
 class Halves(NamedTuple):
