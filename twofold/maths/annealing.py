@@ -36,7 +36,8 @@ from torch import Tensor
 LogDensity = Callable[[Tensor], Tensor]
 ACCEPTED = 0.65
 """The share of accepted moves that is aimed at (Neal 2011, arXiv:1206.1901)."""
-PACE = 0.1
+PACE = 1.0
+"""How fast log ε follows the acceptance."""
 
 
 @dataclass(frozen=True)
