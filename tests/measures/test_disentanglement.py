@@ -224,6 +224,7 @@ def test_what_is_known_becomes_indices() -> None:
     assert factors.ordered == (True,)
     many = indexed(torch.arange(1000.0))
     assert torch.bincount(many).tolist() == [50] * 20
+    assert torch.bincount(indexed(torch.arange(60.0))).tolist() == [10] * 6
     assert len(factors[:2]) == 2
 
 

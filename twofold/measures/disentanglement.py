@@ -64,7 +64,7 @@ class MIG(Measure):
     names = ("mig", "mig_knn")
 
     def refuses(self, evidence: Evidence) -> str:
-        return unassessed(evidence.model, evidence.factors)
+        return unassessed(evidence.model, evidence.real, evidence.factors)
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
         seen = look(evidence.model, evidence.real, evidence.factors, self.n, evidence.seed)
@@ -89,7 +89,7 @@ class Modularity(Measure):
     names = ("modularity",)
 
     def refuses(self, evidence: Evidence) -> str:
-        return unassessed(evidence.model, evidence.factors, least=2)
+        return unassessed(evidence.model, evidence.real, evidence.factors, least=2)
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
         seen = look(evidence.model, evidence.real, evidence.factors, self.n, evidence.seed)
@@ -110,7 +110,7 @@ class IRS(Measure):
     names = ("irs",)
 
     def refuses(self, evidence: Evidence) -> str:
-        return unassessed(evidence.model, evidence.factors, least=2)
+        return unassessed(evidence.model, evidence.real, evidence.factors, least=2)
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
         seen = look(evidence.model, evidence.real, evidence.factors, self.n, evidence.seed)

@@ -3,7 +3,7 @@
 Whether a code keeps apart what varies apart can only be said where that is known: a table of the
 factors of each observation, which the data keeps beside what a model is given (see `Source.factors`
 and `data.given`). A factor is one of finitely many values: a category, a number of few steps, or a
-number cut into `CUT` parts of equal frequency. Codes are means of q(z | x), never draws from it.
+number of many, cut into parts of equal frequency. Codes are means of q(z | x), never draws from it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from twofold.core.space import Category, Space
 from twofold.measures.estimate import chunks, device_of, generator, steady
 
 CUT = 20
+"""The most parts that a number is cut into."""
 STEPS = 64
 """The most values of a number that are taken as they are."""
 COLLAPSED = 0.05
@@ -52,7 +53,7 @@ class Factors:
                 [1],
                 [0]])
         """
-        columns = [indexed(column) for column in values.T]
+        columns = [indexed(column) for column in values.T.contiguous()]
         varied = [i for i, column in enumerate(columns) if len(column) and column.max() > 0]
         empty = torch.zeros(len(values), 0, dtype=torch.int64)
         return cls(
@@ -69,14 +70,14 @@ class Factors:
 
 
 def indexed(values: Tensor) -> Tensor:
-    """Which value each of (n,) is, or which of `CUT` parts it lies in; −1 where it is missing."""
+    """Which value each of (n,) is, or which part of equal frequency; −1 where it is missing."""
     seen = values[~values.isnan()]
     steps = seen.unique()
-    if len(steps) > STEPS:
-        inner = torch.arange(1, CUT, dtype=seen.dtype) / CUT
-        steps = torch.quantile(seen, inner.to(seen))
-        return torch.where(values.isnan(), -1, torch.searchsorted(steps, values, right=True))
-    return torch.where(values.isnan(), -1, torch.searchsorted(steps, values.nan_to_num()))
+    if len(steps) <= min(STEPS, max(len(seen) // 2, 2)):
+        return torch.where(values.isnan(), -1, torch.searchsorted(steps, values.nan_to_num()))
+    parts = max(2, min(CUT, len(seen) // 10))
+    edges = torch.quantile(seen, torch.arange(1, parts).to(seen) / parts)
+    return torch.where(values.isnan(), -1, torch.searchsorted(edges, values, right=True))
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,12 @@ class Seen:
         return replace(self, code=self.code[rows])
 
 
-def unassessed(model: object, factors: Factors, least: int = 1) -> str:
+def unassessed(model: object, real: Batch, factors: Factors, least: int = 1) -> str:
     """Why nothing can be said of disentanglement; empty where it can.
 
     Args:
-        model: which has to encode. factors: what is known. least: how many factors are needed.
+        model: which has to encode. real: observations. factors: what is known of them.
+        least: how many factors are needed.
     """
     if not isinstance(model, Encodes):
         return "the model has no encoder" if model != () else "there is no model"
@@ -124,7 +126,7 @@ def unassessed(model: object, factors: Factors, least: int = 1) -> str:
     if len(factors.names) < least:
         return f"disentanglement not assessed: {factors.names[0]} is the only factor known"
     whole = (factors.index >= 0).all(1)
-    few = int(whole.sum()) < 20
+    few = min(int(whole.sum()), len(real)) < 20
     return "disentanglement not assessed: it needs 20 rows of known factors" if few else ""
 
 

@@ -54,7 +54,7 @@ class BetaVAEScore(Measure):
     names = ("beta_vae_score",)
 
     def refuses(self, evidence: Evidence) -> str:
-        return unassessed(evidence.model, evidence.factors, least=2)
+        return unassessed(evidence.model, evidence.real, evidence.factors, least=2)
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
         def hits(seen: Seen) -> Tensor:
@@ -83,7 +83,7 @@ class FactorVAEScore(Measure):
     names = ("factor_vae_score",)
 
     def refuses(self, evidence: Evidence) -> str:
-        return unassessed(evidence.model, evidence.factors, least=2)
+        return unassessed(evidence.model, evidence.real, evidence.factors, least=2)
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
         def hits(seen: Seen) -> Tensor:

@@ -23,6 +23,7 @@ The floor is the same score with the codes in another order.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -52,7 +53,7 @@ class DCI(Measure):
     names = ("dci_disentanglement", "dci_completeness", "dci_informativeness")
 
     def refuses(self, evidence: Evidence) -> str:
-        return unassessed(evidence.model, evidence.factors, least=2)
+        return unassessed(evidence.model, evidence.real, evidence.factors, least=2)
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
         return predicted(evidence, self, dci)
@@ -72,7 +73,7 @@ class SAP(Measure):
     names = ("sap",)
 
     def refuses(self, evidence: Evidence) -> str:
-        return unassessed(evidence.model, evidence.factors)
+        return unassessed(evidence.model, evidence.real, evidence.factors)
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
         return predicted(evidence, self, separation)
@@ -92,7 +93,7 @@ class Explicitness(Measure):
     names = ("explicitness",)
 
     def refuses(self, evidence: Evidence) -> str:
-        return unassessed(evidence.model, evidence.factors)
+        return unassessed(evidence.model, evidence.real, evidence.factors)
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
         return predicted(evidence, self, explicitness)
@@ -154,6 +155,13 @@ def halves(code: Tensor, label: Tensor) -> Halves:
     return Halves(*(part.numpy() for part in parts))
 
 
+def fitted(model: Any, data: Halves) -> Any:
+    """A model of scikit-learn after it learnt; that labels are many for few rows is known."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        return model.fit(data.code, data.label)
+
+
 # DCI.
 
 
@@ -175,10 +183,10 @@ def boosted(data: Halves, ordered: bool) -> tuple[Tensor, Tensor]:
     make = GradientBoostingRegressor if ordered else GradientBoostingClassifier
     if len(set(data.label.tolist())) < 2:
         return torch.zeros(data.code.shape[1], dtype=torch.float64), torch.zeros(()).double()
-    fitted = make(random_state=0).fit(data.code, data.label)
-    error, trivial = ERRORS[ordered](data, fitted.predict(data.judged))
+    model = fitted(make(random_state=0), data)
+    error, trivial = ERRORS[ordered](data, model.predict(data.judged))
     score = torch.tensor(1 - error / trivial if trivial > 0 else 0.0, dtype=torch.float64)
-    return torch.from_numpy(fitted.feature_importances_).double(), score.clamp(0, 1)
+    return torch.from_numpy(model.feature_importances_).double(), score.clamp(0, 1)
 
 
 def squared_errors(data: Halves, guess: Any) -> tuple[float, float]:
@@ -236,7 +244,7 @@ def thresholds(code: Tensor, factor: Tensor) -> Tensor:
     for z in code.T:
         data = halves(z[:, None], factor)
         tree = DecisionTreeClassifier(max_leaf_nodes=K, class_weight="balanced", random_state=0)
-        guess = tree.fit(data.code, data.label).predict(data.judged)
+        guess = fitted(tree, data).predict(data.judged)
         values = sorted(set(data.right.tolist()))
         hits = [(guess[data.right == value] == value).mean() for value in values]
         out.append(sum(hits) / len(hits))
@@ -268,7 +276,7 @@ def readable(data: Halves) -> Tensor:
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000, tol=1e-3))
     if len(set(data.label.tolist())) < 2:
         return torch.zeros((), dtype=torch.float64)
-    chances = model.fit(data.code, data.label).predict_proba(data.judged)
+    chances = fitted(model, data).predict_proba(data.judged)
     areas = []
     for column, value in enumerate(model.classes_):
         positive = data.right == value
