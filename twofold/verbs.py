@@ -194,7 +194,8 @@ def summarise(runs: Sequence[Run], material: Material) -> Path:
     """Measure every seed; write each figure's mean and interval beside the last run."""
     by_seed = [measure(run, quiet=True) for run in runs]
     summary = runs[-1].path / "seeds.json"
-    measuring.keep(summary, measuring.over_seeds(by_seed), {})
+    alike = measuring.agreement(runs, material.test, MEASURED, 0)
+    measuring.keep(summary, [*measuring.over_seeds(by_seed), *alike], {})
     return summary
 
 

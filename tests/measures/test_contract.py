@@ -13,6 +13,9 @@ from twofold.core.batch import Batch, Given
 from twofold.core.errors import UserError
 from twofold.core.game import Decodes, Encodes, Scores
 from twofold.maths.distributions import Normal
+from twofold.measures import measure as module
+from twofold.measures.annealed import Annealed
+from twofold.measures.interventions import BetaVAEScore, FactorVAEScore
 from twofold.measures.measure import (
     Evidence,
     Figure,
@@ -60,11 +63,18 @@ def evidence_of(layout: str) -> Evidence:
     return replace(evidence, model=Halves(evidence.real.x.shape[1:]))
 
 
+SHORT: dict[type[Measure], dict[str, int]] = {
+    Annealed: {"steps": 4, "chains": 2, "leapfrog": 2, "n": 6},
+    BetaVAEScore: {"train": 60, "test": 30},
+    FactorVAEScore: {"train": 60, "test": 30},
+}
+"""What would take minutes, made short."""
 PAIRS = [
-    pytest.param(measure, layout, id=f"{type(measure).__name__}-{layout}")
+    pytest.param(replace(measure, **SHORT.get(type(measure), {})), layout,
+                 id=f"{type(measure).__name__}-{layout}")
     for measure in every_measure()
     for layout in LAYOUTS
-]
+]  # fmt: skip
 
 
 def test_names_are_unique_and_plain() -> None:
@@ -139,7 +149,7 @@ def test_without_draws_or_real_ones_or_a_model_it_refuses_or_does_without(
 
 
 EXPECTED = {
-    "vector": {"fd_identity-v1", "precision", "elbo", "nll_is100", "reconstruction_mse", "kl"},
+    "vector": {"fd_identity-v1", "precision", "elbo", "nll_is100", "kl", "mig", "sap", "irs"},
     "image": {"fd_tiny-v1", "kd_tiny-v1", "recall", "sharpness_ratio", "modes_covered", "elbo"},
     "series": {"fd_rocket-v1", "kd_rocket-v1", "coverage", "copies_exact", "mutual_information"},
     "table": {"fd_identity-v1", "reconstruction_accuracy", "copies_closer", "active_units"},
@@ -150,6 +160,8 @@ EXPECTED = {
 def test_each_layout_has_its_figures_and_a_reason_for_every_other(layout: str) -> None:
     found, refused = figures(evidence_of(layout))
     names = {figure.name for figure in found}
+    costly = {name for m in every_measure() if m.costly for name in m.names}
+    assert costly <= set(refused)
     assert names >= EXPECTED[layout]
     assert names | set(refused) == {name for m in every_measure() for name in m.names}
     assert not names & set(refused)
@@ -164,6 +176,19 @@ def test_figures_can_be_chosen_and_skipped() -> None:
     everything = figures(evidence)[0]
     fewer, _ = figures(evidence, skip=("kl",))
     assert [f.name for f in fewer] == [f.name for f in everything if f.name != "kl"]
+
+
+def test_what_takes_minutes_is_computed_when_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = Annealed(**SHORT[Annealed])
+    monkeypatch.setattr(module, "every_measure", lambda: [short])
+    evidence = evidence_of("vector")
+    found, refused = figures(evidence)
+    assert not found
+    assert set(refused) == set(short.names)
+    assert "when it is named" in refused["nll_ais4"]
+    found, refused = figures(evidence, ["nll_ais4"])
+    assert [figure.name for figure in found] == ["nll_ais4"]
+    assert refused == {}
 
 
 def test_a_wrong_name_is_the_users_to_mend() -> None:

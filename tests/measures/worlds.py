@@ -9,6 +9,7 @@ from twofold.core.batch import Batch, Given
 from twofold.core.game import Decodes, Encodes, Scores
 from twofold.core.space import Bounded, Category, Field, Real, Space
 from twofold.maths.distributions import Normal
+from twofold.measures.factors import Factors
 from twofold.measures.measure import Evidence
 
 
@@ -149,4 +150,15 @@ def evidence_of(layout: str, n: int = 160) -> Evidence:
         "vector": (vector_batch, VECTOR),
         "table": (table_batch, TABLE),
     }[layout]
-    return Evidence(space, Space(), make(n, 1), make(n, 2), make(n, 3))
+    real = make(n, 1)
+    known = FACTORS_OF.get(layout, lambda batch: Factors())(real)
+    return Evidence(space, Space(), real, make(n, 2), make(n, 3), factors=known)
+
+
+def of_vectors(batch: Batch) -> Factors:
+    """The sign of one number and the size of another, as if somebody had written them down."""
+    space = Space((Field("sign", Category(("-", "+"))), Field("size", Real())))
+    return Factors.of(space, torch.stack([batch.x[:, 0].sign() / 2 + 0.5, batch.x[:, 1]], 1))
+
+
+FACTORS_OF = {"vector": of_vectors}

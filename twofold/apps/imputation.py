@@ -25,7 +25,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from twofold.core.batch import Given
 from twofold.core.errors import UserError, nearest
 from twofold.core.space import Category, Space, Token
 from twofold.data import places
@@ -328,8 +327,7 @@ def filled(run: Run, rows: Rows, filling: Filling) -> Filled:
 
 def complete(run: Run, fill: Completer, rows: Rows) -> Completions:
     """What the model says of some rows."""
-    given = Given(run.given.encode(rows.given))
-    return fill(Incomplete.of(run.space, rows.values), given)
+    return fill(Incomplete.of(run.space, rows.values), run.known(rows.given))
 
 
 def ends(found: Completions, interval: float) -> dict[str, Tensor]:

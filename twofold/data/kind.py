@@ -11,17 +11,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor
 
+from twofold.core.errors import UserError, nearest
 from twofold.core.space import Space
 from twofold.data.augment import Augment
 from twofold.data.sources import Rows, Source
 
 Where = Any  # a path, or an object in memory: an array, a data frame
+
+Told = Literal["all"] | tuple[str, ...]
+"""Which of the fields that are known a model is given: all, or those of these names."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,27 @@ class Finding:
     text: str
 
 
+def told(known: Space, names: Told) -> tuple[Space, Space]:
+    """What is known, as what is given and what is left as factors.
+
+    Raises:
+        UserError: a name that is not known of these data.
+
+    >>> from twofold.core.space import Category, Field, Real
+    >>> known = Space((Field("label", Category(("a", "b"))), Field("size", Real())))
+    >>> [[field.name for field in space.fields] for space in told(known, ("size",))]
+    [['size'], ['label']]
+    """
+    fields = [field.name for field in known.fields]
+    asked = fields if names == "all" else names
+    for name in asked:
+        if name not in fields:
+            raise UserError(f"data.given has {name!r}, which is not known; {nearest(name, fields)}")
+    given = [replace(field, missing=True) for field in known.fields if field.name in asked]
+    rest = [field for field in known.fields if field.name not in asked]
+    return Space(tuple(given)), Space(tuple(rest))
+
+
 class Kind(ABC):
     """The codec of one data set; final classes are frozen dataclasses, one a file."""
 
@@ -48,6 +73,9 @@ class Kind(ABC):
 
     given: Space
     """What is known of it: labels, attributes; every field may be missing."""
+
+    factors: Space = Space()
+    """What is known of it and not given to a model: what measures of its code may look at."""
 
     augments: tuple[Augment, ...] = ()
     """Random changes that training applies to the values of a batch, in this order."""

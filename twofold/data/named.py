@@ -3,8 +3,8 @@
 A name is looked for in `$TWOFOLD_DATA/NAME`, then in the user's cache (`$TWOFOLD_CACHE/NAME`, else
 `~/.cache/twofold/NAME`), and is then downloaded there from its public home. A file that is there
 already is accepted when it parses to the expected shape, gzipped or not. The publisher's own split
-is kept. `digits`, `breast-cancer`, `wine`, `iris` and `diabetes` come with scikit-learn and need no
-file.
+is kept. `digits`, `breast-cancer`, `wine`, `iris` and `diabetes` come with scikit-learn, and
+`shapes2d` is drawn: they need no file.
 
 >>> found = find("digits")
 >>> found.where.rows.shape, found.kind
@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 
 from twofold.core.errors import UserError, nearest
-from twofold.data import idx
+from twofold.data import idx, shapes2d
 from twofold.data.block import Array, Block, from_npz
 from twofold.data.download import Progress, Remote, download, silent
+from twofold.data.shapes2d import Shelf
 
 Finder = Callable[[str], Path]
 
@@ -259,6 +260,11 @@ def credit(place: Finder) -> Found:
     return Found(frame, "tables", {"types": dict.fromkeys(types, "category")})
 
 
+def shapes(place: Finder) -> Found:
+    """Drawn shapes; the published pictures are used where they are."""
+    return Found(Shelf(tuple(local("dsprites", shapes2d.FILE))), "shapes")
+
+
 def one_file(file: str, kind: str) -> Callable[[Finder], Found]:
     """A set that is one file, which its kind reads by itself."""
     return lambda place: Found(place(file), kind)
@@ -376,6 +382,12 @@ NAMED: dict[str, Named] = {
                 "sha256:f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066",
             ),
         ),
+    ),
+    "shapes2d": Named(
+        "737,280 squares, ellipses and hearts whose factors are known, drawn to dSprites' recipe",
+        shapes,
+        "https://github.com/google-deepmind/dsprites-dataset",
+        "drawn here; the published file is Apache 2.0",
     ),
     "breast-cancer": Named(
         "569 tumours, 30 measurements", from_sklearn("load_breast_cancer"), WITH_SKLEARN, CC_BY

@@ -2,9 +2,9 @@
 
 A `Source` answers two questions: how many rows there are, and what the rows numbered so are, as
 values (B, F, *A) with what is given of them (B, G). `Memory` holds everything in one tensor and
-indexes it; `Streamed` reads each row when it is asked for, so that its memory does not depend on
-the number of rows. Both are pure functions of the row numbers: what a run sees depends on its seed
-and its step alone, never on the machine's speed.
+indexes it; `Streamed` reads each row when it is asked for, and `Made` makes many at once, so that
+their memory does not depend on the number of rows. All are pure functions of the row numbers: what
+a run sees depends on its seed and its step alone, never on the machine's speed.
 
 >>> source = Memory(torch.arange(6.0).reshape(3, 2), torch.zeros(3, 0))
 >>> source.read(torch.tensor([2, 0])).values
@@ -53,6 +53,10 @@ class Source(ABC):
     @abstractmethod
     def labels(self) -> Tensor:
         """All of what is given, (N, G): small enough to hold, and needed to balance classes."""
+
+    def factors(self) -> Tensor:
+        """What is known of the rows and given to no model, (N, K): only measures see it."""
+        return torch.zeros(len(self), 0)
 
     def groups(self) -> Tensor:
         """A number for each row, (N,): a split never parts rows of one number.
@@ -105,6 +109,50 @@ class Streamed(Source):
 
 
 @dataclass(frozen=True)
+class Made(Source):
+    """Rows made when they are asked for, many at a time: `many(rows)` gives values (B, F, *A)."""
+
+    many: Callable[[Tensor], Tensor]
+    given: Tensor
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    def read(self, rows: Tensor) -> Rows:
+        return Rows(self.many(rows), self.given.index_select(0, rows))
+
+    def labels(self) -> Tensor:
+        return self.given
+
+
+@dataclass(frozen=True)
+class Known(Source):
+    """Another source, with the factors of its rows, `table` (N, K)."""
+
+    source: Source
+    table: Tensor
+
+    @property
+    def official(self) -> Mapping[str, Tensor]:  # type: ignore[override]
+        return self.source.official
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read(self, rows: Tensor) -> Rows:
+        return self.source.read(rows)
+
+    def labels(self) -> Tensor:
+        return self.source.labels()
+
+    def factors(self) -> Tensor:
+        return self.table
+
+    def groups(self) -> Tensor:
+        return self.source.groups()
+
+
+@dataclass(frozen=True)
 class Subset(Source):
     """Some rows of another source, renumbered from 0."""
 
@@ -120,6 +168,9 @@ class Subset(Source):
 
     def labels(self) -> Tensor:
         return self.source.labels().index_select(0, self.rows)
+
+    def factors(self) -> Tensor:
+        return self.source.factors().index_select(0, self.rows)
 
     def groups(self) -> Tensor:
         return self.source.groups().index_select(0, self.rows)
@@ -140,3 +191,8 @@ def fingerprints(source: Source, step: int = 1024) -> Iterator[bytes]:
     for rows in torch.arange(len(source)).split(step):
         for values in source.read(rows).values.float():
             yield blake2b(values.contiguous().numpy().data, digest_size=12).digest()
+
+
+def known(source: Source, factors: Tensor) -> Source:
+    """A source with its factors (N, K); itself where there are none."""
+    return Known(source, factors) if factors.shape[1] else source

@@ -117,6 +117,23 @@ def jackknifed(of: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> 
     return Estimate(value, value - spread, value + spread)
 
 
+def jackknife(
+    again: Callable[[Tensor], Tensor], values: Tensor, n: int, groups: int
+) -> list[Estimate]:
+    """Several statistics (K,) of n rows with their intervals, from few groups left out in turn.
+
+    Args:
+        again: the statistics of the rows (m,) that are kept. values: of all rows.
+    """
+    from scipy.stats import t
+
+    g = min(groups, n)
+    without = torch.stack([again(keep(n, g, j).nonzero()[:, 0]) for j in range(g)]).double()
+    spread = float(t.ppf(0.975, g - 1)) * ((g - 1) * without.var(0, correction=0)).sqrt()
+    ends = zip(values.tolist(), spread.tolist(), strict=True)
+    return [Estimate(value, value - half, value + half) for value, half in ends]
+
+
 def keep(n: int, groups: int, left_out: int) -> Tensor:
     """The rows of all groups but one; a row's group is its number modulo the groups."""
     return torch.arange(n) % groups != left_out

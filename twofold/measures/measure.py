@@ -18,6 +18,7 @@ from twofold.core.batch import Batch
 from twofold.core.build import classes_in
 from twofold.core.errors import UserError, nearest
 from twofold.core.space import Space
+from twofold.measures.factors import Factors
 
 Better = Literal["higher", "lower", "neither"]
 
@@ -33,6 +34,7 @@ class Evidence:
         fake: observations drawn from the model, or from a second folder, with what was given.
         model: the model, for measures that ask for one of its roles; an empty tuple where none is.
         seed: of every random choice a measure makes.
+        factors: of the held-out observations, as far as no model is given them.
     """
 
     space: Space
@@ -43,6 +45,7 @@ class Evidence:
     model: object = ()
     split: str = "test"
     seed: int = 0
+    factors: Factors = Factors()
 
     def figure(
         self, name: str, estimate: tuple[float, float, float], n: int, better: Better, **rest: Any
@@ -89,6 +92,9 @@ class Measure(ABC):
     quick: ClassVar[bool] = False
     """Whether it is cheap enough to look at while training."""
 
+    costly: ClassVar[bool] = False
+    """Whether it takes minutes, and is computed only where it is asked for by name."""
+
     @property
     @abstractmethod
     def names(self) -> tuple[str, ...]:
@@ -103,6 +109,9 @@ class Measure(ABC):
         """The figures."""
 
 
+UNASKED = "it takes minutes and is computed only when it is named"
+
+
 def every_measure() -> list[Measure]:
     """One of each measure in this package, in the order of their files."""
     return [make() for make in classes_in("twofold.measures", Measure)]
@@ -114,16 +123,19 @@ def figures(
     """All figures that apply to the evidence, and why each of the others does not.
 
     Args:
-        names: only these; all of them when empty.
+        names: only these; all of them but the costly ones when empty.
         skip: all but these.
 
     Raises:
         UserError: a name that no measure has.
     """
     measures = every_measure()
-    wanted = chosen([name for measure in measures for name in measure.names], names, skip)
+    named = set(names)
+    wanted = chosen([name for measure in measures for name in measure.names], named, skip)
+    costly = {name for measure in measures if measure.costly for name in measure.names}
     found: list[Figure] = []
-    refused: dict[str, str] = {}
+    refused = dict.fromkeys(sorted((wanted & costly) - named), UNASKED)
+    wanted -= set(refused)
     for measure in measures:
         asked = [name for name in measure.names if name in wanted]
         made, reasons = attempt(measure, evidence, asked) if asked else ([], {})
@@ -138,7 +150,11 @@ def quick_figures(evidence: Evidence, n: int = 512) -> list[Figure]:
     A distance depends on n; compare such a figure only with others of the same n.
     """
     short = replace(
-        evidence, real=evidence.real[:n], train=evidence.train[:n], fake=evidence.fake[:n]
+        evidence,
+        real=evidence.real[:n],
+        train=evidence.train[:n],
+        fake=evidence.fake[:n],
+        factors=evidence.factors[:n],
     )
     ready = [measure for measure in every_measure() if measure.quick and not measure.refuses(short)]
     return [figure for measure in ready for figure in measure(short)]

@@ -83,8 +83,8 @@ class Looked:
 def used(seen: Seen) -> list[Section]:
     """Whether the code is used, what each of its leading dimensions does, and what to change."""
     run = seen.run
-    x, c = run.space.encode(seen.real.values), run.given.encode(seen.real.given)
-    batch = Batch.of(x, Given(c))
+    x = run.space.encode(seen.real.values)
+    batch = Batch.of(x, run.known(seen.real.given))
     if not readable(run.model, batch):
         return []
     with torch.random.fork_rng(devices=()):

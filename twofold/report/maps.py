@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from twofold.core.batch import Batch, Given
+from twofold.core.batch import Batch
 from twofold.core.game import Encodes
 from twofold.data.sources import Rows
 from twofold.report import raster
@@ -95,8 +95,8 @@ def encoded(seen: Seen) -> Tensor:
     """The mean codes of the held-out rows, (N, D)."""
     run = seen.run
     model = run.role(Encodes, "report")
-    x, c = run.space.encode(seen.real.values), run.given.encode(seen.real.given)
-    every = Batch.of(x, Given(c))
+    x = run.space.encode(seen.real.values)
+    every = Batch.of(x, run.known(seen.real.given))
     with torch.inference_mode():
         parts = [every[slice(int(r[0]), int(r[-1]) + 1)] for r in torch.arange(len(x)).split(256)]
         return torch.cat([model.encode(part.x, part.given).mean for part in parts]).clone()

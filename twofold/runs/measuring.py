@@ -12,12 +12,17 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter
+from torch import Tensor
 
 from twofold import __version__
 from twofold.core.batch import Batch, Given
 from twofold.core.game import Samples
 from twofold.data.kind import Kind
 from twofold.data.sources import Rows, Source
+from twofold.measures.agreement import udr
+from twofold.measures.estimate import jackknife
+from twofold.measures.factors import Factors
+from twofold.measures.latent import Latent, infer
 from twofold.measures.measure import Evidence, Figure, figures
 from twofold.runs.folder import write_json
 from twofold.runs.run import Run
@@ -34,7 +39,17 @@ def evidence_of_run(
     held = batch_of(run.kind, real, n, seed)
     seen = batch_of(run.kind, train, n, seed)
     drawn = drawn_like(run, held, seed) if isinstance(run.model, Samples) else held[:0]
-    return Evidence(run.space, run.given, held, seen, drawn, run.model, split, seed)
+    factors = factors_of(run.kind, real, held.rows)
+    return Evidence(
+        run.space, run.given, held, seen, drawn, run.model, split, seed, factors=factors
+    )
+
+
+def factors_of(kind: Kind, source: Source, rows: Tensor) -> Factors:
+    """What the data knows of some rows and no model is given."""
+    values = source.factors()
+    fits = values.shape[1] == kind.factors.size  # other data than the run's may know less
+    return Factors.of(kind.factors, values[rows]) if fits else Factors()
 
 
 def drawn_like(run: Run, held: Batch, seed: int) -> Batch:
@@ -124,3 +139,52 @@ def over_seeds(by_seed: Sequence[Sequence[Figure]]) -> list[Figure]:
         note = f"over {len(values)} seeds: {', '.join(f'{v:.4g}' for v in values.tolist())}"
         out.append(replace(rows[0], value=mean, low=mean - half, high=mean + half, note=note))
     return out
+
+
+def agreement(runs: Sequence[Run], real: Source, n: int, seed: int) -> list[Figure]:
+    """UDR: how far models of several seeds found the same dimensions, beside its floor.
+
+    Nothing for models without a Gaussian code. The interval is over observations; the parts are
+    the scores of the runs, by which the one to keep may be chosen without any label.
+    """
+    seen = [evidence_of_code(run, real, n, seed) for run in runs]
+    if any(Latent().refuses(evidence) for evidence in seen):
+        return []
+    codes = [infer(evidence.model, evidence.real, seed) for evidence in seen]
+    rates = [code.kl.mean(0) for code in codes]
+    if any(len(rate) != code.mean.shape[1] for rate, code in zip(rates, codes, strict=True)):
+        return []  # the KL is not known by dimension
+    scores = udr([code.mean for code in codes], rates)
+    rows = len(codes[0].mean)
+    apart = udr(
+        [
+            code.mean[torch.randperm(rows, generator=generator(seed, i))]
+            for i, code in enumerate(codes)
+        ],
+        rates,
+    )
+
+    def again(kept: Tensor) -> Tensor:
+        return udr([code.mean[kept] for code in codes], rates).mean()[None]
+
+    (span,) = jackknife(again, scores.mean()[None], rows, 20)
+    parts = ", ".join(
+        f"{run.path.name} {score:.3f}" for run, score in zip(runs, scores.tolist(), strict=True)
+    )
+    return [
+        seen[0].figure(
+            "udr",
+            span,
+            rows,
+            "higher",
+            floor=float(apart.mean()),
+            parts=tuple(scores.tolist()),
+            note=f"whether {len(runs)} runs found the same dimensions: {parts}",
+        )
+    ]
+
+
+def evidence_of_code(run: Run, real: Source, n: int, seed: int) -> Evidence:
+    """What a measure of the code alone looks at: nothing is drawn."""
+    held = batch_of(run.kind, real, n, seed)
+    return Evidence(run.space, run.given, held, held[:0], held[:0], run.model, "test", seed)

@@ -30,8 +30,8 @@ from twofold.core.errors import UserError
 from twofold.core.space import Bounded, Category, Domain, Field, Real, Space
 from twofold.data import pictures, places
 from twofold.data.block import Array, Block, OnDisk, Store, holds_series, is_array, load
-from twofold.data.kind import Finding, Kind, Where
-from twofold.data.sources import Memory, Rows, Source, Streamed
+from twofold.data.kind import Finding, Kind, Told, Where, told
+from twofold.data.sources import Memory, Rows, Source, Streamed, known
 
 COLUMNS = 256
 KEEP = 1 << 30
@@ -48,7 +48,7 @@ class Arrays(Kind):
     """The codec of one array.
 
     Args:
-        space, given: what a row is, and its label.
+        space, given: what a row is, and its label. factors: the label that is not given.
         dtype: the number type of the input.
         place: where the channels of an image are: `last`, `first`, or `only` one; `none` of a
             vector.
@@ -61,6 +61,7 @@ class Arrays(Kind):
     place: Place
     key: str = ""
     stream: Streams = "auto"
+    factors: Space = Space()
 
     name = "arrays"
 
@@ -78,6 +79,7 @@ class Arrays(Kind):
         levels: int = 0,
         key: str = "",
         stream: Streams = "auto",
+        given: Told = "all",
     ) -> tuple[Self, list[Finding]]:
         """Learn what a row is.
 
@@ -87,6 +89,7 @@ class Arrays(Kind):
             levels: how many whole values, from 0 on, an image takes; 0 is by rule.
             key: the array of a `.npz` to take.
             stream: read a `.npy` row by row; `auto` does so above 1 GB.
+            given: `all`, or nothing: then the label is kept for measures and no model is given it.
         """
         block = load(where, key)
         place = place_of(block.rows.shape, layout)
@@ -94,8 +97,9 @@ class Arrays(Kind):
         fields, notes = LEARN[place == "none"](block, seen, levels)
         axes = axes_of(block.rows.shape[1:], place)
         label = Field("label", Category(block.names), missing=True)
-        given = Space((label,) if block.names else ())
-        kind = cls(Space(fields, axes), given, block.rows.dtype.str, place, key, stream)
+        split = told(Space((label,) if block.names else ()), given)
+        dtype = block.rows.dtype.str
+        kind = cls(Space(fields, axes), split[0], dtype, place, key, stream, split[1])
         what = f"{len(block.rows):,} {WORD[place]} of {by(block.rows.shape[1:])} {block.rows.dtype}"
         head = [Finding("note", what)]
         if len(block.rows) == 1:
@@ -116,12 +120,14 @@ class Arrays(Kind):
             raise UserError(
                 f"rows of shape {block.rows.shape[1:]} do not fit {shape}; reshape them"
             )
-        given, official = self.given_of(block), tensors(block.official)
+        given, official = label_of(self.given, block), tensors(block.official)
+        factors = label_of(self.factors, block)
         large = block.rows.nbytes > KEEP and isinstance(block.rows, OnDisk)
         if {"auto": large, "always": True, "never": False}[self.stream]:
-            return Streamed(Row(self, block.rows), given, official=official)
+            return known(Streamed(Row(self, block.rows), given, official=official), factors)
         parts = [self.tensor(finite(part, start)) for start, part in block.rows.ranges()]
-        return Memory(parts[0] if len(parts) == 1 else torch.cat(parts), given, official)
+        whole = parts[0] if len(parts) == 1 else torch.cat(parts)
+        return known(Memory(whole, given, official), factors)
 
     def tensor(self, rows: Array) -> Tensor:
         """Rows of the input as values (B, F, *A)."""
@@ -134,17 +140,6 @@ class Arrays(Kind):
         )
         values = torch.from_numpy(np.array(rows, wide))  # a copy: it outlives the buffer
         return placed(values, self.place)
-
-    def given_of(self, block: Block) -> Tensor:
-        """The label of every row (N, G), NaN where it is not one of these."""
-        if not self.given.fields:
-            return torch.zeros(len(block.rows), 0)
-        domain = self.given.fields[0].domain
-        assert isinstance(domain, Category)
-        known = {name: float(i) for i, name in enumerate(domain.labels)}
-        index = [known.get(name, np.nan) for name in block.names] + [np.nan]  # −1 is the last
-        labels = block.labels if len(block.labels) else np.full(len(block.rows), -1)
-        return torch.tensor(index, dtype=torch.float32)[torch.from_numpy(labels)][:, None]
 
     def native(self, rows: Rows) -> Array:
         """The rows as an array of the input's shape and type."""
@@ -212,12 +207,26 @@ class Arrays(Kind):
             "place": self.place,
             "key": self.key,
             "stream": self.stream,
+            "factors": self.factors.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        spaces = {name: Space.from_dict(data[name]) for name in ("space", "given")}
+        names = ("space", "given", "factors")
+        spaces = {name: Space.from_dict(data[name]) for name in names if name in data}
         return cls(**{**data, **spaces})
+
+
+def label_of(space: Space, block: Block) -> Tensor:
+    """The label of every row (N, G), NaN where it is not one of the space's."""
+    if not space.fields:
+        return torch.zeros(len(block.rows), 0)
+    domain = space.fields[0].domain
+    assert isinstance(domain, Category)
+    known = {name: float(i) for i, name in enumerate(domain.labels)}
+    index = [known.get(name, np.nan) for name in block.names] + [np.nan]  # −1 is the last
+    labels = block.labels if len(block.labels) else np.full(len(block.rows), -1)
+    return torch.tensor(index, dtype=torch.float32)[torch.from_numpy(labels)][:, None]
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,9 @@ from twofold.core.space import Bounded, Category, Field, Space
 from twofold.data import pictures, pixels, places, tree
 from twofold.data.augment import Augment, Crop, Flip
 from twofold.data.files import Files, Wanted, files_of, names_of, spread
-from twofold.data.kind import Finding, Kind, Where
+from twofold.data.kind import Finding, Kind, Told, Where, told
 from twofold.data.pixels import Form, Header
-from twofold.data.sources import Memory, Rows, Source, Streamed
+from twofold.data.sources import Memory, Rows, Source, Streamed, known
 
 LOOK = 4096
 """Images whose headers are looked at."""
@@ -67,7 +67,7 @@ class Images(Kind):
 
     Args:
         space: one field `pixel` over (H, W).
-        given: label and attributes, each may be missing.
+        given: label and attributes, each may be missing. factors: those that are not given.
         crop, flip, skip_bad, stream, files: as asked of `inspect`.
     """
 
@@ -78,6 +78,7 @@ class Images(Kind):
     skip_bad: bool = False
     stream: Streams = "auto"
     files: str = "*"
+    factors: Space = UNKNOWN
 
     name = "images"
 
@@ -118,6 +119,7 @@ class Images(Kind):
         files: str = "*",
         skip_bad: bool = False,
         stream: Streams = "auto",
+        given: Told = "all",
     ) -> tuple[Self, list[Finding]]:
         """Learn the codec from a folder, a zip or a file.
 
@@ -132,6 +134,8 @@ class Images(Kind):
             files: only files whose name or path matches this pattern, such as `*.jpg`.
             skip_bad: leave out images that cannot be read, instead of stopping at the first.
             stream: read images when they are needed; `auto` does so above 1 GB decoded.
+            given: the label and attributes that a model is given, `all` or by name; the others are
+                kept for measures.
         """
         asked = Asked(shape_of(size), channels, levels, crop == "none")
         asked.check()
@@ -140,26 +144,28 @@ class Images(Kind):
         heads, unread = headers(found, rows, skip_bad)
         form = form_of(list(heads.values()), asked)
         shape = tree.Tree.of(found.names)
-        given, told = given_space(found, shape)
-        kind = cls(space_of(form), given, crop, flip, skip_bad, stream, files)
+        every, noticed = given_space(found, shape)
+        split = told(every, given)
+        how = (crop, flip, skip_bad, stream, files, split[1])
+        kind = cls(space_of(form), split[0], *how)
         if skip_bad:
             unread = bad_rows(found, form)
         look = looked_at(found, heads, unread, form)
         if not levels and form.channels == 1 and look.two_valued():
-            kind = cls(space_of(binary(form)), given, crop, flip, skip_bad, stream, files)
+            kind = cls(space_of(binary(form)), split[0], *how)
         findings = [
             *size_findings(heads, form, asked, len(found), crop),
             *tone_findings(heads, kind.form, asked),
             *look.findings(kind.form, asked),
             *bad_findings(found, unread),
-            *told,
+            *noticed,
         ]
         return kind, findings
 
     def open(self, where: Where) -> Source:
         found = found_in(where, self.files)
         shape = tree.Tree.of(found.names)
-        form, given = self.form, tree.given_of(found, shape, self.given)
+        form = self.form
         rows = np.arange(len(found))
         if self.skip_bad:
             rows = np.setdiff1d(rows, bad_rows(found, form))
@@ -167,10 +173,13 @@ class Images(Kind):
             part: torch.from_numpy(np.flatnonzero(np.isin(rows, of)))
             for part, of in tree.official(found.names, shape).items()
         }
-        given = given[torch.from_numpy(rows)]
+        given, factors = (
+            tree.given_of(found, shape, space)[torch.from_numpy(rows)]
+            for space in (self.given, self.factors)
+        )
         streamed = Streamed(Reader(found, form, rows), given, THREADS, official)
         keep = len(rows) * form.bytes <= KEEP
-        return in_memory(streamed, form) if KEPT[self.stream](keep) else streamed
+        return known(in_memory(streamed, form) if KEPT[self.stream](keep) else streamed, factors)
 
     def names(self, where: Where) -> list[str]:
         found = found_in(where, self.files)
@@ -216,11 +225,13 @@ class Images(Kind):
             "skip_bad": self.skip_bad,
             "stream": self.stream,
             "files": self.files,
+            "factors": self.factors.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        spaces = {key: Space.from_dict(data[key]) for key in ("space", "given")}
+        names = ("space", "given", "factors")
+        spaces = {key: Space.from_dict(data[key]) for key in names if key in data}
         return cls(**{**data, **spaces})
 
 
