@@ -263,6 +263,7 @@ def ladder(x: Tensor, truth: Truth, repeats: int) -> dict[int, Tensor]:
     }
 
 
+@torch.no_grad()
 def elbo_error(x: Tensor, truth: Truth, elbos: Tensor) -> float:
     """Standard errors between the mean ELBO and log p(x) − KL(q ‖ p(z | x))."""
     q = at_posterior(vae_of(truth, Full(), ELBO()), truth, WRONG).encode(x, nothing(len(x)))
