@@ -95,7 +95,7 @@ class BetaTradeoff(Study):
         "β of 0.1, 0.25, 0.5, 1, 2, 4, 8, 16. The curve: dynamically binarised MNIST, dense "
         "networks 2 × 200 (paper 400), latent 20, 500 steps of 100 (paper 30,000); rate in closed "
         "form and distortion from 4 draws on 1,000 (paper 10,000) test pictures. A bar asks that "
-        "the rank correlation with β is 1 or −1 in every seed, another that between adjacent β "
+        "the rank correlation with β is perfect in every seed, another that between adjacent β "
         "the lower end of the least paired difference over seeds is above zero. Disentanglement: "
         "16 × 16 binary pictures of a disc, 10 × 10 places and 5 radii, a latent of 6, 1,000 steps "
         "of 100 (paper 30,000); "
