@@ -39,14 +39,14 @@ from twofold.maths.statistics import mutual_information
 from twofold.measures.estimate import steady
 from twofold.models.vae import VAE
 from twofold.nets.bodies import Dense
-from twofold.studies.binary import CPU, Pictures, loop_of, pictures, tossed
+from twofold.studies.binary import CPU, Pictures, Point, loop_of, measured, pictures, tossed
 from twofold.studies.seeds import Better, finding, least, over_seeds
 from twofold.studies.study import Budget, Row, Study
 from twofold.train.chance import seed_all
 from twofold.train.options import Training
 
 BETAS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-RATE, DRAWS, BINS = 2e-3, 4, 20
+RATE, BINS = 2e-3, 20
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,6 @@ DISCS: Mapping[Budget, Setting] = {
     "cpu": Setting(1000, 100, 6, 128, 2000),
     "paper": Setting(30_000, 100, 6, 256, 2000),
 }
-
-
-class Point(NamedTuple):
-    """Rate and distortion, in nats a picture."""
-
-    rate: float
-    distortion: float
 
 
 class BetaTradeoff(Study):
@@ -128,15 +121,6 @@ def fitted(data: Pictures, setting: Setting, beta: float, seed: int) -> VAE:
     made = loop.averaged
     assert isinstance(made, VAE)
     return made
-
-
-def measured(vae: VAE, x: Tensor) -> Point:
-    """Rate and distortion of pictures."""
-    given = Given.none(len(x), Space())
-    with steady(vae, 0):
-        q = vae.encode(x, given)
-        log_px = [vae.decode(q.sample(), given).log_prob(x) for _ in range(DRAWS)]
-        return Point(float(vae.rate(x, given).sum(1).mean()), -float(torch.stack(log_px).mean()))
 
 
 def curve(data: Pictures, setting: Setting, seed: int) -> list[Point]:

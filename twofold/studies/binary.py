@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.core.batch import Batch
+from twofold.core.batch import Batch, Given
 from twofold.core.game import Model, Scores
 from twofold.core.space import Bounded, Field, Space
 from twofold.data.named import find
@@ -23,6 +25,7 @@ from twofold.data.sources import Memory
 from twofold.data.split import split
 from twofold.measures.estimate import steady
 from twofold.measures.likelihood import importance_weighted
+from twofold.models.vae import VAE
 from twofold.studies.study import Budget
 from twofold.train import checkpoint
 from twofold.train.feed import Feed
@@ -35,6 +38,9 @@ LEVELS = {"digits": 16.0}
 
 AT_ONCE = 100_000
 """Draws that are weighed in one pass."""
+
+DRAWS = 4
+"""Draws a picture of which a distortion is the mean."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +57,18 @@ class Pictures:
         return Space((Field("pixel", Bounded(0, 1, 2)),), tuple(self.train.shape[2:]))
 
 
-def pictures(name: str, validation: float = 0.1, test: float = 0.2) -> Pictures:
+def pictures(name: str, validation: float = 0.1, test: float = 0.2, shrink: int = 1) -> Pictures:
     """A named set, divided as its publisher did or else by shares.
 
     Args:
         name: `mnist`, `fashion-mnist` or `digits`.
         validation: the share of the training pictures that is held out to choose by.
         test: the share of all pictures to report on, where the publisher has no such split.
+        shrink: pixels along each axis that are averaged into one.
     """
     block = find(name).where
     grey = torch.from_numpy(block.rows[:]).unsqueeze(1) / LEVELS.get(name, 255.0)
+    grey = F.avg_pool2d(grey, shrink)
     official = {part: torch.from_numpy(rows) for part, rows in block.official.items()}
     made = split(
         len(grey),
@@ -120,3 +128,23 @@ def nll(model: Model, x: Tensor, samples: int, seed: int = 0) -> Tensor:
 def mean_nll(model: Model, x: Tensor, samples: int, seed: int = 0) -> float:
     """Its mean over pictures."""
     return float(nll(model, x, samples, seed).mean())
+
+
+class Point(NamedTuple):
+    """Rate and distortion, in nats a picture; minus their sum is the ELBO."""
+
+    rate: float
+    distortion: float
+
+    @property
+    def elbo(self) -> float:
+        return -self.rate - self.distortion
+
+
+def measured(vae: VAE, x: Tensor) -> Point:
+    """Rate and distortion of pictures."""
+    given = Given.none(len(x), Space())
+    with steady(vae, 0):
+        q = vae.encode(x, given)
+        log_px = [vae.decode(q.sample(), given).log_prob(x) for _ in range(DRAWS)]
+        return Point(float(vae.rate(x, given).sum(1).mean()), -float(torch.stack(log_px).mean()))
