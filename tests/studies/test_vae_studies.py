@@ -175,6 +175,23 @@ def test_the_peers_weights_are_the_same_function_in_ours() -> None:
     torch.testing.assert_close(p, theirs.decoder["layers"](z).sigmoid(), atol=1e-5, rtol=1e-4)
 
 
+def test_the_paper_budget_sets_bars_and_goes_on_with_its_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grey = torch.rand(30, 1, 28, 28)
+    binary = torch.bernoulli(grey[:3])
+    monkeypatch.setattr(mnist_nll, "pictures", lambda *_, **__: Pictures(grey, binary, binary))
+    monkeypatch.setattr(mnist_nll, "PAPER_STEPS", {1: 2, 5: 2, 50: 1})
+    monkeypatch.setattr(mnist_nll, "PAPER_SAMPLES", 10)
+    out = tmp_path / "mnist-nll.paper"
+    rows = mnist_nll.MnistNll().rows("paper", 1, out)
+    assert [row.target for row in rows] == [87.26, 86.04, 85.28]
+    assert not any(row.holds for row in rows)  # two steps on noise reach nothing
+    monkeypatch.setattr(VAE, "play", None)  # nothing is trained again
+    again = mnist_nll.MnistNll().rows("paper", 1, tmp_path / "mnist-nll.paper-2")
+    assert [row.ours for row in again] == [row.ours for row in rows]
+
+
 ECHO = """
 import json, sys
 for line in sys.stdin:
