@@ -104,6 +104,12 @@ def tanh_vae(k: int) -> VAE:
     return IWAE(IWAEConfig(number_samples=k, **shape), TanhEncoder(), TanhDecoder())
 
 
+@torch.no_grad()
+def start_at_mean(model: VAE, data: Tensor) -> None:
+    """Put the logit of every pixel's mean into the last bias, as `mnist_nll.started` does."""
+    model.decoder.layers[4].bias.copy_(torch.logit(data.mean(0).flatten().clamp(1e-3, 1 - 1e-3)))
+
+
 class Tossed(BaseDataset):
     """Grey levels as probabilities, drawn anew at every showing."""
 
@@ -178,6 +184,8 @@ class Peer:
         data = pictures(path, count)
         dataset = (Tossed if tossed else BaseDataset)(data, torch.zeros(len(data)))
         self.side = Side(net, width, dataset, batch, rate, seed)
+        if net == "tanh":
+            start_at_mean(self.side.model, data)
 
     def epoch(self) -> dict[str, Any]:
         return self.side.epoch()

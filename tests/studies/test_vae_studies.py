@@ -175,6 +175,14 @@ def test_the_peers_weights_are_the_same_function_in_ours() -> None:
     torch.testing.assert_close(p, theirs.decoder["layers"](z).sigmoid(), atol=1e-5, rtol=1e-4)
 
 
+def test_a_network_starts_from_the_mean_picture() -> None:
+    grey = torch.rand(30, 1, 28, 28) * torch.rand(28, 28)
+    vae = mnist_nll.started(Pictures(grey, grey, grey), bounds.ELBO())
+    with torch.no_grad():
+        found = vae.decode(torch.zeros(1, 50), Given.none(1, Space())).mean
+    torch.testing.assert_close(found[0], grey.mean(0), atol=0.05, rtol=0)
+
+
 def test_the_paper_budget_sets_bars_and_goes_on_with_its_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

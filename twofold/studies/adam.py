@@ -61,7 +61,7 @@ class Setting:
 
 SETTINGS: Mapping[Budget, Setting] = {
     "smoke": Setting(2, 16, 100),
-    "cpu": Setting(400, 300, 2000),
+    "cpu": Setting(300, 300, 2000),
     "paper": Setting(19_000, 1000, 10_000),
 }
 
@@ -75,7 +75,7 @@ class AdamOrder(Study):
         "MNIST, 54,000 pictures to train on, 6,000 to choose by; batches of 128. Logistic "
         "regression with rates α / √t; two hidden layers of rectified units (cpu 300, paper 1000) "
         "with dropout ½; both with an L2 penalty of 1e-4; and a VAE (2 × 200, latent 20, ELBO) "
-        "on dynamically binarised pictures. cpu 400 steps, paper 19,000, about 45 passes; it can "
+        "on dynamically binarised pictures. cpu 300 steps, paper 19,000, about 45 passes; it can "
         "be interrupted, and goes on with the runs that are finished. Adam (0.9, 0.999) is the "
         "product's, Nesterov momentum 0.9 and AdaGrad are PyTorch's. Each has the rate, of a grid "
         "of its own a factor of about 3 apart, whose validation cost is least after as many "

@@ -57,7 +57,7 @@ class Setting:
 
 SETTINGS: Mapping[Budget, Setting] = {
     "smoke": Setting(2, 1, 100, 20),
-    "cpu": Setting(400, 1, 20_000, 1000),
+    "cpu": Setting(250, 1, 20_000, 1000),
     "paper": Setting(20_000, 3, 200_000, 10_000),
 }
 
@@ -73,7 +73,7 @@ class AttentionVae(Study):
         "seed, 20,000 to train on, 1,000 to test. Garments: Fashion-MNIST averaged to 14 × 14, "
         "dynamically binarised; 1,000 test pictures. Convolutional VAE, latent 16, three sizes, "
         "one residual block each; with attention at half and quarter size (channels 8, 16, 24), "
-        "or without (7, 14, 28): the parameters differ by 0.8 % (paper 2.5 %). 400 steps of "
+        "or without (7, 14, 28): the parameters differ by 0.8 % (paper 2.5 %). 250 steps of "
         "64 (paper: 20,000, three times the channels, ten times the pictures; it can be "
         "interrupted, and goes on with its runs), Adam at 2e-3 with a cosine, nothing chosen; "
         "averaged weights. ELBO of test pictures, the rate in closed form, the distortion from 4 "

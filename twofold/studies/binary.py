@@ -36,8 +36,8 @@ CPU = torch.device("cpu")
 LEVELS = {"digits": 16.0}
 """The brightest level of a set that is not of bytes."""
 
-AT_ONCE = 100_000
-"""Draws that are weighed in one pass."""
+PASS = 6_400_000
+"""Numbers of x in one pass of the likelihood: more is slower, as caches are what they are."""
 
 DRAWS = 4
 """Draws a picture of which a distortion is the mean."""
@@ -119,9 +119,10 @@ def runs_of(out: Path, name: str, budget: Budget) -> Path:
 def nll(model: Model, x: Tensor, samples: int, seed: int = 0) -> Tensor:
     """−log p(x) of each picture from exactly so many importance-weighted draws, (N,), in nats."""
     assert isinstance(model, Scores)
-    at_once = min(samples, AT_ONCE // 100)
+    at_once = min(samples, 1000)
+    rows = max(1, PASS // (x[0].numel() * at_once))
     with steady(model, seed):
-        parts = [importance_weighted(model, Batch.of(p), samples, at_once) for p in x.split(100)]
+        parts = [importance_weighted(model, Batch.of(p), samples, at_once) for p in x.split(rows)]
     return -torch.cat(parts)
 
 

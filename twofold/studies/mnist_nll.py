@@ -50,6 +50,8 @@ from twofold.train.chance import seed_all
 from twofold.train.options import Training
 
 LATENT, NETWORK, BATCH = 50, Dense(200, 2, "tanh"), 100
+EDGE = 1e-3
+"""The least mean of a pixel that a network starts from."""
 BOUNDS: Mapping[int, Bound] = {1: ELBO(), 5: IWAE(5), 50: IWAE(50)}
 NAMES = {1: "VAE", 5: "IWAE-5", 50: "IWAE-50"}
 REPORTED = {1: 86.76, 5: 85.54, 50: 84.78}
@@ -80,7 +82,7 @@ class Contest:
 
 CONTESTS: Mapping[Budget, Contest] = {
     "smoke": Contest({1: 1}, 400, 20, 20),
-    "cpu": Contest({1: 2, 5: 1}, 54_000, 500, 500),
+    "cpu": Contest({1: 1, 5: 1}, 54_000, 500, 300),
 }
 
 
@@ -92,17 +94,21 @@ class MnistNll(Study):
     )
     paper = "Burda et al. 2016, arXiv:1509.00519, Table 1; Chadebec et al. 2022, arXiv:2206.08309"
     protocol = (
-        "Dynamically binarised MNIST; networks 784-200-200-50 and back, tanh. paper: 59,600 "
-        "training pictures, batch 100, Adam at 1e-3 with a cosine, 120,000 steps (VAE, IWAE-5) or "
-        "36,000 (IWAE-50), averaged weights, NLL of the 10,000 test pictures from 5,000 draws "
-        "each; it can be interrupted, and goes on with its runs. The bar is the reported figure "
-        "plus half a nat. cpu: 54,000 training pictures, the VAE two passes, IWAE-5 one, on our "
-        "side with a cosine and averaged weights, on pythae's with its own trainer, batch 100 on "
-        "both; each side takes the better of the rates 1e-3 and 3e-3 by the NLL of 500 "
-        "validation pictures after one pass of the VAE. One evaluator: the NLL of the same 500 "
-        "test pictures from 500 draws, pythae's weights in our networks. Seconds are the "
-        "processor's, of the training alone, on one thread. pythae runs in an environment of its "
-        "own, which TWOFOLD_PEER_PYTHON names; without one its rows are left out."
+        "Dynamically binarised MNIST; networks 784-200-200-50 and back, tanh, the last bias at "
+        "the logit of the mean training picture. paper: 59,600 training pictures, batch 100, Adam "
+        "at 1e-3 with a cosine, 120,000 steps (VAE, IWAE-5) or 36,000 (IWAE-50), averaged "
+        "weights, NLL of the 10,000 test pictures from 5,000 draws each; it can be interrupted, "
+        "and goes on with its runs. The bar is the reported figure plus half a nat. cpu: one pass "
+        "over 54,000 training pictures, on our side with a cosine and averaged weights, on "
+        "pythae's with its own trainer, batch 100 on both; each side takes the better of the "
+        "rates 1e-3 and 3e-3 by the NLL of 500 validation pictures after one pass of the VAE. One "
+        "evaluator: the NLL of the same 500 test pictures from 300 draws, pythae's weights in our "
+        "networks. Seconds are the processor's, of the training alone, on one thread. pythae runs "
+        "in an environment of its own, which TWOFOLD_PEER_PYTHON names; without one its rows are "
+        "left out. The last bias, the same on both sides, was set after a first run without it "
+        "(two passes of the VAE), in which ours, 179.8 and 182.1 nats, lost to pythae's, 124.2 "
+        "and 134.2: apparently the decaying rate ended before the code came to be used. The "
+        "remedy was found on validation pictures."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
@@ -114,6 +120,18 @@ class MnistNll(Study):
 def vae_of(space: Space, bound: Bound) -> VAE:
     """The network of the publication."""
     return VAE(space, Space(), LATENT, NETWORK, NETWORK, bound=bound)
+
+
+def started(data: Pictures, bound: Bound) -> VAE:
+    """The same, which knows the mean picture from the start.
+
+    The last bias is the logit of every pixel's mean. Without it the tanh units of the decoder learn
+    to say the background, saturate, and leave the code unused for a thousand steps.
+    """
+    vae = vae_of(data.space, bound)
+    mean = data.train.mean(0).flatten().clamp(EDGE, 1 - EDGE)
+    linears(vae.p.body)[-1].bias.data = torch.logit(mean)
+    return vae
 
 
 # As published.
@@ -136,7 +154,7 @@ def long(data: Pictures, k: int, bound: Bound, seed: int, folder: Path) -> Model
     training = Training(
         PAPER_STEPS[k], BATCH, seed=seed, lr=PAPER_RATE, schedule=Cosine(warmup=0.01)
     )
-    return trained(loop_of(vae_of(data.space, bound), data.train, training), folder)
+    return trained(loop_of(started(data, bound), data.train, training), folder)
 
 
 def beside(k: int, values: Sequence[float]) -> Row:
@@ -236,11 +254,11 @@ def ours(data: Pictures) -> Side:
         seed_all(CPU, seed)
         steps = epochs * len(data.train) // BATCH
         training = Training(steps, BATCH, seed=seed, lr=rate, schedule=Cosine(warmup=0.02))
-        loop = loop_of(vae_of(data.space, BOUNDS[k]), data.train, training)
-        started = time.process_time()
+        loop = loop_of(started(data, BOUNDS[k]), data.train, training)
+        since = time.process_time()
         while not loop.done:
             loop.advance()
-        return Outcome(loop.averaged, time.process_time() - started)
+        return Outcome(loop.averaged, time.process_time() - since)
 
     return train
 
