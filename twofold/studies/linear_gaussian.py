@@ -374,7 +374,8 @@ def off_the_truth(x: Tensor, worlds: Worlds, budget: Budget) -> list[Row]:
     return [
         *(exact(f"{n}: distance to its formula by hand", [h[n] for h in hands], 1e-9)
           for n in CLAIMS),
-        exact("elbo: distance to log p(x) less the KL to the posterior, standard errors", elbos, 4.0),
+        exact("elbo: distance to log p(x) less the KL to the posterior, standard errors",
+              elbos, 4.0),
         *rising(x, worlds, steps),
         exact(f"nll: distance of {SAMPLES[budget]} draws to −log p(x), nats", nll, 0.01),
         exact("dreg: mean gradient against iwae's, largest of 196, standard errors",
