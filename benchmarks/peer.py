@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from pythae.data.datasets import BaseDataset
-from pythae.models import VAE, VAEConfig
+from pythae.data.datasets import BaseDataset, DatasetOutput
+from pythae.models import IWAE, VAE, IWAEConfig, VAEConfig
 from pythae.models.base.base_utils import ModelOutput
 from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
@@ -67,8 +67,60 @@ class ConvDecoder(BaseDecoder):
         return ModelOutput(reconstruction=self.layers(z))
 
 
+class TanhEncoder(BaseEncoder):
+    """784-200-200-50, the network of Burda et al. 2016 with one stochastic layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Linear(784, 200), nn.Tanh(), nn.Linear(200, 200), nn.Tanh()
+        )
+        self.embedding, self.log_var = nn.Linear(200, 50), nn.Linear(200, 50)
+
+    def forward(self, x: Tensor) -> ModelOutput:
+        h = self.layers(x)
+        return ModelOutput(embedding=self.embedding(h), log_covariance=self.log_var(h))
+
+
+class TanhDecoder(BaseDecoder):
+    """50-200-200-784."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(50, 200), nn.Tanh(), nn.Linear(200, 200), nn.Tanh(),
+            nn.Linear(200, 784), nn.Sigmoid(), nn.Unflatten(1, (1, 28, 28)),
+        )  # fmt: skip
+
+    def forward(self, z: Tensor) -> ModelOutput:
+        return ModelOutput(reconstruction=self.layers(z))
+
+
+def tanh_vae(k: int) -> VAE:
+    """The VAE of these networks, or the importance-weighted one of k draws."""
+    shape = {"input_dim": (1, 28, 28), "latent_dim": 50, "reconstruction_loss": "bce"}
+    if k == 1:
+        return VAE(VAEConfig(**shape), TanhEncoder(), TanhDecoder())
+    return IWAE(IWAEConfig(number_samples=k, **shape), TanhEncoder(), TanhDecoder())
+
+
+@torch.no_grad()
+def start_at_mean(model: VAE, data: Tensor) -> None:
+    """Put the logit of every pixel's mean into the last bias, as `mnist_nll.started` does."""
+    model.decoder.layers[4].bias.copy_(torch.logit(data.mean(0).flatten().clamp(1e-3, 1 - 1e-3)))
+
+
+class Tossed(BaseDataset):
+    """Grey levels as probabilities, drawn anew at every showing."""
+
+    def __getitem__(self, index: int) -> DatasetOutput:
+        return DatasetOutput(data=torch.bernoulli(self.data[index]), labels=self.labels[index])
+
+
 def pictures(path: str, count: int) -> Tensor:
-    """The first pictures of an idx file, in [0, 1]."""
+    """The first pictures of an idx file, or of an array in [0, 1], in [0, 1]."""
+    if path.endswith(".npy"):
+        return torch.from_numpy(np.load(path, allow_pickle=False)[:count])
     with gzip.open(path) as file:
         raw = np.frombuffer(file.read(), np.uint8, offset=16)
     return torch.from_numpy(raw.reshape(-1, 1, 28, 28)[:count].copy()) / 255
@@ -81,6 +133,7 @@ def config() -> VAEConfig:
 NETS: dict[str, Callable[[int], VAE]] = {
     "dense": lambda width: VAE(config()),  # pythae's default: 784-512-16-512-784, ReLU
     "conv": lambda width: VAE(config(), ConvEncoder(width), ConvDecoder(width)),
+    "tanh": tanh_vae,  # its width is the number of draws
 }
 
 
@@ -88,7 +141,7 @@ class Side:
     """A model of pythae's with its trainer, ready to take an epoch."""
 
     def __init__(
-        self, net: str, width: int, data: Tensor, batch: int, rate: float, seed: int
+        self, net: str, width: int, dataset: BaseDataset, batch: int, rate: float, seed: int
     ) -> None:
         torch.manual_seed(seed)
         self.model = NETS[net](width)
@@ -100,7 +153,6 @@ class Side:
             no_cuda=True,
             seed=seed,
         )
-        dataset = BaseDataset(data, torch.zeros(len(data)))
         self.trainer = BaseTrainer(self.model, dataset, training_config=training)
         self.trainer.prepare_training()
         self.epochs = 0
@@ -126,9 +178,14 @@ class Peer:
         rate: float,
         width: int = 0,
         seed: int = 0,
+        tossed: bool = False,
     ) -> None:
         """Make a model and its trainer on the first `count` pictures of a file."""
-        self.side = Side(net, width, pictures(path, count), batch, rate, seed)
+        data = pictures(path, count)
+        dataset = (Tossed if tossed else BaseDataset)(data, torch.zeros(len(data)))
+        self.side = Side(net, width, dataset, batch, rate, seed)
+        if net == "tanh":
+            start_at_mean(self.side.model, data)
 
     def epoch(self) -> dict[str, Any]:
         return self.side.epoch()

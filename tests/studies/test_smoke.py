@@ -1,0 +1,60 @@
+"""Every study runs: in seconds, with the data it names, and says what the design asks of it."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from twofold.studies.study import Result, every_study
+
+NEEDS = {
+    "adam": ("mnist",),
+    "attention-vae": ("fashion-mnist",),
+    "beta-tradeoff": ("mnist",),
+    "mnist-nll": ("mnist",),
+}
+ELSEWHERE = {"digits-vae-vs-gan"}
+"""It measures with classifiers and extractors, which takes longer than a test may."""
+
+KEYS = {
+    "name", "claim", "paper", "protocol", "budget", "date", "seconds", "seeds", "versions",
+    "machine", "rows",
+}  # fmt: skip
+ROW = {
+    "measure", "kind", "ours", "low", "high", "n", "split", "target", "reported", "source", "floor",
+    "baseline", "better", "holds",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No peer, whatever the environment names."""
+    monkeypatch.delenv("TWOFOLD_PEER_PYTHON", raising=False)
+
+
+@pytest.mark.parametrize("name", sorted(set(every_study()) - ELSEWHERE))
+def test_a_study_runs(name: str, tmp_path: Path, named: Callable[[str], Path]) -> None:
+    for data in NEEDS.get(name, ()):
+        named(data)
+    result = every_study()[name].run("smoke", 1, tmp_path)
+    kept = json.loads((tmp_path / f"{name}.smoke.json").read_text("utf-8"))
+    assert kept == json.loads(json.dumps(result.to_dict()))
+    assert set(kept) == KEYS
+    assert all(set(row) == ROW for row in kept["rows"])
+    sound(result)
+
+
+def sound(result: Result) -> None:
+    """Figures are numbers, bars have targets, no two rows have one name."""
+    assert len({row.measure for row in result.rows}) == len(result.rows) > 0
+    for row in result.rows:
+        assert math.isfinite(row.ours) == (row.n > 0), row
+        assert math.isfinite(row.target) == (row.kind == "bar"), row
+        assert (row.holds is None) == (row.kind == "finding"), row
+        assert row.source != "" or math.isnan(row.reported), row
+
+
+def test_every_study_has_a_test() -> None:
+    assert set(NEEDS) | ELSEWHERE <= set(every_study())
