@@ -14,8 +14,8 @@ from twofold.runs.run import Run
 from twofold.runs.training import material_of
 
 FEW = ["train.steps=2", "train.batch=8", "train.best=none", "model.latent=3"]
-NARROW = ["model.{}.conv.width=4"]
-ATTENTIVE = [*NARROW, "model.{}.conv.attention=8"]
+NARROW = ["model.{}.width=4"]
+ATTENTIVE = [*NARROW, "model.{}.attention=8"]
 
 
 def trained(data: Path, out: Path, nets: list[str], *words: str) -> Run:
@@ -74,11 +74,11 @@ def test_a_critic_looks_too_and_a_model_without_attention_says_how_to_get_it(
     tmp_path: Path,
 ) -> None:
     data = pictures(tmp_path)
-    settings = [*FEW, "model.critic.conv.attention=4", "model.critic.conv.width=4"]
+    settings = [*FEW, "model.critic.attention=4", "model.critic.width=4"]
     run = twofold.fit(data, model="gan", set=settings, out=tmp_path / "gan", quiet=True)
     assert set(run.attention(data)) == {"critic 4x4"}
     plain = trained(data, tmp_path / "plain", ["encoder"], *NARROW)
-    with pytest.raises(UserError, match=r"model\.encoder\.conv\.attention"):
+    with pytest.raises(UserError, match=r"model\.encoder\.attention"):
         plain.attention(data)
     page = write(plain, [], {}, material_of(plain, ""), tmp_path).read_text()
     assert "where-it-looks" not in {e["id"] for e in elements(page, "section")}
