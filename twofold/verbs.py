@@ -10,8 +10,6 @@ True
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -21,7 +19,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from twofold.apps import denoising, editing, imputation, traversing
 from twofold.apps import score as scoring
@@ -38,7 +35,7 @@ from twofold.data.sources import Rows, Source, whole
 from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
 from twofold.nets.expost import ExPost
-from twofold.report import card, maps, moved
+from twofold.report import card, files, maps, moved
 from twofold.report import compare as comparison_page
 from twofold.report import run as run_page
 from twofold.runs import measuring
@@ -554,11 +551,15 @@ def traverse(
     )
     folder = Path(out) if out else free(opened.path / "traversals")
     kept = opened.kind.write(made.rows, folder)
-    table = delimited(folder, "traverse.csv", *traversing.listed(opened, made))
+    table = files.delimited(folder, "traverse.csv", *traversing.listed(opened, made))
     if not opened.space.axes:
-        return [delimited(folder, "changes.csv", *traversing.changes(opened, made)), table, *kept]
+        return [
+            files.delimited(folder, "changes.csv", *traversing.changes(opened, made)),
+            table,
+            *kept,
+        ]
     drawn = moved.picture(opened.kind, made.names, made.rows)
-    return [pictured(folder, "traverse.png", drawn), table, *kept]
+    return [files.pictured(folder, "traverse.png", drawn), table, *kept]
 
 
 @dataclass(frozen=True)
@@ -610,9 +611,9 @@ def edit(
     if not opened.space.axes:
         return Made(kept, figures)
     names = ("original", "decoded", f"{', '.join(one.words for one in wanted)}")
-    sides = [first(side) for side in (made.seen, made.before, made.after)]
-    drawn = moved.picture(opened.kind, names, joined(sides))
-    return Made([pictured(folder, "edits.png", drawn), *kept], figures)
+    sides = [files.first(side) for side in (made.seen, made.before, made.after)]
+    drawn = moved.picture(opened.kind, names, files.joined(sides))
+    return Made([files.pictured(folder, "edits.png", drawn), *kept], figures)
 
 
 def denoise(
@@ -652,7 +653,7 @@ def denoise(
     made = denoising.denoise(opened, seen, draws, seed)
     folder = Path(out) if out else free(opened.path / "denoised")
     kept = opened.kind.write(made.mean, folder)
-    done = Made([*spreads(folder, made.std if deviation else made.std[:0]), *kept])
+    done = Made([*files.spreads(folder, made.std if deviation else made.std[:0]), *kept])
     for rows in truth:
         split = "given" if given else "test"
         found = denoising.figures(opened, rows, made, lambda: material().validation, seed, split)
@@ -661,9 +662,9 @@ def denoise(
     if not opened.space.axes:
         return done
     sides = {"clean": truth, "noisy": [seen], "denoised": [made.mean]}
-    named = {name: first(rows) for name, every in sides.items() for rows in every}
-    drawn = moved.picture(opened.kind, list(named), joined(list(named.values())))
-    return replace(done, paths=[pictured(folder, "denoised.png", drawn), *done.paths])
+    named = {name: files.first(rows) for name, every in sides.items() for rows in every}
+    drawn = moved.picture(opened.kind, list(named), files.joined(list(named.values())))
+    return replace(done, paths=[files.pictured(folder, "denoised.png", drawn), *done.paths])
 
 
 def beside(run: Run, clean: Where, many: int, n: int) -> list[Rows]:
@@ -678,33 +679,6 @@ def beside(run: Run, clean: Where, many: int, n: int) -> list[Rows]:
     return [whole(source, n)]
 
 
-def spreads(folder: Path, std: Tensor) -> list[Path]:
-    """Write standard deviations as an NPZ file with `std` (N, F, *A); none for no rows."""
-    if not len(std):
-        return []
-    path = free_name(folder, "deviation.npz")
-    with new(path) as file:
-        np.savez(file, allow_pickle=False, std=std.numpy())
-    return [path]
-
-
-ACROSS = 12
-"""Observations in a row of an overview."""
-
-
-def first(rows: Rows) -> Rows:
-    """As many rows as an overview shows."""
-    return Rows(rows.values[:ACROSS], rows.given[:ACROSS])
-
-
-def joined(sides: Sequence[Rows]) -> Rows:
-    """Rows after one another."""
-    return Rows(
-        torch.cat([side.values.float() for side in sides]),
-        torch.cat([side.given for side in sides]),
-    )
-
-
 def held_out(run: Run) -> list[Source]:
     """The run's own observations that did not train, if its data is where it was."""
     try:
@@ -712,26 +686,6 @@ def held_out(run: Run) -> list[Source]:
     except UserError:
         return []
     return [part for part in (found.test, found.validation, found.train) if len(part)][:1]
-
-
-def pictured(folder: Path, name: str, picture: Image.Image) -> Path:
-    """Write a picture into a folder, under a name that is free."""
-    path = free_name(folder, name)
-    with new(path) as file:
-        picture.save(file, "PNG")
-    return path
-
-
-def delimited(
-    folder: Path, name: str, columns: Sequence[str], lines: Sequence[Sequence[str]]
-) -> Path:
-    """Write a table into a folder, under a name that is free."""
-    path = free_name(folder, name)
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([columns, *lines])
-    with new(path) as file:
-        file.write(text.getvalue().encode())
-    return path
 
 
 # Measuring.
