@@ -16,14 +16,12 @@ import gzip
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,6 +29,7 @@ from torch import Tensor
 from twofold.core.game import Model
 from twofold.core.space import Bounded, Field, Space
 from twofold.data.sources import Memory
+from twofold.studies.peer import Peer as Process
 from twofold.train.feed import Feed
 from twofold.train.loop import Loop
 from twofold.train.options import Training
@@ -83,39 +82,14 @@ def options(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-class Peer:
-    """The other side, in another process, which answers one request at a time.
-
-    Args:
-        python: an interpreter with what `peers.txt` names; without one the comparison is left out.
-        threads: that it may use.
-    """
+class Peer(Process):
+    """The other side, in another process; without an interpreter the comparison is left out."""
 
     def __init__(self, python: str, threads: int) -> None:
         if not python:
             print("left out: set TWOFOLD_PEER_PYTHON to an interpreter with benchmarks/peers.txt")
             sys.exit(0)
-        program = [python, str(Path(__file__).with_name("peer.py")), str(threads)]
-        self.process = subprocess.Popen(
-            program,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def ask(self, do: str, **what: object) -> Any:
-        """Have a method of `peer.Peer` called there, and return its answer."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"do": do, **what}) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            sys.exit(
-                f"the peer ended with {self.process.wait()} at {do!r}; run its peer.py by hand"
-            )
-        return json.loads(answer)
+        super().__init__(python, threads)
 
 
 def seconds(work: Work) -> float:
