@@ -26,7 +26,7 @@ from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, build_part, complete
 from twofold.core.errors import UserError
-from twofold.core.game import Criticises, Decodes, Encodes, Quantises, Samples, Scores
+from twofold.core.game import Criticises, Decodes, Encodes, Quantises, Rescues, Samples, Scores
 from twofold.data import named as sets
 from twofold.data.doctor import Examination, examine
 from twofold.data.kind import Where
@@ -38,6 +38,7 @@ from twofold.nets.expost import ExPost
 from twofold.report import card, files, maps, moved
 from twofold.report import compare as comparison_page
 from twofold.report import run as run_page
+from twofold.runs import matrix as trial
 from twofold.runs import measuring
 from twofold.runs.folder import existing, free
 from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
@@ -795,8 +796,14 @@ def doctor(data: Where, **options: Any) -> Examination:
     return examine(data, **options)
 
 
-def models() -> dict[str, dict[str, Any]]:
-    """The families: what each is, what it can do, and its options with their defaults."""
+def models(*, matrix: bool = False) -> dict[str, dict[str, Any]]:
+    """The families: what each is, what it can do, and its options with their defaults.
+
+    Args:
+        matrix: instead, try each on every kind of data, and say `trains` or why it does not.
+    """
+    if matrix:
+        return trial.matrix()
     roles = {
         "samples": Samples,
         "decodes": Decodes,
@@ -804,6 +811,7 @@ def models() -> dict[str, dict[str, Any]]:
         "scores": Scores,
         "criticises": Criticises,
         "quantises": Quantises,
+        "rescues": Rescues,
     }
     return {
         name: {

@@ -10,6 +10,11 @@ import pytest
 import twofold
 from twofold import verbs
 from twofold.cli import commands
+from twofold.core.errors import UserError
+from twofold.core.space import Space
+from twofold.data.doctor import every_kind
+from twofold.models import families
+from twofold.runs import matrix
 
 ONLY_PRINTING = {"json"}
 
@@ -44,3 +49,17 @@ def test_a_command_has_the_defaults_of_its_verb(name: str) -> None:
 def test_every_public_verb_is_a_command() -> None:
     public = set(twofold.__all__) - {"__version__", "load"}
     assert public == set(commands_by_name())
+
+
+def test_the_matrix_has_every_family_on_every_kind() -> None:
+    found = twofold.models(matrix=True)
+    assert set(found) == set(families())
+    assert all(set(row) == set(every_kind()) for row in found.values())
+    assert all(cell == "trains" for row in found.values() for cell in row.values())
+
+
+def test_what_does_not_train_says_why() -> None:
+    def refuses(space: Space, given: Space) -> None:
+        raise UserError("no such data")
+
+    assert matrix.tried(refuses, Space()) == "no such data"  # type: ignore[arg-type]

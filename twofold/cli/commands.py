@@ -548,11 +548,21 @@ def spread(figure: Any) -> str:
 
 
 @app.command
-def models(*, json: Json = False) -> None:
+def models(
+    *,
+    matrix: Annotated[
+        bool, Parameter(negative="", help="Try every family on every kind of data.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """List the families, what each can do, and its options."""
-    found = verbs().models()
+    found = verbs().models(matrix=matrix)
     if json:
         show.as_json(found)
+        return
+    if matrix:
+        kinds = next(iter(found.values()))
+        show.table(("model", *kinds), [(name, *row.values()) for name, row in found.items()])
         return
     show.table(
         ("model", "about", "can"), [(k, v["about"], ", ".join(v["can"])) for k, v in found.items()]

@@ -68,6 +68,9 @@ class Kind(ABC):
     name: ClassVar[str]
     """What the kind is called in lists and in `space.json`."""
 
+    example: ClassVar[Space]
+    """What one observation of such data may be, small: for lists of what trains on it."""
+
     space: Space
     """What one observation is."""
 

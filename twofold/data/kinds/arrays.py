@@ -64,6 +64,7 @@ class Arrays(Kind):
     factors: Space = Space()
 
     name = "arrays"
+    example = Space((Field("v", Real(), 8),))
 
     @classmethod
     def accepts(cls, where: Where) -> bool:

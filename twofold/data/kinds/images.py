@@ -81,6 +81,7 @@ class Images(Kind):
     factors: Space = UNKNOWN
 
     name = "images"
+    example = Space((Field("pixel", Bounded(0, 255, 256), 3),), (16, 12))
 
     @property
     def form(self) -> Form:

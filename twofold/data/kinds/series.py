@@ -83,6 +83,7 @@ class Series(Kind):
     """
 
     name = "series"
+    example = Space((Field("lead", Real(), missing=True), Field("pulse", Real())), (24,))
     channels: tuple[Channel, ...]
     length: int
     stride: int

@@ -55,6 +55,7 @@ class Shapes(Kind):
     stream: Streams = "auto"
 
     name = "shapes"
+    example = Space((Field("pixel", Bounded(0, 1, 2)),), (16, 16))
 
     @property
     def space(self) -> Space:  # type: ignore[override]

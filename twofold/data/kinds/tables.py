@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from twofold.core.errors import UserError
-from twofold.core.space import Category, Field, Space
+from twofold.core.space import Category, Count, Field, Real, Space
 from twofold.data.columns import Column, Modelled, Moment, Number, describe, recall
 from twofold.data.delimited import write_text
 from twofold.data.frames import (
@@ -66,6 +66,13 @@ class Tables(Kind):
     """
 
     name = "tables"
+    example = Space(
+        (
+            Field("age", Real(40.0, 10.0), missing=True),
+            Field("plan", Category(("basic", "full"))),
+            Field("visits", Count()),
+        )
+    )
     columns: tuple[Column, ...]
     conditions: tuple[str, ...] = ()
     blank: tuple[str, ...] = tuple(sorted(blanks(MISSING)))
