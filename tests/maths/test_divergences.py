@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from twofold.maths.distributions import Mixture, Normal
 from twofold.maths.divergences import KL, MMD, Code, kernel, kl_by_dimension, mmd
@@ -55,6 +56,19 @@ def test_an_estimate_below_zero_keeps_its_gradient() -> None:
     rate.backward()
     assert log_sigma.grad is not None
     assert log_sigma.grad.item() == pytest.approx(-1)
+
+
+def test_to_the_standard_normal_it_is_as_to_any_other_with_its_numbers() -> None:
+    def gradients(p: Normal) -> tuple[Tensor, ...]:
+        mu, log_sigma = (torch.linspace(-2, 2, 6).reshape(3, 2).requires_grad_() for _ in range(2))
+        nats = kl_by_dimension(Normal(mu, log_sigma), mu, p)
+        return nats, *torch.autograd.grad(nats.square().sum(), (mu, log_sigma))
+
+    standard = Normal.standard(3, 2, torch.zeros(()))
+    for one, other in zip(
+        gradients(standard), gradients(Normal(standard.mu, standard.log_sigma)), strict=True
+    ):
+        assert one.equal(other)
 
 
 def test_beta_scales_and_free_bits_floor_each_dimension() -> None:

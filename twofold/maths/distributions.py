@@ -69,11 +69,11 @@ class Normal(Posterior):
     mu: Tensor
     log_sigma: Tensor
 
-    @classmethod
-    def standard(cls, rows: int, latent: int, like: Tensor) -> Normal:
+    @staticmethod
+    def standard(rows: int, latent: int, like: Tensor) -> StandardNormal:
         """N(0, I), `rows` times, with the type and device of `like`."""
         zeros = like.new_zeros(rows, latent)
-        return cls(zeros, zeros)
+        return StandardNormal(zeros, zeros)
 
     @property
     def mean(self) -> Tensor:
@@ -122,6 +122,11 @@ def product(a: Normal, b: Normal) -> Normal:
     share = torch.sigmoid(2 * (b.log_sigma - a.log_sigma))  # a's precision over the sum
     log_sigma = -0.5 * torch.logaddexp(-2 * a.log_sigma, -2 * b.log_sigma)
     return Normal(torch.lerp(b.mu, a.mu, share), log_sigma)
+
+
+@dataclass(frozen=True)
+class StandardNormal(Normal):
+    """N(0, I), by a name of its own: a divergence from it need not look at its zeros."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ from torch import Tensor, nn
 
 from twofold.core.build import Part
 from twofold.core.game import Distribution, Progress, Turn
-from twofold.maths.distributions import Density, Normal, Posterior
+from twofold.maths.distributions import Density, Normal, Posterior, StandardNormal
 from twofold.maths.varying import Cyclic, Number, at, switched, value
 
 Weights = Callable[[int, int, Tensor], Tensor]
@@ -362,10 +362,17 @@ def kl_by_dimension(q: Posterior, z: Tensor, p: Distribution) -> Tensor:
     if isinstance(q, Normal) and isinstance(p, Normal):
         # ½ (s² + m² - 1) - log s, with s = σ_q / σ_p and m the shift in units of σ_p; near the
         # prior s² - 1 keeps its digits as expm1(2 log s).
-        log_s, m = q.log_sigma - p.log_sigma, (q.mu - p.mu) * (-p.log_sigma).exp()
+        log_s, m = relative(q, p)
         return 0.5 * torch.addcmul(torch.expm1(2 * log_s), m, m) - log_s
     assert isinstance(p, Density)
     return (q.log_prob(z) - p.log_prob(z)).unsqueeze(1)
+
+
+def relative(q: Normal, p: Normal) -> tuple[Tensor, Tensor]:
+    """log s and m of q in units of p, (B, D) each."""
+    if isinstance(p, StandardNormal):
+        return q.log_sigma, q.mu
+    return q.log_sigma - p.log_sigma, (q.mu - p.mu) * (-p.log_sigma).exp()
 
 
 # The decomposition.

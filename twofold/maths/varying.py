@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Annotated, TypeVar, cast
 
 from pydantic import NonNegativeInt, PositiveInt
@@ -155,6 +156,13 @@ def at(part: P, progress: Progress) -> P:
     >>> at(Weight(Linear()), Progress(step=250))
     Weight(weight=0.25)
     """
-    values = {field.name: getattr(part, field.name) for field in fields(part)}  # type: ignore[arg-type]
-    now = {name: v(progress.step) for name, v in values.items() if isinstance(v, Varying)}
+    moving = varying(part)
+    now = {name: number(progress.step) for name, number in moving.items()}
     return replace(part, **now) if now else part  # type: ignore[type-var]
+
+
+@lru_cache(maxsize=256)
+def varying(part: Part) -> dict[str, Varying]:
+    """The numbers of a part that vary, by name; asked at every step, and found once."""
+    values = {field.name: getattr(part, field.name) for field in fields(part)}  # type: ignore[arg-type]
+    return {name: value for name, value in values.items() if isinstance(value, Varying)}
