@@ -565,11 +565,15 @@ def traverse(
 
 @dataclass(frozen=True)
 class Made:
-    """What a job wrote, the overview first, what it measured, and what it did not and why."""
+    """What a job wrote, the overview first, what it measured, what it did not and why.
+
+    `said` are sentences that its reader should know.
+    """
 
     paths: list[Path]
     figures: Sequence[Figure] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
+    said: Sequence[str] = ()
 
 
 def edit(
@@ -654,12 +658,13 @@ def denoise(
     made = denoising.denoise(opened, seen, draws, seed)
     folder = Path(out) if out else free(opened.path / "denoised")
     kept = opened.kind.write(made.mean, folder)
-    done = Made([*files.spreads(folder, made.std if deviation else made.std[:0]), *kept])
+    paths = [*files.spreads(folder, made.std if deviation else made.std[:0]), *kept]
+    done = Made(paths, said=denoising.doubts(opened))
     for rows in truth:
         split = "given" if given else "test"
         found = denoising.figures(opened, rows, made, lambda: material().validation, seed, split)
         measuring.keep(free_name(folder, "figures.json"), *found)
-        done = Made(done.paths, *found)
+        done = Made(done.paths, *found, said=done.said)
     if not opened.space.axes:
         return done
     sides = {"clean": truth, "noisy": [seen], "denoised": [made.mean]}

@@ -241,6 +241,9 @@ def test_denoise_without_data_or_noise_says_what_to_do(
 ) -> None:
     refused(inside("denoise", digits), "--add-noise")
     refused(inside("denoise", people[1], "--add-noise"), "model.noise")
+    told = inside("denoise", *people[::-1])
+    assert told.status == 0
+    assert "trained without noise" in told.err
 
 
 # Codes and ways.

@@ -109,6 +109,16 @@ def noise_of(run: Run) -> Noise:
     return found if isinstance(found, Noise) else Clean()
 
 
+def doubts(run: Run) -> list[str]:
+    """What to say of a run that was never told signal from noise."""
+    if noise_of(run) != Clean():
+        return []
+    return [
+        "this run was trained without noise, so what it returns is a plain reconstruction; train "
+        "with --set model.noise=gaussian"
+    ]
+
+
 def noisy(run: Run, clean: Rows, seed: int) -> Rows:
     """Rows with the run's noise, as a file would hold them."""
     noise = noise_of(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -175,8 +176,6 @@ def sample(
 
 def tell(run: str, **opening: Any) -> None:
     """Say where codes came from, where there is a choice."""
-    import sys
-
     if (Path(run) / "recipe.toml").is_file():
         for text in verbs().load(run, **opening).said:
             print(text, file=sys.stderr)
@@ -387,6 +386,8 @@ def made(done: Any, json: bool) -> None:
     if json:
         show.as_json(done)
         return
+    for text in done.said:
+        print(text, file=sys.stderr)
     paths(done.paths, json)
     if done.figures:
         show.figures(done.figures, done.refused)
