@@ -278,6 +278,7 @@ def sample(
     n: int = 16,
     *,
     given: Mapping[str, Any] | Sequence[str] = (),
+    guidance: float = 1.0,
     seed: int = 0,
     out: str | Path = "",
     weights: Weights = "average",
@@ -290,12 +291,13 @@ def sample(
         run: the run.
         n: how many.
         given: conditions, {"label": 3} or ["label=3"].
+        guidance: how many times the condition counts: 1 is plain, more goes beyond, 0 without.
         seed: of the draw: the same seed gives the same files.
         out: a folder; without it `samples` in the run, numbered when it is taken.
         weights, prior, trust: as in `load`.
     """
     opened = load(run, trust=trust, weights=weights, prior=prior)
-    return written(opened, opened.draw(n, conditions(given), seed), out, "samples")
+    return written(opened, opened.draw(n, conditions(given), seed, guidance), out, "samples")
 
 
 def written(run: Run, rows: Rows, out: str | Path, name: str) -> list[Path]:

@@ -153,6 +153,7 @@ def sample(
     n: Annotated[int, Parameter(name=["-n", "--n"])] = 16,
     *,
     given: Given = [],
+    guidance: float = 1.0,
     seed: int = 0,
     out: Out = "",
     weights: Weights = "average",
@@ -165,12 +166,14 @@ def sample(
     Args:
         run: The run's folder.
         n: How many.
+        guidance: How many times the condition counts; 1 is plain, 2 is twice, 0 does without.
         seed: Of the draw.
         weights: Averaged, last, or best on held-out data.
         prior: Where codes come from: the fitted prior that is kept, or the model's own.
     """
     opening = {"weights": weights, "prior": prior, "trust": trust}
-    paths(verbs().sample(run, n, given=given, seed=seed, out=out, **opening), json)
+    how = {"given": given, "guidance": guidance, "seed": seed, "out": out}
+    paths(verbs().sample(run, n, **how, **opening), json)
     tell(run, **opening)
 
 

@@ -28,6 +28,7 @@ from twofold.data.doctor import locate, recall
 from twofold.data.kind import Kind, Where
 from twofold.data.pictures import heated, pil
 from twofold.data.sources import Rows, Source, whole
+from twofold.maths.guidance import Guided
 from twofold.maths.paths import PATHS
 from twofold.nets.attention import Look, attending, joined
 from twofold.runs.folder import existing, read_recipe, read_space
@@ -198,7 +199,13 @@ class Run:
 
     # What it does.
 
-    def sample(self, n: int = 16, given: Mapping[str, Any] | None = None, seed: int = 0) -> Any:
+    def sample(
+        self,
+        n: int = 16,
+        given: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        guidance: float = 1.0,
+    ) -> Any:
         """Draw n observations, in the user's own terms: pictures, a data frame, an array.
 
         Args:
@@ -206,18 +213,41 @@ class Run:
             given: conditions by name, such as {"label": 3}; what is not named is unknown, and with
                 nothing named labels are drawn as often as they occur in the training data.
             seed: of the draw.
+            guidance: how many times the condition counts: 1 is plain, more is clearer and less
+                varied, 0 does without.
         """
-        return self.kind.native(self.draw(n, given or {}, seed))
+        return self.kind.native(self.draw(n, given or {}, seed, guidance))
 
-    def draw(self, n: int, given: Mapping[str, Any], seed: int) -> Rows:
+    def draw(self, n: int, given: Mapping[str, Any], seed: int, guidance: float = 1.0) -> Rows:
         """As `sample`, as rows of values."""
         conditions = self.conditions(n, given, seed)
-        model = self.role(Samples, "sample")
+        plain = guidance == 1
+        model = self.role(Samples, "sample") if plain else self.guided(guidance)
         seed_all(torch.device("cpu"), seed)
         with torch.inference_mode():
             c = self.known(conditions).c
             parts = [model.sample(Given(part)) for part in c.split(self.chunk)]
             return Rows(self.space.decode(torch.cat(parts)), conditions)
+
+    def guided(self, weight: float) -> Samples:
+        """What samples under guidance.
+
+        Raises:
+            UserError: the run cannot be guided, or not so.
+        """
+        model = self.role(Decodes, "--guidance")
+        if not (math.isfinite(weight) and weight >= 0):
+            raise UserError(f"--guidance {weight} is not 0 or more; 1 is plain, 2 counts twice")
+        if not self.given.fields:
+            raise UserError(f"{self.path} is given nothing, so nothing guides; leave out --guidance")
+        null = self.plan.training.null
+        if null >= 1:
+            raise UserError(f"{self.path} was never told a condition (train.null = {null:g}); "
+                            "train with train.null=0.1 to guide")  # fmt: skip
+        if null <= 0:
+            raise UserError(f"{self.path} never did without its condition (train.null = 0), and "
+                            "guidance compares with and without; train with train.null=0.1")  # fmt: skip
+        return Guided(model, self.space, weight)
 
     def encode(
         self, where: Where, how: Literal["mean", "sample", "distribution"] = "mean", seed: int = 0
