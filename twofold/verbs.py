@@ -40,6 +40,7 @@ from twofold.report import compare as comparison_page
 from twofold.report import run as run_page
 from twofold.runs import matrix as trial
 from twofold.runs import measuring
+from twofold.runs.conditions import of_pairs
 from twofold.runs.folder import existing, free
 from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
 from twofold.runs.recipe import recipes as packaged_recipes
@@ -290,7 +291,7 @@ def sample(
     Args:
         run: the run.
         n: how many.
-        given: conditions, {"label": 3} or ["label=3"].
+        given: conditions, {"label": 3} or ["label=3"], or the path of a file of rows.
         guidance: how many times the condition counts: 1 is plain, more goes beyond, 0 without.
         seed: of the draw: the same seed gives the same files.
         out: a folder; without it `samples` in the run, numbered when it is taken.
@@ -309,14 +310,8 @@ def written(run: Run, rows: Rows, out: str | Path, name: str) -> list[Path]:
 def conditions(
     given: Mapping[str, Any] | Sequence[str], flag: str = "--given"
 ) -> Mapping[str, Any]:
-    """Conditions from `name=value` pairs."""
-    if isinstance(given, Mapping):
-        return given
-    pairs = [pair.partition("=") for pair in given]
-    for pair in pairs:
-        if not pair[1]:
-            raise UserError(f"{flag} {pair[0]} should read name=value, such as label=3")
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    """Conditions from `name=value` pairs and files of rows."""
+    return given if isinstance(given, Mapping) else of_pairs(given, flag)
 
 
 def encode(

@@ -34,7 +34,8 @@ from twofold.maths.directions import Direction, shifts
 from twofold.measures.classifier import Classifier, Regressor
 from twofold.measures.estimate import generator, mean
 from twofold.measures.measure import Figure
-from twofold.runs.run import Run, condition, likely
+from twofold.runs.conditions import condition
+from twofold.runs.run import Run, likely
 from twofold.runs.training import Material
 
 How = Literal["auto", "condition", "direction"]

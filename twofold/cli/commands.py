@@ -22,7 +22,8 @@ app = App(
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
 Out = Annotated[str, Parameter(help="Where the result goes.")]
 Given = Annotated[
-    list[str], Parameter(name="--given", negative="", help="A condition, such as label=3.")
+    list[str],
+    Parameter(name="--given", negative="", help="A condition, such as label=3, or a file of rows."),
 ]
 Trusted = Annotated[
     list[str],

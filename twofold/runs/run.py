@@ -23,7 +23,7 @@ from twofold.core.batch import Batch, Given
 from twofold.core.build import NO_TRUST, Trust
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Criticises, Decodes, Distribution, Encodes, Model, Samples
-from twofold.core.space import Category, Field, Space
+from twofold.core.space import Space
 from twofold.data.doctor import locate, recall
 from twofold.data.kind import Kind, Where
 from twofold.data.pictures import heated, pil
@@ -31,6 +31,7 @@ from twofold.data.sources import Rows, Source, whole
 from twofold.maths.guidance import Guided
 from twofold.maths.paths import PATHS
 from twofold.nets.attention import Look, attending, joined
+from twofold.runs.conditions import Asker, named_row, vector_of
 from twofold.runs.folder import existing, read_recipe, read_space
 from twofold.runs.kept import Kept, kept
 from twofold.runs.recipe import Plan, plan
@@ -210,8 +211,10 @@ class Run:
 
         Args:
             n: how many.
-            given: conditions by name, such as {"label": 3}; what is not named is unknown, and with
-                nothing named labels are drawn as often as they occur in the training data.
+            given: conditions by name, such as {"label": 3}, or {"label": [3, 5]} for draws that
+                take them in turn; of a vector an array (D,) or (N, D). What is not named is
+                unknown, and with nothing named labels are drawn as often as they occur in the
+                training data.
             seed: of the draw.
             guidance: how many times the condition counts: 1 is plain, more is clearer and less
                 varied, 0 does without.
@@ -424,16 +427,20 @@ class Run:
 
     def conditions(self, n: int, given: Mapping[str, Any], seed: int) -> Tensor:
         """What is known of n draws, as values (n, G), NaN where unknown."""
-        for name in given:
-            if name not in [field.name for field in self.given.fields]:
-                fields = [field.name for field in self.given.fields]
-                raise UserError(
-                    f"{name!r} is not something this run can be given; {nearest(name, fields)}"
-                )
-        if not given:
-            return self.usual(n, seed)
-        row = [condition(self.kind, field, given) for field in self.given.fields]
-        return torch.tensor(row, dtype=torch.get_default_dtype()).expand(n, -1)
+        return Asker(self.kind, self.vector)(n, given) if given else self.usual(n, seed)
+
+    def vector(self, name: str) -> Tensor:
+        """The vector that is given of a row of the run's own data, by the row's name."""
+        data = self.recipe["data"]
+        if not {"path", "name"} & data.keys():
+            raise UserError(
+                f"{self.path} was trained on an object in memory, whose rows cannot be named; give "
+                "the vectors themselves"
+            )
+        where = data.get("path") or data["name"]
+        source = self.source(where)
+        at = named_row(self.kind.names(locate(where, self.kind.name).where), name, len(source))
+        return vector_of(self.given, source.labels(), at)
 
     def usual(self, n: int, seed: int) -> Tensor:
         """Conditions as often as they occur in the training data."""
@@ -493,27 +500,6 @@ def fill(model: Model, tensors: Mapping[str, Tensor], path: Path) -> None:
             f"{path}: the weights are not those of the model in its recipe.toml ({first:.120}); "
             "restore that file, or use the Twofold that its first lines name"
         ) from None
-
-
-def condition(kind: Kind, field: Field, values: Mapping[str, Any]) -> float:
-    """What is said of a field, as a number; NaN when it is not named."""
-    if field.name not in values:
-        return math.nan
-    domain, value = field.domain, values[field.name]
-    if not isinstance(domain, Category):
-        try:
-            number = kind.number(field.name, str(value))
-        except (TypeError, ValueError):
-            number = math.nan
-        if math.isnan(number):
-            raise UserError(f"{field.name}={value} should be a number")
-        return number
-    if str(value) not in domain.labels:
-        raise UserError(
-            f"{field.name}={value} does not occur in the training data; "
-            f"{nearest(str(value), domain.labels)}"
-        )
-    return float(domain.labels.index(str(value)))
 
 
 def likely(space: Space, p: Distribution) -> Tensor:

@@ -11,7 +11,8 @@ Every image becomes one `Form` (see `pixels`), found by rule from the files' hea
 
 Of more than `LOOK` images, that many, evenly spread, are looked at; what is read later must only be
 readable. One observation is one field, `pixel`, of as many values as channels, over (H, W); given
-are the label (the first sub-folder) and the attributes of `labels.csv` and `attributes.csv`.
+are the label (the first sub-folder), the attributes of `labels.csv` and `attributes.csv`, and the
+vectors of `embeddings.npy`.
 """
 
 from __future__ import annotations
@@ -562,7 +563,10 @@ def given_space(files: Files, shape: tree.Tree) -> tuple[Space, list[Finding]]:
     if shape.parted:
         parts = ", ".join(sorted({tree.folder(name, shape.skip) for name in files.names}))
         findings.append(Finding("note", f"the folders {parts} are kept as the official split"))
-    return Space(tuple(fields[name] for name in sorted(fields))), findings
+    vectors = tree.embeddings(files, shape)
+    findings += [one.found for one in vectors]
+    known = (*(fields[name] for name in sorted(fields)), *(one.field for one in vectors))
+    return Space(known), findings
 
 
 def label_findings(counts: Counter[str], total: int) -> list[Finding]:
