@@ -593,7 +593,7 @@ def edit(
         run: the run. data: observations of the same form.
         to: what to change, {"smile": "yes"} or ["smile=yes"]: a label, an attribute, a column.
         how: decode the same code under another `condition`, or move it along a `direction` learnt
-            from the training data; `auto` takes the first where the run was taught the attribute.
+            from the training data; `auto` tries both on validation data where both can be.
         strength: 1 goes as far as observations of the new value lie.
         keep: attributes to hold still along a direction, or `all` others.
         check: measure how many edits a classifier of its own sees as meant, and what else changed.
@@ -604,18 +604,23 @@ def edit(
     wanted = editing.edits(opened, conditions(to, "--to"))
     rows = whole(opened.source(data), n)
     material = cache(lambda: material_of(opened, ""))
-    made = editing.edit(opened, rows, wanted, lambda: material().train, how, strength, keep)
+    chosen = (
+        editing.choose(opened, wanted, material, strength, keep, seed)
+        if how == "auto"
+        else editing.Choice(how)
+    )
+    made = editing.edit(opened, rows, wanted, lambda: material().train, chosen.how, strength, keep)
     figures = editing.checked(opened, made, wanted, material(), seed) if check else []
     folder = Path(out) if out else free(opened.path / "edits")
     kept = opened.kind.write(made.after, folder)
     if check:
         measuring.keep(free_name(folder, "figures.json"), figures, {})
     if not opened.space.axes:
-        return Made(kept, figures)
+        return Made(kept, figures, said=chosen.why)
     names = ("original", "decoded", f"{', '.join(one.words for one in wanted)}")
     sides = [files.first(side) for side in (made.seen, made.before, made.after)]
     drawn = moved.picture(opened.kind, names, files.joined(sides))
-    return Made([files.pictured(folder, "edits.png", drawn), *kept], figures)
+    return Made([files.pictured(folder, "edits.png", drawn), *kept], figures, said=chosen.why)
 
 
 def denoise(
