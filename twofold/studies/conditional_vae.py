@@ -32,10 +32,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from twofold.apps import editing
+from twofold.core.space import Bounded, Category, Space
 from twofold.data.doctor import examine
+from twofold.data.kinds.shapes import Shapes
 from twofold.data.named import local
 from twofold.data.pictures import grid, png
-from twofold.data.shapes2d import ENDS, number
+from twofold.data.shapes2d import Grid, Shelf
 from twofold.data.sources import Rows, Source, whole
 from twofold.measures.classifier import Classifier
 from twofold.nets.evaluators import ImageClassifier
@@ -75,7 +77,7 @@ class Setting:
 
 SETTINGS: Mapping[Budget, Setting] = {
     "smoke": Setting((2, 2, 2), 16, 200, 2, 2, 20),
-    "cpu": Setting((1500, 1200, 800), 256, 8000, 400, 100, 600),
+    "cpu": Setting((1500, 4000, 800), 256, 8000, 200, 100, 600),
     "paper": Setting((20_000, 20_000, 10_000), 512, 20_000, 3000, 1000, 4000),
 }
 
@@ -128,7 +130,7 @@ def recipe(setting: Setting, steps: int, seed: int, **changes: Any) -> dict[str,
     model = {"name": "vae", "encoder": net, "decoder": net, **changes.pop("model", {})}
     train = {
         "steps": steps, "batch": 128, "lr": 2e-3, "seed": seed, "best": "none", "evaluate": steps,
-        "checkpoint": min(steps, 2000), "schedule": {"name": "cosine", "warmup": 0.02}, **changes,
+        "checkpoint": min(steps, 500), "schedule": {"name": "cosine", "warmup": 0.02}, **changes,
     }  # fmt: skip
     return {"model": model, "train": train}
 
@@ -214,69 +216,58 @@ def pictures(path: Path, run: Run) -> None:
 
 QUARTER = 10
 """Steps of the orientation, of 40, that are a quarter turn."""
-SHAPES = {
-    "name": "shapes2d", "size": 32, "shapes": ("ellipse", "heart"),
-    "colours": ("red", "green", "blue"), "every": {"scale": 5, "orientation": QUARTER, "x": 2,
-    "y": 2}, "given": ("colour", "scale", "orientation"),
-}  # fmt: skip
-ATTRIBUTES = ("colour", "scale", "orientation", "shape")
+SIZE = 16
+ATTRIBUTES = ("colour", "shape", "scale", "orientation")
+"""What a model is told. Each has as many values as its number here says:"""
 CHOICES = (3, 2, 2, 2)
-"""How many values each has."""
-TURN = number("orientation", QUARTER)
-TARGETS: Mapping[str, Sequence[str]] = {
-    "colour": SHAPES["colours"],
-    "scale": tuple(f"{end}" for end in ENDS["scale"]),
-    "orientation": ("0", f"{TURN}"),
-}
+GRID = Grid((
+    (1, 2, 3), (1, 2), (2, 5), (0, QUARTER), tuple(range(0, 32, 4)), tuple(range(0, 32, 4)),
+))  # fmt: skip
+"""Red, green, blue; ellipse, heart; small, large; lying, standing; 8 × 8 places, a pixel apart."""
+DECODER = {"name": "conv", "width": 8, "growth": 2}
+EDITED = ("colour", "scale", "orientation")
 
 
 def shapes(setting: Setting, seeds: int, folder: Path) -> list[Row]:
     """How many edits flip their attribute, and how many rows change in another."""
-    material = opened(SHAPES)
+    given = Space(tuple(replace(GRID.space[name], missing=True) for name in ATTRIBUTES))
+    kind, data = Shapes(GRID, SIZE, given), {"name": "shapes2d"}
+    material = Material.of(kind, kind.open(Shelf()), (), {**data, "split": SPLIT})
     judge = judge_of_shapes(material, setting)
     held = some(material.test, setting.edits)
-    factors = material.test.factors()[order_of(material.test, setting.edits)]
-    true = attributes(held.given, factors)
-    every = whole(material.test)
-    skill = seen_right(judge(every), attributes(every.given, material.test.factors()))
-    model = {"latent": 6}
+    skill = (judge(held) == indices(held.given)).double().mean(0)
     runs = [
-        trained(material, SHAPES, recipe(setting, setting.steps[1], seed, model=model),
-                folder / f"shapes-{seed}")
+        trained(
+            material, data,
+            recipe(setting, setting.steps[1], seed, batch=32, lr=3e-3,
+                   model={"latent": 6, "decoder": DECODER}),
+            folder / f"shapes-{seed}",
+        )
         for seed in range(seeds)
     ]  # fmt: skip
-    rows = []
-    for at, name in enumerate(TARGETS):
-        found = [edited(run, name, at, held, true, judge) for run in runs]
-        rows += of_attribute(name, found, float(skill[at]))
-    return rows
+    shown(folder / "shapes.png", runs[0], held)
+    return [
+        row
+        for name in EDITED
+        for row in of_attribute(name, [edited(run, name, held, judge) for run in runs], skill)
+    ]
 
 
-def order_of(source: Source, most: int) -> Tensor:
-    """The rows that `some` takes."""
-    return torch.randperm(len(source), generator=torch.Generator().manual_seed(0))[:most]
-
-
-def attributes(given: Tensor, factors: Tensor) -> Tensor:
-    """Colour, size, orientation and shape of rows as indices, (B, 4).
-
-    An ellipse looks the same after half a turn, so that an orientation is only lying or standing.
-    """
-    colour, scale, turn = given.unbind(1)
-    large = (scale > 0.75).float()
-    return torch.stack([colour, large, (turn / TURN).round() % 2, factors[:, 0]], 1).long()
+def indices(given: Tensor) -> Tensor:
+    """Attributes of rows (B, 4) as indices: of a number, 0 is the smaller of its two values."""
+    names = given.new_tensor([0.0, 0.0, GRID.space["scale"].domain.low, 0.0])  # type: ignore[attr-defined]
+    of_number = torch.tensor([False, False, True, True])
+    return torch.where(of_number, (given > names + 0.1).float(), given).long()
 
 
 def judge_of_shapes(material: Material, setting: Setting) -> Callable[[Rows], Tensor]:
     """One convolutional network that sees all attributes, fitted on training rows: (B, 4)."""
-    space = material.kind.space
-    rows = some(material.train, setting.judged)
-    at = order_of(material.train, setting.judged)
-    true = attributes(rows.given, material.train.factors()[at])
+    space, rows = material.kind.space, some(material.train, setting.judged)
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
-        net = ImageClassifier(space.width, (32, 32), sum(CHOICES), width=12)
-    fit(net, space.encode(rows.values), true, by_attribute, steps=setting.judge, batch=64, lr=3e-3)
+        net = ImageClassifier(space.width, (SIZE, SIZE), sum(CHOICES), width=12)
+    x, true = space.encode(rows.values), indices(rows.given)
+    fit(net, x, true, by_attribute, steps=setting.judge, batch=64, lr=3e-3)
 
     @torch.no_grad()
     def judge(rows: Rows) -> Tensor:
@@ -292,31 +283,44 @@ def by_attribute(logits: Tensor, true: Tensor) -> Tensor:
     return torch.stack([F.cross_entropy(one, index) for one, index in pairs]).sum()
 
 
-def seen_right(seen: Tensor, true: Tensor) -> Tensor:
-    """The share that is right, of each attribute."""
-    return (seen == true).double().mean(0)
-
-
 def edited(
-    run: Run, name: str, at: int, held: Rows, true: Tensor, judge: Callable[[Rows], Tensor]
-) -> tuple[float, float]:
-    """The share of edits seen as meant, and the share of rows in which the worst other changed.
+    run: Run, name: str, held: Rows, judge: Callable[[Rows], Tensor]
+) -> tuple[float, float, float]:
+    """What edits of an attribute do: the share that flips, the worst drift, how far they move.
 
     Every row is edited to each value that it does not have. What an attribute has changed from is
     what is true of the row, not what is seen of it, so that faults of reconstruction count too.
     """
-    flips, drifts = [], []
-    for value, target in enumerate(TARGETS[name]):
+    at, true = ATTRIBUTES.index(name), indices(held.given)
+    flips, drifts, moves = [], [], []
+    for value, target in enumerate(values_of(name)):
         rows = true[:, at] != value
-        some_ = Rows(held.values[rows], held.given[rows])
+        before = Rows(held.values[rows], held.given[rows])
         wanted = editing.edits(run, {name: target})
-        made = editing.edit(run, some_, wanted, nothing, "condition")
+        made = editing.edit(run, before, wanted, nothing, "condition")
         seen = judge(made.after)
         flips.append(seen[:, at] == value)
-        drifts.append(seen != true[rows])
-    others = [i for i in range(len(ATTRIBUTES)) if i != at]
-    worst = torch.cat(drifts)[:, others].double().mean(0).max()
-    return float(torch.cat(flips).double().mean()), float(worst)
+        drifts.append((seen != true[rows])[:, [i for i in range(len(ATTRIBUTES)) if i != at]])
+        moves.append((centre(made.after) - centre(before)).norm(dim=1))
+    worst = torch.cat(drifts).double().mean(0).max()
+    return float(torch.cat(flips).double().mean()), float(worst), float(torch.cat(moves).mean())
+
+
+def values_of(name: str) -> tuple[str, ...]:
+    """The values of an attribute as a user writes them, in their order."""
+    domain = GRID.space[name].domain
+    if isinstance(domain, Category):
+        return domain.labels
+    assert isinstance(domain, Bounded)
+    return f"{domain.low}", f"{domain.high}"
+
+
+def centre(rows: Rows) -> Tensor:
+    """The middle of what is lit, in pixels, (B, 2); of nothing, the middle of the picture."""
+    light = rows.values.float().sum(1) + 1e-6  # (B, H, W)
+    pixel = torch.arange(SIZE).float()
+    total = light.sum((1, 2))
+    return torch.stack([(light.sum(axis) * pixel).sum(1) / total for axis in (1, 2)], 1)
 
 
 def nothing() -> Source:
@@ -324,13 +328,31 @@ def nothing() -> Source:
     raise AssertionError
 
 
-def of_attribute(name: str, found: Sequence[tuple[float, float]], skill: float) -> list[Row]:
-    """The bars of an attribute."""
-    flips, drifts = zip(*found, strict=True)
+def of_attribute(
+    name: str, found: Sequence[tuple[float, float, float]], skill: Tensor
+) -> list[Row]:
+    """The bars of an attribute, and how far the shape moves."""
+    flips, drifts, moves = zip(*found, strict=True)
+    floor = float(skill[ATTRIBUTES.index(name)])
     return [
-        bar(f"shapes: edits of {name} seen as meant", flips, 0.9, "higher", skill),
-        bar(f"shapes: drift of the worst other, {name} edited", drifts, 0.15, "lower"),
-    ]
+        bar(f"shapes: edits of {name} seen as meant", flips, 0.9, "higher", floor),
+        bar(f"shapes: drift of the worst other, {name} edited", drifts, 0.15, "lower",
+            float(1 - skill.min())),
+        finding(f"shapes: pixels that the centre moves, {name} edited", moves, "test", "lower"),
+    ]  # fmt: skip
+
+
+def shown(path: Path, run: Run, held: Rows) -> None:
+    """Held-out shapes, decoded, and with each attribute edited."""
+    rows = Rows(held.values[:16], held.given[:16])
+    made = [
+        editing.edit(run, rows, editing.edits(run, {name: values_of(name)[-1]}), nothing,
+                     "condition")
+        for name in EDITED
+    ]  # fmt: skip
+    sides = [rows, made[0].before, *(one.after for one in made)]
+    drawn = torch.cat([run.kind.draw(side) for side in sides])
+    path.write_bytes(png(grid(drawn, len(rows))))
 
 
 def bar(name: str, values: Sequence[float], target: float, better: Any, floor: float = math.nan
