@@ -144,6 +144,13 @@ class Edited:
     after: Rows
     how: Way
 
+    def __getitem__(self, rows: Tensor) -> Edited:
+        seen, before, after = (
+            Rows(side.values[rows], side.given[rows])
+            for side in (self.seen, self.before, self.after)
+        )
+        return Edited(seen, before, after, self.how)
+
 
 def edit(
     run: Run,
@@ -235,10 +242,8 @@ def effect(
     shares = []
     for one in wanted:
         judge = Judge.of(run, one.attribute, data.train, held, seed)
-        change = one.attribute.of(rows) != one.target
-        parts = (Rows(side.values[change], side.given[change])
-                 for side in (made.seen, made.before, made.after))  # fmt: skip
-        share = flip(judge, one, Edited(*parts, how), seed).value
+        other = one.attribute.of(rows) != one.target
+        share = flip(judge, one, made[other], seed).value
         shares.append(share if one.attribute.named else max(0.0, 1 - abs(1 - share)))
     return sum(shares) / len(shares)
 

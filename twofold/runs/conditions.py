@@ -111,6 +111,29 @@ def condition(kind: Kind, field: Field, values: Mapping[str, Any]) -> float:
     return float(domain.labels.index(str(value)))
 
 
+def check_guidance(weight: float, given: Space, null: float) -> None:
+    """Whether a run can be guided by a weight.
+
+    Args:
+        weight: w. given: what the run is given. null: the share of rows that it was withheld from.
+
+    Raises:
+        UserError: it cannot.
+    """
+    ask = "train with train.null=0.1"
+    rules = (
+        (not (math.isfinite(weight) and weight >= 0), f"is {weight:g} and should be 0 or more; 1 "
+         "is plain, 2 counts the condition twice"),
+        (not given.fields, "needs a condition, and this run is given nothing; leave it out"),
+        (null >= 1, f"needs a condition that was told, and train.null is {null:g}; {ask}"),
+        (null <= 0, f"compares with and without the condition, which was never withheld here "
+         f"(train.null is {null:g}); {ask}"),
+    )  # fmt: skip
+    for wrong, reason in rules:
+        if wrong:
+            raise UserError(f"--guidance {reason}")
+
+
 # As they are written on the command line.
 
 

@@ -31,7 +31,7 @@ from twofold.data.sources import Rows, Source, whole
 from twofold.maths.guidance import Guided
 from twofold.maths.paths import PATHS
 from twofold.nets.attention import Look, attending, joined
-from twofold.runs.conditions import Asker, named_row, vector_of
+from twofold.runs.conditions import Asker, check_guidance, named_row, vector_of
 from twofold.runs.folder import existing, read_recipe, read_space
 from twofold.runs.kept import Kept, kept
 from twofold.runs.recipe import Plan, plan
@@ -238,18 +238,8 @@ class Run:
         Raises:
             UserError: the run cannot be guided, or not so.
         """
+        check_guidance(weight, self.given, self.plan.training.null)
         model = self.role(Decodes, "--guidance")
-        if not (math.isfinite(weight) and weight >= 0):
-            raise UserError(f"--guidance {weight} is not 0 or more; 1 is plain, 2 counts twice")
-        if not self.given.fields:
-            raise UserError(f"{self.path} is given nothing, so nothing guides; leave out --guidance")
-        null = self.plan.training.null
-        if null >= 1:
-            raise UserError(f"{self.path} was never told a condition (train.null = {null:g}); "
-                            "train with train.null=0.1 to guide")  # fmt: skip
-        if null <= 0:
-            raise UserError(f"{self.path} never did without its condition (train.null = 0), and "
-                            "guidance compares with and without; train with train.null=0.1")  # fmt: skip
         return Guided(model, self.space, weight)
 
     def encode(

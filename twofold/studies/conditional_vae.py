@@ -38,7 +38,7 @@ from twofold.data.kinds.shapes import Shapes
 from twofold.data.named import local
 from twofold.data.pictures import grid, png
 from twofold.data.shapes2d import Grid, Shelf
-from twofold.data.sources import Rows, Source, whole
+from twofold.data.sources import Rows, Source
 from twofold.measures.classifier import Classifier
 from twofold.nets.evaluators import ImageClassifier
 from twofold.nets.fit import fit
@@ -146,7 +146,7 @@ LATENT = 8
 
 
 def digits(setting: Setting, seeds: int, folder: Path) -> list[Row]:
-    """The accuracy of class-conditional draws, and what guidance does to it and to their variety."""
+    """The accuracy of conditional draws, and what guidance does to it and to their variety."""
     data = {"name": "mnist"}
     material = opened(data)
     real, held = some(material.train, setting.judged), some(material.test, setting.judged)
