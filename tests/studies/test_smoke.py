@@ -13,6 +13,7 @@ NEEDS = {
     "adam": ("mnist",),
     "attention-vae": ("fashion-mnist",),
     "beta-tradeoff": ("mnist",),
+    "conditional-vae": ("mnist",),
     "mnist-nll": ("mnist",),
 }
 ELSEWHERE = {"digits-vae-vs-gan"}

@@ -48,7 +48,8 @@ from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
 
-SPLIT = {"validation": 0.1, "test": 0.1, "seed": 0}
+SPLIT = {"validation": 0.1, "test": 0.1, "seed": 1}
+"""Sizes and steps were looked for with rows divided by seed 0."""
 WEIGHTS = (0.0, 1.0, 1.5, 2.0, 3.0)
 """Those of guidance."""
 STRENGTHS = (1.0, 1.25, 1.5, 1.75, 2.0)
@@ -92,10 +93,38 @@ class ConditionalVae(Study):
         "Sohn, Lee & Yan 2015; Kingma et al. 2014, arXiv:1406.5298; Larsen et al. 2016, "
         "arXiv:1512.09300; Ho & Salimans 2022, arXiv:2207.12598"
     )
-    protocol = ""
+    protocol = (
+        "Judges are fitted on real training rows and see no model; their accuracy on real test "
+        "rows is the floor of what they judge. Digits: MNIST, dense networks 2 × 256 (paper 512), "
+        "latent 8, cross-entropy, β = 6, a tenth of the labels withheld, 1,500 steps of 128 (paper "
+        "20,000); 100 (paper 1,000) draws of each digit, judged by a support-vector machine on 64 "
+        "principal components of 8,000 training digits. The bar is on plain draws; guidance of 0, "
+        "1.5, 2 and 3 are findings, with the variance within a class beside them, whose floor is "
+        "that of real digits. Latent and β were chosen from 8 and 16, 1 to 6, by draws of a run "
+        "of seed 1000. Shapes: 1,536 pictures of 16 × 16 by the generator of shapes2d, every one "
+        "of 3 colours, 2 shapes (ellipse, heart), 2 sizes (0.7, 1), 2 orientations and 8 × 8 "
+        "places. An orientation is lying (0) or standing (a quarter turn, 93°): a square, which a "
+        "quarter turn leaves as it is, is left out, and half turns, which leave an ellipse as it "
+        "is, do not occur. The model is told all four attributes, with places left to the code: a "
+        "dense encoder 2 × 256, a convolutional decoder of 8 channels (paper 16), latent 6, 4,000 "
+        "steps of 32 (paper 20,000). Each test picture is edited by the condition to each value "
+        "that it does not have, at strength 1, where nothing is chosen; one convolutional network "
+        "judges all four. A drift is the share of edited pictures in which another attribute is "
+        "seen other than it truly was, of the worst attribute, so that faults of the "
+        "reconstruction and of the judge count; what the judge gets wrong of real pictures is its "
+        "floor. Faces: 64 × 64 greys resampled to 32 × 32, dense networks 2 × 256, latent 32, 800 "
+        "steps of 128 (paper 10,000), never told the label; held-out neutral faces moved along "
+        "the difference of class means; the strength is the least of 1, 1.25, 1.5, 1.75 and 2 at "
+        "which 0.85 of the neutral validation faces are seen as smiling, the rows reported are "
+        "test rows; a support-vector machine judges. Every set is divided 80, 10, 10 (MNIST as "
+        "published); sizes, steps and the size of the pictures were looked for on rows divided by "
+        "another seed. Adam with a cosine, averaged weights. paper can be "
+        "interrupted, and goes on with its runs."
+    )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
         setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        folder.mkdir(parents=True, exist_ok=True)
         return [
             *digits(setting, seeds, folder),
             *shapes(setting, seeds, folder),
@@ -142,7 +171,10 @@ def some(source: Source, most: int) -> Rows:
 
 # Digits.
 
-LATENT = 8
+DIGITS = {
+    "latent": 8, "likelihood": ("cross-entropy",), "divergence": {"name": "kl", "beta": 6.0},
+}  # fmt: skip
+"""A code that is narrow and dear, so that it leaves the digit to the condition."""
 
 
 def digits(setting: Setting, seeds: int, folder: Path) -> list[Row]:
@@ -156,7 +188,7 @@ def digits(setting: Setting, seeds: int, folder: Path) -> list[Row]:
     runs = [
         trained(
             material, data,
-            recipe(setting, setting.steps[0], seed, model={"latent": LATENT}),
+            recipe(setting, setting.steps[0], seed, model=DIGITS),
             folder / f"digits-{seed}",
         )
         for seed in range(seeds)
@@ -224,7 +256,6 @@ GRID = Grid((
     (1, 2, 3), (1, 2), (2, 5), (0, QUARTER), tuple(range(0, 32, 4)), tuple(range(0, 32, 4)),
 ))  # fmt: skip
 """Red, green, blue; ellipse, heart; small, large; lying, standing; 8 × 8 places, a pixel apart."""
-DECODER = {"name": "conv", "width": 8, "growth": 2}
 EDITED = ("colour", "scale", "orientation")
 
 
@@ -236,11 +267,12 @@ def shapes(setting: Setting, seeds: int, folder: Path) -> list[Row]:
     judge = judge_of_shapes(material, setting)
     held = some(material.test, setting.edits)
     skill = (judge(held) == indices(held.given)).double().mean(0)
+    conv = {"name": "conv", "width": max(4, setting.width // 32), "growth": 2}
     runs = [
         trained(
             material, data,
             recipe(setting, setting.steps[1], seed, batch=32, lr=3e-3,
-                   model={"latent": 6, "decoder": DECODER}),
+                   model={"latent": 6, "decoder": conv}),
             folder / f"shapes-{seed}",
         )
         for seed in range(seeds)
@@ -320,7 +352,7 @@ def centre(rows: Rows) -> Tensor:
     light = rows.values.float().sum(1) + 1e-6  # (B, H, W)
     pixel = torch.arange(SIZE).float()
     total = light.sum((1, 2))
-    return torch.stack([(light.sum(axis) * pixel).sum(1) / total for axis in (1, 2)], 1)
+    return torch.stack([(light.sum(axis) * pixel).sum(1) / total for axis in (2, 1)], 1)
 
 
 def nothing() -> Source:
