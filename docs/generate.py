@@ -22,6 +22,7 @@ from typing import Any
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from parts import part_nav, part_pages
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT / "docs" / "studies"
@@ -53,7 +54,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     pages.append({"Recipes": "reference/recipes.md"})
     results = [{file.stem: f"studies/{file.stem}.md"} for file in results_of_studies()]
     nav = config.nav or []
-    config.nav = [*nav[:-2], {"Studies": results}, {"Reference": pages}, *nav[-2:]]
+    written: list[Any] = [{"Parts": part_nav()}, {"Studies": results}, {"Reference": pages}]
+    config.nav = [*nav[:-2], *written, *nav[-2:]]
     return config
 
 
@@ -61,6 +63,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages, and the two that lie at the repository's root."""
     pages = {address(name): module_page(name) for name in SOURCES if find_spec(name)}
     pages["reference/recipes.md"] = recipes_page()
+    pages |= part_pages(markdown)
     pages |= {f"studies/{file.stem}.md": study_page(file) for file in results_of_studies()}
     pages |= {f"{name.lower()}.md": (ROOT / f"{name}.md").read_text("utf-8") for name in AT_ROOT}
     for path, text in pages.items():

@@ -12,7 +12,7 @@ $\mathcal L_K$. `Dreg` is $\mathcal L_K$ with the doubly reparameterised gradien
 $\sum_k \tilde w_k^2\, \partial \log w_k / \partial z_k \cdot \partial z_k / \partial \phi$,
 $\tilde w_k = w_k / \sum_j w_j$ (Tucker et al. 2019, arXiv:1810.04152).
 
-Notation: log w (K, B), in nats.
+Notation: $w_k = p(x | z_k)\, p(z_k) / q(z_k | x)$ with $z_k \sim q(z | x)$; log w (K, B), in nats.
 """
 
 from __future__ import annotations

@@ -203,7 +203,7 @@ class TotalCorrelation(Formula):
      + \gamma \textstyle\sum_d \mathrm{KL}\big(q(z_d) \,\|\, p(z_d)\big) $$
 
     Args:
-        beta, alpha, gamma: the weights; of 1 each, an estimate of the KL.
+        beta: β. alpha: α. gamma: γ; with weights of 1 the sum is an estimate of the KL.
         estimate: of log q(z): `weighted` or `stratified` (Chen et al. 2018, App. C).
 
     Source: Chen et al. 2018, arXiv:1802.04942.
@@ -262,7 +262,7 @@ class MMD(Formula):
      - \frac2{B^2} \sum_{i, j} k(z_i, z'_j) \Big], \qquad z' \sim p(z) $$
 
     The kernel is the sum of inverse multiquadrics C / (C + ‖z - z'‖²), C = 2 D s, over the scales s
-    of Tolstikhin et al. 2018 (§4), so that the estimate is unbiased.
+    of Tolstikhin et al. 2018 (§4); the estimate is unbiased.
 
     Args:
         weight: w. kl: that much of the KL besides.

@@ -28,6 +28,8 @@ $\log p(x, m) = \log p(m) + m \log p(x)$.
 Sources: continuous Bernoulli, Loaiza-Ganem & Cunningham 2019, arXiv:1907.06845; discretised
 logistic, Kingma et al. 2016, arXiv:1606.04934, and Salimans et al. 2017, arXiv:1701.05517; a shared
 learnt scale, Rybkin et al. 2021, arXiv:2006.13202.
+
+Notation: x a value as networks see it; p, μ, σ, s, r, m what the decoder says of it, or learns once.
 """  # noqa: E501
 
 from __future__ import annotations

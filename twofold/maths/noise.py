@@ -22,6 +22,8 @@ noise2noise, arXiv:1803.04189; with one copy of each, Moran et al. 2020, arXiv:1
 σ is in units of x: of the range where the domain is bounded, of a standard deviation where it is
 real. A bounded value stays within its bounds, as it would in a file. Values that are missing stay
 so, and what a noise does not touch passes unchanged.
+
+Notation: x an observation as networks see it, x̃ the corrupted one, both (B, C, *A).
 """
 
 from __future__ import annotations

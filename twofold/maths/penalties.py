@@ -11,6 +11,8 @@ one number a row.
   drawn (Gulrajani et al. 2017, arXiv:1704.00028).
 
 The gradient is with respect to x as networks see it: standardised, or in [0, 1].
+
+Notation: D(·) logits (B,), x real and x̂ drawn, both (B, C, *A).
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@ r"""Numbers that change over training, as functions of its fraction t in [0, 1].
 
 A learning rate is the recipe's rate times a schedule's value: `Constant`, `Linear` to a final
 factor, or `Cosine` (Loshchilov & Hutter 2017, arXiv:1608.03983), each after a linear warm-up.
+
+Notation: t the fraction of training that is done.
 """
 
 from __future__ import annotations

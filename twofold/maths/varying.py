@@ -7,6 +7,8 @@ Fu et al. 2019 (arXiv:1903.10145), the rising capacity of Burgess et al. 2018 (a
     divergence = {name = "kl", beta = {name = "cyclic", period = 2000}}
 
 A part holds such numbers as they were written; `at` gives the part with the numbers of one step.
+
+Notation: t the step, counted from 0.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ class Linear(Varying):
     $$ a + (b - a)\, \min\big(\max\big(\tfrac{t - t_0}{T}, 0\big), 1\big) $$
 
     Args:
-        start, end: a and b. steps: T. after: t_0.
+        start: a. end: b. steps: T. after: t_0.
 
     >>> Linear(0, 4, steps=100)(25)
     1.0
@@ -69,7 +71,7 @@ class Cosine(Varying):
      u = \min\big(\max\big(\tfrac{t - t_0}{T}, 0\big), 1\big) $$
 
     Args:
-        start, end: a and b. steps: T. after: t_0.
+        start: a. end: b. steps: T. after: t_0.
 
     >>> round(Cosine(0, 4, steps=100)(50), 6)
     2.0
@@ -94,7 +96,7 @@ class Sigmoid(Varying):
     $$ a + \frac{b - a}{1 + e^{-(t - m) / w}} $$
 
     Args:
-        start, end: a and b. middle: m. width: w.
+        start: a. end: b. middle: m. width: w.
 
     >>> Sigmoid(0, 4, middle=500)(500)
     2.0
@@ -121,7 +123,7 @@ class Cyclic(Varying):
     $$ a + (b - a)\, \min\Big(\frac{(t - t_0) \bmod P}{R\,P}, 1\Big) $$
 
     Args:
-        start, end: a and b. period: P, in steps. rise: R, a share of it. after: t_0.
+        start: a. end: b. period: P, in steps. rise: R, a share of it. after: t_0.
 
     >>> [Cyclic(period=100)(step) for step in (0, 25, 50, 99, 100)]
     [0.0, 0.5, 1.0, 1.0, 0.0]

@@ -4,6 +4,8 @@ An encoder's body ends in as many numbers as its posterior needs. `Diagonal` tak
 scale a dimension; `Full` a whole covariance, $L L^\top$; `Flow` a diagonal Gaussian that invertible
 layers bend, each seeing the encoder's output (Rezende & Mohamed 2015, arXiv:1505.05770; affine
 couplings, Dinh et al. 2017, arXiv:1605.08803, as zuko has them).
+
+Notation: x (B, C, *A), z (B, D), μ and σ (B, D) and L (B, D, D) by the encoder.
 """
 
 from __future__ import annotations

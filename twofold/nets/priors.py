@@ -5,6 +5,8 @@ K learnt pseudo-inputs, $\frac1K \sum_k q(z \mid u_k)$ (Tomczak & Welling 2018, 
 `Autoregressive` factorises p(z) by dimensions, each Gaussian given those before it (Papamakarios et
 al. 2017, arXiv:1705.07057); `Spline` is a neural spline flow (Durkan et al. 2019,
 arXiv:1906.04032). The last two see what is given, so that p(z | c) may differ by condition.
+
+Notation: z (B, D) the code, c (B, G) what is given, q the encoder.
 """
 
 from __future__ import annotations
