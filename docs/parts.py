@@ -186,6 +186,10 @@ class Place:
         return [thing] if self.many else thing
 
 
+Chosen = tuple[Place, Make]
+"""A part where it stands."""
+
+
 @cache
 def places() -> tuple[Place, ...]:
     """Every option of every family that is a part; those of the VAE first."""
@@ -262,9 +266,9 @@ def refusals(make: Make) -> dict[str, list[str]]:
 
 def of_data(make: Make) -> Iterator[tuple[str, str]]:
     """The kinds of data that refuse a family, or a part."""
-    alone = [(name_of(make), ())] if issubclass(make, Model) else []
-    alone += [(place.family, ((place, make),)) for place in places_of(make)[:1]]
-    for family, chosen in alone:
+    alone: list[tuple[str, tuple[Chosen, ...]]]
+    alone = [(place.family, ((place, make),)) for place in places_of(make)[:1]]
+    for family, chosen in [(name_of(make), ())] if issubclass(make, Model) else alone:
         for kind in every_kind():
             if why := built(family, kind, chosen):
                 yield f"data of the kind `{kind}`", why
@@ -284,9 +288,6 @@ def reason(why: str, other: str) -> str:
     """A refusal without the names that stand beside it."""
     text = why.partition(": ")[2] or why
     return f"it{text.removeprefix(other)}" if text.startswith(f"{other} ") else text
-
-
-Chosen = tuple[Place, Make]
 
 
 def together(one: Chosen, other: Chosen) -> str:
