@@ -476,6 +476,7 @@ def footer(folder: str, make: Make) -> str:
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
+    """A table in Markdown; a bar in a cell is kept from ending it."""
+    kept = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    lines = [head, ["---"] * len(head), *kept]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -103,7 +103,7 @@ class ELBO(Bound):
 
 @dataclass(frozen=True)
 class IWAE(Bound):
-    r"""L_K, of `k` draws.
+    r"""The importance-weighted bound, of `k` draws.
 
     $$ \mathcal L_K = \mathbb E \log \frac1K \sum_{k=1}^K w_k $$
 
@@ -176,7 +176,7 @@ class PIWAE(Bound):
 
 @dataclass(frozen=True)
 class CIWAE(Bound):
-    r"""β L_1 + (1 − β) L_K, of `k` draws.
+    r"""The bounds of one draw and of `k` draws, mixed.
 
     $$ \beta\, \frac1K \sum_k \log w_k + (1 - \beta) \log \frac1K \sum_k w_k $$
 
@@ -200,7 +200,7 @@ class CIWAE(Bound):
 
 @dataclass(frozen=True)
 class Dreg(Bound):
-    r"""L_K of `k` draws, with the doubly reparameterised gradient for the encoder.
+    r"""The bound of `k` draws, with the doubly reparameterised gradient for the encoder.
 
     $$ \nabla_\phi \mathcal L_K = \mathbb E \sum_k \tilde w_k^2\,
      \frac{\partial \log w_k}{\partial z_k} \frac{\partial z_k}{\partial \phi}, \qquad

@@ -145,7 +145,7 @@ class Computed(Rate):
 
 @dataclass(frozen=True)
 class KL(Formula):
-    r"""β KL(q ‖ p), never less than `free_bits` nats a dimension, counted in groups.
+    r"""The KL to the prior, times β, and never less than `free_bits` nats a dimension, by group.
 
     $$ \beta \sum_g \max\Big( \lambda |g|,\;
      \mathbb E_x \sum_{d \in g} \mathrm{KL}\big(q(z_d \mid x) \,\|\, p(z_d)\big) \Big) $$
@@ -177,7 +177,7 @@ class KL(Formula):
 
 @dataclass(frozen=True)
 class Capacity(Formula):
-    r"""γ |KL(q ‖ p) − C|, with C rising as it is written.
+    r"""The KL held at C nats, which may rise.
 
     $$ \gamma \,\big| \mathrm{KL}(q(z \mid x) \,\|\, p(z)) - C \big| $$
 
@@ -197,7 +197,7 @@ class Capacity(Formula):
 
 @dataclass(frozen=True)
 class TotalCorrelation(Formula):
-    r"""α I(x; z) + β TC(z) + γ Σ_d KL(q(z_d) ‖ p(z_d)), each estimated in the minibatch.
+    r"""The three parts of the KL, each with its weight and estimated in the minibatch.
 
     $$ \alpha\, I(x; z) + \beta\, \mathrm{KL}\big(q(z) \,\|\, \textstyle\prod_d q(z_d)\big)
      + \gamma \textstyle\sum_d \mathrm{KL}\big(q(z_d) \,\|\, p(z_d)\big) $$
@@ -223,7 +223,7 @@ class TotalCorrelation(Formula):
 
 @dataclass(frozen=True)
 class DIP(Formula):
-    r"""β KL + λ_od Σ_{i≠j} C_ij² + λ_d Σ_i (C_ii − 1)², C the covariance of the code.
+    r"""The KL, and what the covariance of the code is away from the identity.
 
     $$ \beta\, \mathrm{KL} + \lambda_{od} \sum_{i \ne j} C_{ij}^2
      + \lambda_d \sum_i (C_{ii} - 1)^2, \qquad
@@ -307,7 +307,7 @@ class Adversarial(Divergence):
 
 @dataclass(frozen=True)
 class Factor(Divergence):
-    r"""KL + γ TC(z), the total correlation by a critic that tells q(z) from Π_d q(z_d).
+    r"""The KL, and the total correlation by a critic that tells q(z) from its shuffled dimensions.
 
     $$ \beta\, \mathrm{KL} + \gamma\, \mathbb E_{q(z)} \log \frac{D(z)}{1 - D(z)}, \qquad
      D \text{ raises } \mathbb E_{q(z)} \log D(z)

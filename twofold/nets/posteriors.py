@@ -47,7 +47,7 @@ class Form(Part, ABC):
 
 @dataclass(frozen=True)
 class Diagonal(Form):
-    r"""N(μ, diag σ²).
+    r"""A Gaussian of independent dimensions.
 
     $$ q(z \mid x) = \mathcal N\big(z;\, \mu(x),\, \operatorname{diag} \sigma^2(x)\big) $$
 
@@ -60,7 +60,7 @@ class Diagonal(Form):
 
 @dataclass(frozen=True)
 class Full(Form):
-    r"""N(μ, L Lᵀ).
+    r"""A Gaussian of any covariance.
 
     $$ q(z \mid x) = \mathcal N\big(z;\, \mu(x),\, L(x) L(x)^\top\big),
      \qquad L \text{ lower triangular, with a positive diagonal} $$

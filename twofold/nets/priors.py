@@ -54,7 +54,7 @@ class PriorNet(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class Standard(Prior):
-    r"""N(0, I).
+    r"""The standard normal, which learns nothing.
 
     $$ p(z) = \mathcal N(z; 0, I) $$
 
