@@ -259,7 +259,7 @@ class DenseUp(Body):
     def lift(self, by: Tensor) -> None:
         last = self.layers[-1]
         assert isinstance(last, nn.Linear)
-        last.bias += by.flatten()
+        last.bias.add_(by.flatten())
 
 
 class Stage(nn.Module):
