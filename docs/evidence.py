@@ -22,12 +22,8 @@ from mkdocs.exceptions import PluginError
 DOCS = Path(__file__).resolve().parent
 STUDIES = DOCS / "studies"
 QUOTED = re.compile(r"\{\{ (study|figure|job) ([\w-]+): (.+?) \}\}")
-COLUMNS = {
-    "target": "target",
-    "floor": "floor",
-    "baseline": "baseline",
-    "reported": "reported",
-}
+COLUMNS = ("target", "holds", "floor", "baseline", "reported")
+VERDICT = {True: "holds", False: "**does not**", None: "–"}
 
 
 def results_of_studies() -> list[Path]:
@@ -67,17 +63,16 @@ def study_end(found: dict[str, Any]) -> list[str]:
 def study_table(rows: list[dict[str, Any]]) -> str:
     """Rows of a study as a table, with those columns that any of them fills."""
     kept = [key for key in COLUMNS if any(row[key] is not None for row in rows)]
-    head = ["measure", "ours", "95 % interval", "n", *(COLUMNS[key] for key in kept), "verdict"]
+    head = ["measure", "ours", "95 % interval", "n", *kept]
     lines = [head, ["---"] * len(head), *(study_row(row, kept) for row in rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def study_row(row: dict[str, Any], kept: list[str]) -> list[str]:
     """One figure of a study."""
-    verdict = {True: "holds", False: "**does not hold**", None: "finding"}[row["holds"]]
     span = f"{number(row['low'])} … {number(row['high'])}"
-    rest = [number(row[key]) for key in kept]
-    return [row["measure"], number(row["ours"]), span, str(row["n"]), *rest, verdict]
+    rest = [VERDICT[row[key]] if key == "holds" else number(row[key]) for key in kept]
+    return [row["measure"], number(row["ours"]), span, str(row["n"]), *rest]
 
 
 def number(value: float | None) -> str:

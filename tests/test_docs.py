@@ -96,8 +96,12 @@ def test_a_study_without_a_result_leaves_its_place(
     row |= {"target": None, "floor": 0.5, "baseline": None, "reported": None, "holds": None}
     (tmp_path / "new-one.cpu.json").write_text(json.dumps({"rows": [row]}), "utf-8")
     filled = evidence.quoted(wanted)
-    assert "| gap, nats | 1.235 | 1 … 2 | 3 | 0.5 | finding |" in filled
+    assert "| gap, nats | 1.235 | 1 … 2 | 3 | 0.5 |" in filled
     assert filled.endswith("and 1.235 (1 … 2)")
+    bar = row | {"measure": "bar", "target": 1.0, "holds": False}
+    (tmp_path / "new-one.cpu.json").write_text(json.dumps({"rows": [row, bar]}), "utf-8")
+    filled = evidence.quoted("{{ study new-one: all }}")
+    assert "| bar | 1.235 | 1 … 2 | 3 | 1 | **does not** | 0.5 |" in filled
     with pytest.raises(PluginError, match="no row that begins with 'gaps'"):
         evidence.quoted("{{ study new-one: gap | gaps }}")
 
