@@ -135,19 +135,23 @@ def located(mean: Tensor, predicted: int) -> Tensor:
     return torch.cat([mean, *[torch.zeros_like(mean)] * (predicted - 1)], 1)
 
 
-def scaled(scale: Scale) -> tuple[int, int]:
-    """(predicted, shared) raw channels of a location and a log-scale."""
-    return {"predicted": (2, 0), "shared": (1, 1), "fixed": (1, 0)}[scale]
+class LocationScale(Likelihood):
+    """One with a location, which is predicted, and a scale that is so, learnt once, or fixed."""
 
+    scale: Scale
 
-def location_scale(
-    raw: Tensor, shared: Tensor, scale: Scale, fixed: float
-) -> tuple[Tensor, Tensor]:
-    """A location and a log-scale, soft-clipped to [-7, 7]."""
-    if scale == "fixed":
-        return raw, raw.new_full((), math.log(fixed))
-    location, log_scale = raw.chunk(2, 1) if scale == "predicted" else (raw, shared[0])
-    return location, 7 * torch.tanh(log_scale / 7)
+    def predicted(self, domain: Domain) -> int:
+        return 2 if self.scale == "predicted" else 1
+
+    def shared(self, domain: Domain) -> int:
+        return 1 if self.scale == "shared" else 0
+
+    def parameters(self, raw: Tensor, shared: Tensor, fixed: float) -> tuple[Tensor, Tensor]:
+        """A location and a log-scale, soft-clipped to [-7, 7]."""
+        if self.scale == "fixed":
+            return raw, raw.new_full((), math.log(fixed))
+        location, log_scale = raw.chunk(2, 1) if self.scale == "predicted" else (raw, shared[0])
+        return location, 7 * torch.tanh(log_scale / 7)
 
 
 @dataclass(frozen=True)
@@ -206,7 +210,7 @@ class ContinuousBernoulli(Likelihood):
 
 
 @dataclass(frozen=True)
-class DiscretisedLogistic(Likelihood):
+class DiscretisedLogistic(LocationScale):
     """For one of L equal steps in [0, 1], such as a pixel: a probability, comparable in bits.
 
     Args:
@@ -218,24 +222,18 @@ class DiscretisedLogistic(Likelihood):
     scale: Scale = "shared"
     domains = (Bounded,)
 
-    def predicted(self, domain: Domain) -> int:
-        return scaled(self.scale)[0]
-
-    def shared(self, domain: Domain) -> int:
-        return scaled(self.scale)[1]
-
     def near(self, mean: Tensor, domain: Domain) -> Tensor:
         return located(mean, self.predicted(domain))
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         assert isinstance(domain, Bounded)
-        location, log_scale = location_scale(raw, shared, self.scale, 0.1)
+        location, log_scale = self.parameters(raw, shared, 0.1)
         levels = domain.levels or 256
         return DiscretisedLogisticValues(location, log_scale - 2, levels)
 
 
 @dataclass(frozen=True)
-class Gaussian(Likelihood):
+class Gaussian(LocationScale):
     """For a real number; its scale predicted, learnt once for all (σ-VAE), or `fixed` to `std`.
 
     Args:
@@ -250,17 +248,11 @@ class Gaussian(Likelihood):
     std: PositiveFloat = 1.0
     domains = (Real, Bounded)
 
-    def predicted(self, domain: Domain) -> int:
-        return scaled(self.scale)[0]
-
-    def shared(self, domain: Domain) -> int:
-        return scaled(self.scale)[1]
-
     def near(self, mean: Tensor, domain: Domain) -> Tensor:
         return located(mean, self.predicted(domain))
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
-        return GaussianValues(*location_scale(raw, shared, self.scale, self.std))
+        return GaussianValues(*self.parameters(raw, shared, self.std))
 
 
 @dataclass(frozen=True)
@@ -281,7 +273,7 @@ class SquaredError(Likelihood):
 
 
 @dataclass(frozen=True)
-class StudentT(Likelihood):
+class StudentT(LocationScale):
     """For a real number with outliers: Student's t with `df` degrees of freedom.
 
     Args:
@@ -294,17 +286,11 @@ class StudentT(Likelihood):
     scale: Scale = "predicted"
     domains = (Real,)
 
-    def predicted(self, domain: Domain) -> int:
-        return scaled(self.scale)[0]
-
-    def shared(self, domain: Domain) -> int:
-        return scaled(self.scale)[1]
-
     def near(self, mean: Tensor, domain: Domain) -> Tensor:
         return located(mean, self.predicted(domain))
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
-        return StudentTValues(*location_scale(raw, shared, self.scale, 1.0), df=self.df)
+        return StudentTValues(*self.parameters(raw, shared, 1.0), df=self.df)
 
 
 @dataclass(frozen=True)
