@@ -408,7 +408,12 @@ def recipe_section(make: Make) -> str:
 def option_section(make: Make, words: Said) -> str:
     """A table of the options: what each takes, its default, what it is."""
     rows = [
-        [f"`{option.name}`", takes(option.annotation), shown(option), words.options[option.name]]
+        [
+            f"`{option.name}`",
+            takes(option.annotation),
+            shown(option),
+            words.options.get(option.name, ""),
+        ]
         for option in options(make, SPACES).values()
     ]
     text = table(["option", "takes", "default", "is"], rows) if rows else "None."
