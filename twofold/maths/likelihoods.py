@@ -7,10 +7,13 @@ elementwise distribution over the value's channels of x:
 | domain | likelihood | log p(x) of one value |
 |---|---|---|
 | Bounded, 2 levels | `Bernoulli` | $x \log p + (1-x) \log (1-p)$ |
-| Bounded, L levels | `DiscretisedLogistic` | $\log[F(x + \tfrac1{2(L-1)}) - F(x - \tfrac1{2(L-1)})]$, tails to the ends |
-| Bounded | `ContinuousBernoulli` | $x \log p + (1-x)\log(1-p) + \log C(p)$ |
-| Real | `Gaussian`, `StudentT` | |
-| Count | `NegativeBinomial` | |
+| Bounded, L levels | `DiscretisedLogistic` | $\log[F(x + \tfrac1{2(L-1)}) - F(x - \tfrac1{2(L-1)})]$, tails to the ends, $F(x) = 1 / (1 + e^{-(x - \mu)/s})$ |
+| Bounded | `ContinuousBernoulli` | $x \log p + (1-x)\log(1-p) + \log C(p),\; C(p) = \frac{2 \tanh^{-1}(1 - 2p)}{1 - 2p}$ |
+| Bounded | `CrossEntropy` | $x \log p + (1-x) \log (1-p)$, without $\log C(p)$ |
+| Real, Bounded | `Gaussian` | $-\tfrac12 \big(\frac{x - \mu}\sigma\big)^2 - \log \sigma - \tfrac12 \log 2\pi$ |
+| Real, Bounded | `SquaredError` | $-(x - \mu)^2$ |
+| Real | `StudentT` | $\log \frac{\Gamma((\nu + 1) / 2)}{\Gamma(\nu / 2) \sqrt{\nu \pi}\, \sigma} - \frac{\nu + 1}2 \log \big(1 + \frac{(x - \mu)^2}{\nu \sigma^2}\big)$ |
+| Count | `NegativeBinomial` | $\log \frac{\Gamma(x + r)}{\Gamma(x + 1) \Gamma(r)} + r \log \frac r{r + m} + x \log \frac m{r + m}$, of mean $m$ |
 | Category, Token | `Categorical` | $\log p_k$ |
 
 `CrossEntropy` and `SquaredError` go by their true names: the first is the Bernoulli formula on
@@ -25,6 +28,8 @@ $\log p(x, m) = \log p(m) + m \log p(x)$.
 Sources: continuous Bernoulli, Loaiza-Ganem & Cunningham 2019, arXiv:1907.06845; discretised
 logistic, Kingma et al. 2016, arXiv:1606.04934, and Salimans et al. 2017, arXiv:1701.05517; a shared
 learnt scale, Rybkin et al. 2021, arXiv:2006.13202.
+
+Notation: x a value as networks see it; p, μ, σ, s, r, m what the decoder says of it, or learns once.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -59,6 +64,10 @@ from twofold.maths.distributions import LOG_2PI, Density
 
 Scale = Literal["shared", "predicted", "fixed"]
 CERTAIN = 100.0  # a logit of probability 1, in double precision too
+FLAT, HALVINGS = 30.0, 40
+"""Logits beyond which the mean of a continuous Bernoulli hardly moves; and steps to find one."""
+EDGE = 1e-3
+"""The least probability that a network is started from: a surer start would be slow to unlearn."""
 
 
 class Elementwise(ABC):
@@ -102,6 +111,10 @@ class Likelihood(Part, ABC):
         return 0
 
     @abstractmethod
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        """Raw channels (B, P · F, *A) of a distribution whose mean is near channels of x."""
+
+    @abstractmethod
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         """The distribution of F values.
 
@@ -112,26 +125,46 @@ class Likelihood(Part, ABC):
         """
 
 
-def scaled(scale: Scale) -> tuple[int, int]:
-    """(predicted, shared) raw channels of a location and a log-scale."""
-    return {"predicted": (2, 0), "shared": (1, 1), "fixed": (1, 0)}[scale]
+def logit(p: Tensor) -> Tensor:
+    """log p/(1 − p) of probabilities, none of them surer than `EDGE`."""
+    return torch.logit(p, EDGE)
 
 
-def location_scale(
-    raw: Tensor, shared: Tensor, scale: Scale, fixed: float
-) -> tuple[Tensor, Tensor]:
-    """A location and a log-scale, soft-clipped to [-7, 7]."""
-    if scale == "fixed":
-        return raw, raw.new_full((), math.log(fixed))
-    location, log_scale = raw.chunk(2, 1) if scale == "predicted" else (raw, shared[0])
-    return location, 7 * torch.tanh(log_scale / 7)
+def located(mean: Tensor, predicted: int) -> Tensor:
+    """A location, and neutral numbers for what else is predicted of a value."""
+    return torch.cat([mean, *[torch.zeros_like(mean)] * (predicted - 1)], 1)
+
+
+class LocationScale(Likelihood):
+    """One with a location, which is predicted, and a scale that is so, learnt once, or fixed."""
+
+    scale: Scale
+
+    def predicted(self, domain: Domain) -> int:
+        return 2 if self.scale == "predicted" else 1
+
+    def shared(self, domain: Domain) -> int:
+        return 1 if self.scale == "shared" else 0
+
+    def parameters(self, raw: Tensor, shared: Tensor, fixed: float) -> tuple[Tensor, Tensor]:
+        """A location and a log-scale, soft-clipped to [-7, 7]."""
+        if self.scale == "fixed":
+            return raw, raw.new_full((), math.log(fixed))
+        location, log_scale = raw.chunk(2, 1) if self.scale == "predicted" else (raw, shared[0])
+        return location, 7 * torch.tanh(log_scale / 7)
 
 
 @dataclass(frozen=True)
 class Bernoulli(Likelihood):
-    """For a value that is 0 or 1."""
+    """For a value that is 0 or 1.
+
+    Source: Kingma & Welling 2014, arXiv:1312.6114, App. C.1.
+    """
 
     domains = (Bounded,)
+
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return logit(mean)
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         return BernoulliValues(raw)
@@ -139,9 +172,15 @@ class Bernoulli(Likelihood):
 
 @dataclass(frozen=True)
 class CrossEntropy(Likelihood):
-    """The Bernoulli formula on values in [0, 1]: a loss much in use, and not a density there."""
+    """The Bernoulli formula on values in [0, 1]: a loss much in use, and not a density there.
+
+    Source: as it is criticised by Loaiza-Ganem & Cunningham 2019, arXiv:1907.06845.
+    """
 
     domains = (Bounded,)
+
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return logit(mean)
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         return BernoulliValues(raw)
@@ -149,88 +188,129 @@ class CrossEntropy(Likelihood):
 
 @dataclass(frozen=True)
 class ContinuousBernoulli(Likelihood):
-    """For a value anywhere in [0, 1]; the density that the cross-entropy lacks."""
+    """For a value anywhere in [0, 1]; the density that the cross-entropy lacks.
+
+    Source: Loaiza-Ganem & Cunningham 2019, arXiv:1907.06845.
+    """
 
     domains = (Bounded,)
+
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        """The mean is flat in the logit at both ends: it is met by halving where it lies."""
+        low = torch.full_like(mean, -FLAT)
+        high = -low
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            below = ContinuousBernoulliValues(middle).mean < mean
+            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+        return low
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         return ContinuousBernoulliValues(raw)
 
 
 @dataclass(frozen=True)
-class DiscretisedLogistic(Likelihood):
-    """For one of L equal steps in [0, 1], such as a pixel: a probability, comparable in bits."""
+class DiscretisedLogistic(LocationScale):
+    """For one of L equal steps in [0, 1], such as a pixel: a probability, comparable in bits.
+
+    Args:
+        scale: of s: `shared`, learnt once for all values; `predicted` for each; or `fixed`.
+
+    Source: Kingma et al. 2016, arXiv:1606.04934; Salimans et al. 2017, arXiv:1701.05517.
+    """
 
     scale: Scale = "shared"
     domains = (Bounded,)
 
-    def predicted(self, domain: Domain) -> int:
-        return scaled(self.scale)[0]
-
-    def shared(self, domain: Domain) -> int:
-        return scaled(self.scale)[1]
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return located(mean, self.predicted(domain))
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         assert isinstance(domain, Bounded)
-        location, log_scale = location_scale(raw, shared, self.scale, 0.1)
+        location, log_scale = self.parameters(raw, shared, 0.1)
         levels = domain.levels or 256
         return DiscretisedLogisticValues(location, log_scale - 2, levels)
 
 
 @dataclass(frozen=True)
-class Gaussian(Likelihood):
-    """For a real number; its scale predicted, learnt once for all (σ-VAE), or `fixed` to `std`."""
+class Gaussian(LocationScale):
+    """For a real number; its scale predicted, learnt once for all (σ-VAE), or `fixed` to `std`.
+
+    Args:
+        scale: of σ: `shared`, learnt once for all values; `predicted` for each; or `fixed`.
+        std: σ where it is fixed.
+
+    Source: Kingma & Welling 2014, arXiv:1312.6114, App. C.2; a shared learnt scale, Rybkin et al.
+    2021, arXiv:2006.13202.
+    """
 
     scale: Scale = "shared"
     std: PositiveFloat = 1.0
     domains = (Real, Bounded)
 
-    def predicted(self, domain: Domain) -> int:
-        return scaled(self.scale)[0]
-
-    def shared(self, domain: Domain) -> int:
-        return scaled(self.scale)[1]
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return located(mean, self.predicted(domain))
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
-        return GaussianValues(*location_scale(raw, shared, self.scale, self.std))
+        return GaussianValues(*self.parameters(raw, shared, self.std))
 
 
 @dataclass(frozen=True)
 class SquaredError(Likelihood):
-    """The squared error: a Gaussian of variance ½ without its constant."""
+    """The squared error: a Gaussian of variance ½ without its constant.
+
+    Source: as a loss in wide use; what its variance stands for, Rybkin et al. 2021,
+    arXiv:2006.13202.
+    """
 
     domains = (Real, Bounded)
+
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return located(mean, self.predicted(domain))
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         return SquaredErrorValues(raw)
 
 
 @dataclass(frozen=True)
-class StudentT(Likelihood):
-    """For a real number with outliers: Student's t with `df` degrees of freedom."""
+class StudentT(LocationScale):
+    """For a real number with outliers: Student's t with `df` degrees of freedom.
+
+    Args:
+        df: ν. scale: of σ: `predicted` for each value; `shared`, learnt once for all; or `fixed`.
+
+    Source: as a decoder, Mattei & Frellsen 2019, MIWAE, arXiv:1812.02633.
+    """
 
     df: PositiveFloat = 5.0
     scale: Scale = "predicted"
     domains = (Real,)
 
-    def predicted(self, domain: Domain) -> int:
-        return scaled(self.scale)[0]
-
-    def shared(self, domain: Domain) -> int:
-        return scaled(self.scale)[1]
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return located(mean, self.predicted(domain))
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
-        return StudentTValues(*location_scale(raw, shared, self.scale, 1.0), df=self.df)
+        return StudentTValues(*self.parameters(raw, shared, 1.0), df=self.df)
 
 
 @dataclass(frozen=True)
 class NegativeBinomial(Likelihood):
-    """For a count; over-dispersed where the data are, Poisson in the limit."""
+    """For a count; over-dispersed where the data are, Poisson in the limit.
+
+    Source: as a decoder, and there zero-inflated, Lopez et al. 2018, Deep generative modeling for
+    single-cell transcriptomics.
+    """
 
     domains = (Count,)
 
     def predicted(self, domain: Domain) -> int:
         return 2
+
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        """The mean of the logarithms shown is a geometric one: a little low, and robust."""
+        assert isinstance(domain, Count)
+        count = (mean * domain.scale).expm1().clamp(min=EDGE)
+        return located(count.log(), 2)
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         assert isinstance(domain, Count)
@@ -240,12 +320,18 @@ class NegativeBinomial(Likelihood):
 
 @dataclass(frozen=True)
 class Categorical(Likelihood):
-    """For one of K labels or tokens."""
+    """For one of K labels or tokens.
+
+    Source: as a decoder of tables, Nazabal et al. 2020, arXiv:1807.03653.
+    """
 
     domains = (Category, Token)
 
     def predicted(self, domain: Domain) -> int:
         return domain.width
+
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return mean.clamp(min=EDGE).log()
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         return CategoricalValues(raw.unflatten(1, (-1, domain.width)).log_softmax(2))
@@ -313,12 +399,34 @@ class ObservationSpec:
     def shared(self) -> int:
         return sum(shared for _, shared in self.channels)
 
+    def near(self, x: Tensor) -> Tensor:
+        """Raw channels (P, *A) of a p(x | z) whose mean is near that of x (N, C, *A).
+
+        >>> coins = ObservationSpec(Space((Field("coin", Bounded(0, 1, 2)),)))
+        >>> coins.near(torch.tensor([[1.0], [0.0], [0.0], [0.0]])).sigmoid()
+        tensor([0.2500])
+        """
+        parts = zip(self.space.parts(x), self.likelihoods, strict=True)
+        return paste([near(field, part, w) for (field, part), w in parts]).squeeze(0)
+
     def __call__(self, predicted: Tensor, shared: Tensor) -> Observation:
         """Raw channels (B, P, *A) and shared numbers (S,) to p(x | z)."""
         ours = cut(predicted, [p for p, _ in self.channels])
         common = shared.split([s for _, s in self.channels])
         fields = zip(self.space.fields, self.likelihoods, ours, common, strict=True)
         return Observation(tuple(observed(*field) for field in fields))
+
+
+def near(field: Field, x: Tensor, likelihood: Likelihood) -> Tensor:
+    """Raw channels (1, P, *A) of one field: the mean of its values that are there, and presence."""
+    shown, presence = field.split(x)
+    if presence is None:
+        return likelihood.near(shown.mean(0, keepdim=True), field.domain)
+    there = presence.sum(0, keepdim=True).clamp(min=1)  # (1, F, *A); what is absent is shown as 0
+    mean = shown.sum(0, keepdim=True) / there.repeat_interleave(field.domain.width, 1)
+    return torch.cat(
+        [likelihood.near(mean, field.domain), logit(presence.mean(0, keepdim=True))], 1
+    )
 
 
 def observed(field: Field, likelihood: Likelihood, raw: Tensor, shared: Tensor) -> ObservedField:

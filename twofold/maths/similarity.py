@@ -35,7 +35,7 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from twofold.core.space import Bounded, Domain, Field
-from twofold.maths.likelihoods import Elementwise, Likelihood
+from twofold.maths.likelihoods import Elementwise, Likelihood, logit
 
 WINDOW, SIGMA = 11, 1.5
 C1, C2 = 0.01**2, 0.03**2
@@ -65,10 +65,24 @@ class Likeness(Likelihood):
         image = len(axes) == 2 and field.size <= 4 and not field.missing
         return image and super().suits(field, axes)
 
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return logit(mean)
+
 
 @dataclass(frozen=True)
 class MsSsim(Likeness):
-    """−`weight` (1 − MS-SSIM) a value, for images: shapes and contrasts rather than pixels."""
+    r"""−`weight` (1 − MS-SSIM) a value, for images: shapes and contrasts rather than pixels.
+
+    $$ -w\, N\, \big(1 - \text{MS-SSIM}(x, \hat x)\big), \qquad
+     \text{MS-SSIM} = \overline{l_M cs_M}^{\,w_M} \prod_{j<M} \overline{cs_j}^{\,w_j} $$
+
+    N is the number of values of the image.
+
+    Args:
+        weight: w.
+
+    Source: Wang, Simoncelli & Bovik 2003, Multiscale structural similarity.
+    """
 
     weight: PositiveFloat = 1.0
 

@@ -17,7 +17,8 @@ last). Free bits keep them awake, or warm-up, which the paper found necessary:
 
     divergence = {name = "kl", beta = {name = "linear", steps = 5000}}
 
-Sønderby, Raiko, Maaløe, Sønderby & Winther 2016, Ladder Variational Autoencoders, arXiv:1602.02282.
+Source: Sønderby, Raiko, Maaløe, Sønderby & Winther 2016, Ladder Variational Autoencoders,
+arXiv:1602.02282.
 
 The *code* that `encode` returns and `decode` takes is the noise of all layers, top first,
 $\varepsilon_l = (z_l - \mu_l) / \sigma_l$ with the mean and scale of $p(z_l \mid z_{l+1})$. It is a
@@ -39,7 +40,7 @@ from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
 from twofold.core.errors import UserError
-from twofold.core.game import Decodes, Encodes, Model, Progress, Scores, Turn
+from twofold.core.game import Decodes, Encodes, Model, Progress, Scores, Starts, Turn
 from twofold.core.space import Space
 from twofold.maths.bounds import Draws, importance_weighted
 from twofold.maths.distributions import Density, Normal, Posterior, product
@@ -56,7 +57,7 @@ Choice = Callable[[Normal, Normal], Tensor]
 """Picks z_l, given q(z_l | z_{l+1}, x) and p(z_l | z_{l+1})."""
 
 
-class Ladder(Model, Decodes, Encodes, Scores):
+class Ladder(Model, Decodes, Encodes, Scores, Starts):
     """The ladder VAE of a Space: several stochastic layers.
 
     Args:
@@ -105,6 +106,9 @@ class Ladder(Model, Decodes, Encodes, Scores):
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
         return {"autoencoder": [self.first, self.up, self.down, self.p, self.prior_net]}
+
+    def start(self, x: Tensor) -> None:
+        self.p.start(x)
 
     def play(self, batch: Batch, progress: Progress) -> Iterator[Turn]:
         x, given = batch.x, batch.given

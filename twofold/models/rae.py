@@ -13,8 +13,10 @@ training ends: `density`, a mixture of Gaussians. Until then, and as the run's o
 mixture follows the codes while they are learnt; it is a player of its own, and its gradient does
 not reach the autoencoder. There is no likelihood of observations, and the family claims none.
 
-Ghosh, Sajjadi, Vergari, Black & Schölkopf 2020, From Variational to Deterministic Autoencoders,
-arXiv:1903.12436. What is given, c, is seen by the encoder and by the decoder.
+What is given, c, is seen by the encoder and by the decoder.
+
+Source: Ghosh, Sajjadi, Vergari, Black & Schölkopf 2020, From Variational to Deterministic
+Autoencoders, arXiv:1903.12436.
 
 Notation: x (B, C, *A), z (B, D); E the encoder, p the decoder.
 """
@@ -27,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
-from twofold.core.game import Decodes, Encodes, Model, Progress, Turn
+from twofold.core.game import Decodes, Encodes, Model, Progress, Starts, Turn
 from twofold.core.space import Space
 from twofold.maths.distributions import Density, Dirac
 from twofold.maths.likelihoods import Likelihood, Observation, ObservationSpec
@@ -40,7 +42,7 @@ from twofold.nets.priors import Gmm
 from twofold.nets.regularisers import L2, Regulariser
 
 
-class RAE(Model, Decodes, Encodes, DrawnAfter):
+class RAE(Model, Decodes, Encodes, DrawnAfter, Starts):
     """The regularised autoencoder of a Space.
 
     Args:
@@ -81,6 +83,9 @@ class RAE(Model, Decodes, Encodes, DrawnAfter):
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
         return {"autoencoder": [self.E, self.p], "density": [self.prior_net]}
+
+    def start(self, x: Tensor) -> None:
+        self.p.start(x)
 
     def play(self, batch: Batch, progress: Progress) -> Iterator[Turn]:
         x, given = batch.x, batch.given

@@ -54,6 +54,9 @@ class Body(nn.Module, ABC):
             out = self.run(h, c)
         return out.float()
 
+    def lift(self, by: Tensor) -> None:
+        """Add numbers (out, *A) to all that comes out, once; a body of the user's own need not."""
+
 
 class Architecture(Part, ABC):
     """How bodies are built."""
@@ -87,7 +90,16 @@ class Architecture(Part, ABC):
 
 @dataclass(frozen=True)
 class Dense(Architecture):
-    """Layers of `width` units, `depth` of them hidden."""
+    r"""Layers of `width` units, `depth` of them hidden.
+
+    $$ h_0 = (x, c), \qquad h_{i+1} = \operatorname{act}(W_i h_i + b_i), \qquad
+     \text{out} = W h_{\text{depth}} + b $$
+
+    Args:
+        width: units of a hidden layer. depth: hidden layers. activation: act.
+
+    Source: Rumelhart, Hinton & Williams 1986, Learning representations by back-propagating errors.
+    """
 
     width: int = 256
     depth: int = 2
@@ -111,14 +123,22 @@ class Dense(Architecture):
 
 @dataclass(frozen=True)
 class Conv(Architecture):
-    """Residual convolutions over one, two or three axes.
+    r"""Residual convolutions over one, two or three axes.
+
+    $$ h \leftarrow h + W_2 * \operatorname{act}\big(W_1 * \operatorname{act}(h + V c)\big)
+     \quad \text{at each size, then} \quad h \leftarrow W_3 * h \;\text{ at half the size} $$
 
     Args:
         width: channels at full size; they double at each halving, up to `growth` times.
         blocks: residual blocks at each size.
+        growth: what the channels are multiplied by at most.
         attention: self-attention where no axis is longer than this; 0 for none.
+        activation: act.
         places: the most to convolve over; of a larger grid each place is a patch of p values a
             side, the least p that keeps within.
+
+    Source: He et al. 2016, Identity mappings in deep residual networks, arXiv:1603.05027;
+    attention, Zhang et al. 2019, arXiv:1805.08318.
     """
 
     width: int = 32
@@ -203,7 +223,15 @@ class Conv(Architecture):
 
 @dataclass(frozen=True)
 class Suited(Architecture):
-    """`dense` for vectors, `conv` for what has axes."""
+    r"""`dense` for vectors, `conv` for what has axes.
+
+    $$ \begin{cases} \text{dense} & \text{no axes} \\ \text{conv} & \text{axes} \end{cases} $$
+
+    Args:
+        dense: for vectors. conv: for series, images and video.
+
+    Source: ours.
+    """
 
     dense: Dense = Dense()
     conv: Conv = Conv()
@@ -251,6 +279,12 @@ class DenseUp(Body):
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         return self.layers(join(h, c)).unflatten(1, self.shape)
+
+    @torch.no_grad()
+    def lift(self, by: Tensor) -> None:
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        last.bias.add_(by.flatten())
 
 
 class Stage(nn.Module):
@@ -312,6 +346,8 @@ class ConvUp(Body):
     `unfold` makes the layer that lays it out, from the channels that it should have.
     """
 
+    ground: Tensor
+
     def __init__(
         self,
         arch: Conv,
@@ -335,12 +371,17 @@ class ConvUp(Body):
         self.act = ACTIVATIONS[arch.activation]()
         self.paint = conv(arch.channels(0), out * p ** len(axes), 3, padding=1)
         self.unpatch = Unpatch(p, axes)
+        self.register_buffer("ground", torch.zeros(out, *axes))
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         h = self.unfold(h, c)
         for stage, grow in zip(self.stages, self.grows, strict=False):
             h = grow(stage(h, c))
-        return self.unpatch(self.paint(self.act(self.stages[-1](h, c))))
+        return self.unpatch(self.paint(self.act(self.stages[-1](h, c)))) + self.ground
+
+    def lift(self, by: Tensor) -> None:
+        """The paint is the same everywhere; what differs from place to place is a ground below."""
+        self.ground.add_(by)
 
 
 class Whole(nn.Linear):
@@ -393,6 +434,9 @@ class Folded(Body):
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         return self.body(h.flatten(1), c)
+
+    def lift(self, by: Tensor) -> None:
+        self.body.lift(by)
 
 
 class Centre(nn.Module):
