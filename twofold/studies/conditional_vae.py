@@ -78,7 +78,7 @@ class Setting:
 
 SETTINGS: Mapping[Budget, Setting] = {
     "smoke": Setting((2, 2, 2), 16, 200, 2, 2, 20),
-    "cpu": Setting((1500, 4000, 800), 256, 8000, 200, 100, 600),
+    "cpu": Setting((1500, 6000, 800), 256, 8000, 200, 100, 600),
     "paper": Setting((20_000, 20_000, 10_000), 512, 20_000, 3000, 1000, 4000),
 }
 
@@ -106,7 +106,7 @@ class ConditionalVae(Study):
         "places. An orientation is lying (0) or standing (a quarter turn, 93°): a square, which a "
         "quarter turn leaves as it is, is left out, and half turns, which leave an ellipse as it "
         "is, do not occur. The model is told all four attributes, with places left to the code: a "
-        "dense encoder 2 × 256, a convolutional decoder of 8 channels (paper 16), latent 6, 4,000 "
+        "dense encoder 2 × 256, a convolutional decoder of 8 channels (paper 16), latent 6, 6,000 "
         "steps of 32 (paper 20,000). Each test picture is edited by the condition to each value "
         "that it does not have, at strength 1, where nothing is chosen; one convolutional network "
         "judges all four. A drift is the share of edited pictures in which another attribute is "
