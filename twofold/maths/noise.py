@@ -18,9 +18,15 @@ noise2noise, arXiv:1803.04189; with one copy of each, Moran et al. 2020, arXiv:1
 | `SaltAndPepper` | 0 or 1, evenly, for a share of the values |
 | `Masking` | 0 for a share of the values: missing, where a value may be (Vincent et al. 2008) |
 
+| `BlindGaussian` | as `Gaussian`, with a σ of its own for each observation |
+
 σ is in units of x: of the range where the domain is bounded, of a standard deviation where it is
 real. A bounded value stays within its bounds, as it would in a file. Values that are missing stay
 so, and what a noise does not touch passes unchanged.
+
+`log_prob` is the law c(x̃ | x) of single values, for whoever knows x̃ and asks for x
+(`maths/restoring.py`). A bounded x̃ stands for all that is read as it: the cell x̃ ± h, h half a step,
+and at either end everything beyond.
 """
 
 from __future__ import annotations
@@ -50,6 +56,8 @@ from twofold.core.space import (
 )
 
 Share = Annotated[float, Limits(ge=0, le=1)]
+LEAST = 1e-30  # of a probability
+TIE = 1e-6  # a count on the border of two cells is in both
 Change = Callable[[Tensor], Tensor]
 
 
@@ -59,9 +67,20 @@ class Noise(Part, ABC):
     domains: ClassVar[tuple[type[Domain], ...]]
     """The values that it touches."""
 
+    informs: ClassVar[tuple[type[Domain], ...]] = ()
+    """The values of which its law says what x̃ tells of x."""
+
     @abstractmethod
     def __call__(self, x: Tensor, space: Space) -> Tensor:
         """x̃ (B, C, *A) of x (B, C, *A), drawn from torch's global generator."""
+
+    @abstractmethod
+    def log_prob(self, seen: Tensor, x: Tensor, half: float) -> Tensor:
+        """log c(x̃ ± half | x) of values in [0, 1], broadcast; 0 where nothing is known of it."""
+
+    @abstractmethod
+    def at(self, level: float) -> Noise:
+        """The same noise of another strength: its own number, whichever it has."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +91,12 @@ class Clean(Noise):
 
     def __call__(self, x: Tensor, space: Space) -> Tensor:
         return x
+
+    def log_prob(self, seen: Tensor, x: Tensor, half: float) -> Tensor:
+        return torch.zeros_like(seen - x)
+
+    def at(self, level: float) -> Noise:
+        raise UserError("this run was trained without noise, which has no level; leave it out")
 
 
 @dataclass(frozen=True)
@@ -84,12 +109,52 @@ class Gaussian(Noise):
 
     sigma: NonNegativeFloat = 0.3
     domains = (Real, Bounded, Count)
+    informs = (Real, Bounded)
 
     def __call__(self, x: Tensor, space: Space) -> Tensor:
         def change(value: Tensor) -> Tensor:
             return value + self.sigma * torch.randn_like(value)
 
         return touched(x, space, self.domains, change)
+
+    def log_prob(self, seen: Tensor, x: Tensor, half: float) -> Tensor:
+        low, high = cell(seen, half)
+        return log_between((low - x) / self.scale, (high - x) / self.scale)
+
+    @property
+    def scale(self) -> float:
+        """σ, or what is as good as none."""
+        return max(self.sigma, 1e-6)
+
+    def at(self, level: float) -> Gaussian:
+        return Gaussian(level)
+
+
+@dataclass(frozen=True)
+class BlindGaussian(Noise):
+    """Independent normal noise, whose σ is drawn for each observation: one model for any level.
+
+    Args:
+        low, high: σ is uniform between them.
+    """
+
+    low: NonNegativeFloat = 0.0
+    high: NonNegativeFloat = 0.5
+    domains = (Real, Bounded, Count)
+
+    def __call__(self, x: Tensor, space: Space) -> Tensor:
+        sigma = self.low + (self.high - self.low) * torch.rand(len(x), *[1] * (x.dim() - 1)).to(x)
+
+        def change(value: Tensor) -> Tensor:
+            return value + sigma * torch.randn_like(value)
+
+        return touched(x, space, self.domains, change)
+
+    def log_prob(self, seen: Tensor, x: Tensor, half: float) -> Tensor:
+        return torch.zeros_like(seen - x)
+
+    def at(self, level: float) -> Gaussian:
+        return Gaussian(level)
 
 
 @dataclass(frozen=True)
@@ -102,12 +167,22 @@ class Poisson(Noise):
 
     peak: PositiveFloat = 10.0
     domains = (Bounded,)
+    informs = (Bounded,)
 
     def __call__(self, x: Tensor, space: Space) -> Tensor:
         def change(value: Tensor) -> Tensor:
             return torch.poisson(self.peak * value.clamp(min=0)) / self.peak
 
         return touched(x, space, self.domains, change)
+
+    def log_prob(self, seen: Tensor, x: Tensor, half: float) -> Tensor:
+        low, high = cell(seen, half + TIE)
+        below, upto = (self.peak * low).ceil() - 1, (self.peak * high).floor()
+        mass = at_most(upto, self.peak * x) - at_most(below, self.peak * x)
+        return mass.clamp(min=LEAST).log()
+
+    def at(self, level: float) -> Poisson:
+        return Poisson(level)
 
 
 @dataclass(frozen=True)
@@ -120,6 +195,7 @@ class SaltAndPepper(Noise):
 
     share: Share = 0.2
     domains = (Bounded,)
+    informs = (Bounded,)
 
     def __call__(self, x: Tensor, space: Space) -> Tensor:
         def change(value: Tensor) -> Tensor:
@@ -128,6 +204,13 @@ class SaltAndPepper(Noise):
             return torch.where(u < self.share, ends, value)
 
         return touched(x, space, self.domains, change)
+
+    def log_prob(self, seen: Tensor, x: Tensor, half: float) -> Tensor:
+        passed, stuck = (seen - x).abs() < half, (seen < half) | (seen > 1 - half)
+        return ((1 - self.share) * passed + self.share / 2 * stuck).clamp(min=LEAST).log()
+
+    def at(self, level: float) -> SaltAndPepper:
+        return SaltAndPepper(level)
 
 
 @dataclass(frozen=True)
@@ -150,6 +233,38 @@ class Masking(Noise):
         kept = (torch.rand_like(value[:, : field.size]) >= self.share).to(value)  # (B, size, *A)
         shown = value * kept.repeat_interleave(field.domain.width, 1)
         return shown if presence is None else torch.cat([shown, presence * kept], 1)
+
+    def log_prob(self, seen: Tensor, x: Tensor, half: float) -> Tensor:
+        return torch.zeros_like(seen - x)
+
+    def at(self, level: float) -> Masking:
+        return Masking(level)
+
+
+def cell(seen: Tensor, half: float) -> tuple[Tensor, Tensor]:
+    """From where to where values in [0, 1] are read as x̃; an end takes all that lies beyond it."""
+    low, high = seen - half, seen + half
+    low = low.masked_fill(seen < half, -torch.inf)
+    return low, high.masked_fill(seen > 1 - half, torch.inf)
+
+
+def log_between(low: Tensor, high: Tensor) -> Tensor:
+    """log[Φ(high) − Φ(low)], from the tail on whose side they are.
+
+    >>> log_between(torch.tensor([-torch.inf, 8.0]), torch.tensor([0.0, 9.0]))
+    tensor([ -0.6931, -35.0136])
+    """
+    swap = low > 0
+    low, high = torch.where(swap, -high, low), torch.where(swap, -low, high)
+    upper, lower = torch.special.log_ndtr(high), torch.special.log_ndtr(low)
+    return upper + torch.log(-torch.expm1((lower - upper).clamp(max=-1e-7)))
+
+
+def at_most(count: Tensor, mean: Tensor) -> Tensor:
+    """P(k ≤ count) of a Poisson k, broadcast."""
+    count, mean = torch.broadcast_tensors(count, mean.clamp(min=1e-12))
+    some = torch.special.gammaincc(count.clamp(0, 1e6) + 1, mean)
+    return torch.where(count < 0, 0.0, torch.where(count.isinf(), 1.0, some))
 
 
 def touched(x: Tensor, space: Space, domains: tuple[type[Domain], ...], change: Change) -> Tensor:
