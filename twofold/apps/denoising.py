@@ -204,7 +204,11 @@ def doubts(run: Run) -> list[str]:
 
 def noise_at(run: Run, level: float) -> Noise:
     """The noise that a run was trained with, at a level of one's own unless that is NaN."""
-    return noise_of(run) if math.isnan(level) else noise_of(run).at(level)
+    if math.isnan(level):
+        return noise_of(run)
+    if level <= 0:
+        raise UserError(f"--level {level:g} is no strength of a noise; give a number above 0")
+    return noise_of(run).at(level)
 
 
 def noisy(run: Run, clean: Rows, noise: Noise, seed: int) -> Rows:
@@ -370,28 +374,51 @@ def classical(
         source = validation()
         clean = source.read(torch.arange(min(TUNED, len(source))))
         again = [noisy(run, clean, noise, seed + m).values.float() for m in range(made.copies)]
-        pair = clean, Rows(torch.stack(again).mean(0), clean.given)
     except UserError as error:
         return {}, {**gone, **dict.fromkeys(there, f"it cannot be tuned: {error}")}
     if not len(clean):
         return {}, {**gone, **dict.fromkeys(there, "there are no validation rows to tune it on")}
-    return {name: with_best(run, one, pair, made.seen) for name, one in there.items()}, gone
+    spoilt = torch.stack(again).mean(0)
+    best = {name: tuned(run.space, one, clean.values, spoilt) for name, one in there.items()}
+    return {name: (one(run.space, made.seen.values), one.words) for name, one in best.items()}, gone
 
 
-def with_best(run: Run, method: Method, pair: tuple[Rows, Rows], seen: Rows) -> tuple[Tensor, str]:
-    """A method's answer with the settings that were best on a pair of clean and noisy rows."""
-    clean, spoilt = (run.space.encode(rows.values).double() for rows in pair)
-    sigma = float((spoilt - clean).std())
+@dataclass(frozen=True)
+class Tuned:
+    """A method with the settings that were best on validation data, and a straight line after it.
+
+    Args:
+        sigma: the noise that was there, in units of x.
+    """
+
+    method: Method
+    sigma: float
+    settings: Mapping[str, float | str]
+    gain: float
+    offset: float
+
+    def __call__(self, space: Space, seen: Tensor) -> Tensor:
+        """What it makes of noisy values (B, F, *A)."""
+        x = answered(self.method, space.encode(seen).double(), self.sigma, self.settings)
+        return space.decode((self.gain * x + self.offset).clamp(0, 1).float())
+
+    @property
+    def words(self) -> str:
+        settings = ", ".join(f"{name} {value}" for name, value in self.settings.items())
+        return f"{settings}, best on validation data"
+
+
+def tuned(space: Space, method: Method, clean: Tensor, spoilt: Tensor) -> Tuned:
+    """A method with the settings that are best on a pair of clean and noisy values."""
+    x, seen = (space.encode(values).double() for values in (clean, spoilt))
+    sigma = float((seen - x).std())
     tried = [
-        (error, gain, offset, settings)
+        (error, Tuned(method, sigma, settings, gain, offset))
         for settings in method.settings
-        for found in [answered(method, spoilt, sigma, settings)]
-        for error, gain, offset in [straight(found, clean)]
+        for found in [answered(method, seen, sigma, settings)]
+        for error, gain, offset in [straight(found, x)]
     ]
-    _, gain, offset, best = min(tried, key=lambda one: one[0])
-    x = gain * answered(method, run.space.encode(seen.values).double(), sigma, best) + offset
-    words = ", ".join(f"{name} {value}" for name, value in best.items())
-    return run.space.decode(x.clamp(0, 1).float()), f"{words}, best on validation data"
+    return min(tried, key=lambda one: one[0])[1]
 
 
 def answered(method: Method, x: Tensor, sigma: float, settings: Mapping[str, float | str]) -> Tensor:

@@ -7,9 +7,11 @@ $$ \log p(x) \;\ge\; \mathbb E_{c(\tilde x|x)}\, \mathbb E_{q(z|\tilde x)} \log 
  - \mathbb E_{c(\tilde x|x)}\, D\big(q(z \mid \tilde x) \,\|\, p(z)\big), $$
 
 so that q(z | x̃) is the posterior of a clean observation given a noisy one. Where there is no clean
-data, x is noisy itself and c adds more: the mean of independent noise of mean zero in a target is
-the clean observation, and so is what a network scored on it learns (Lehtinen et al. 2018,
-noise2noise, arXiv:1803.04189; with one copy of each, Moran et al. 2020, arXiv:1910.11908).
+data, the mean of independent noise of mean zero in a target is the clean observation, and so is
+what a network that is scored on it learns. With two noisy copies of each scene, one is seen and the
+other is the target (noise2noise, Lehtinen et al. 2018, arXiv:1803.04189): that is for the data to
+say (`data.copies`), and needs no noise here. With one copy, x is noisy itself and c adds the same
+noise `Again` (noisier2noise, Moran et al. 2020, arXiv:1910.11908).
 
 | noise | x̃ of a value x |
 |---|---|
@@ -19,6 +21,7 @@ noise2noise, arXiv:1803.04189; with one copy of each, Moran et al. 2020, arXiv:1
 | `Masking` | 0 for a share of the values: missing, where a value may be (Vincent et al. 2008) |
 
 | `BlindGaussian` | as `Gaussian`, with a σ of its own for each observation |
+| `Again` | another noise, where x has it already |
 
 σ is in units of x: of the range where the domain is bounded, of a standard deviation where it is
 real. A bounded value stays within its bounds, as it would in a file. Values that are missing stay
@@ -135,15 +138,16 @@ class BlindGaussian(Noise):
     """Independent normal noise, whose σ is drawn for each observation: one model for any level.
 
     Args:
-        low, high: σ is uniform between them.
+        low, high: the logarithm of σ is uniform between theirs.
     """
 
-    low: NonNegativeFloat = 0.0
-    high: NonNegativeFloat = 0.5
+    low: PositiveFloat = 0.05
+    high: PositiveFloat = 0.5
     domains = (Real, Bounded, Count)
 
     def __call__(self, x: Tensor, space: Space) -> Tensor:
-        sigma = self.low + (self.high - self.low) * torch.rand(len(x), *[1] * (x.dim() - 1)).to(x)
+        u = torch.rand(len(x), *[1] * (x.dim() - 1), dtype=x.dtype, device=x.device)
+        sigma = self.low * (self.high / self.low) ** u
 
         def change(value: Tensor) -> Tensor:
             return value + sigma * torch.randn_like(value)
@@ -155,6 +159,30 @@ class BlindGaussian(Noise):
 
     def at(self, level: float) -> Gaussian:
         return Gaussian(level)
+
+
+@dataclass(frozen=True)
+class Again(Noise):
+    """A noise on observations that have the same one already, there being no clean ones.
+
+    What a decoder learns from them is their mean, and not how far clean values lie from it: so x̃
+    is no evidence of x.
+
+    Args:
+        noise: what they have, and get once more.
+    """
+
+    noise: Noise = Gaussian()
+    domains = (Domain,)
+
+    def __call__(self, x: Tensor, space: Space) -> Tensor:
+        return self.noise(x, space)
+
+    def log_prob(self, seen: Tensor, x: Tensor, half: float) -> Tensor:
+        return torch.zeros_like(seen - x)
+
+    def at(self, level: float) -> Again:
+        return Again(self.noise.at(level))
 
 
 @dataclass(frozen=True)
@@ -297,6 +325,8 @@ def check(noise: Noise, space: Space) -> None:
     ...
     twofold.core.errors.UserError: poisson noise touches bounded values, and this data has none; ...
     """
+    if isinstance(noise, Again):
+        check(noise.noise, space)
     if not any(isinstance(field.domain, noise.domains) for field in space.fields):
         kinds = ", ".join(kebab(domain.__name__) for domain in noise.domains)
         name = kebab(type(noise).__name__)
