@@ -33,11 +33,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from twofold.core.errors import UserError
 from twofold.core.batch import Given
+from twofold.core.errors import UserError
 from twofold.core.game import Decodes, Distribution, Encodes
 from twofold.core.space import Bounded, Category, Space, Token
-from twofold.data.sources import Memory, Rows, Source
+from twofold.data.sources import Rows, Source
 from twofold.maths.likelihoods import Observation
 from twofold.maths.noise import Clean, Noise
 from twofold.maths.restoring import restored
@@ -58,7 +58,7 @@ PERFECT = 1e-10
 
 @dataclass(frozen=True)
 class Denoised:
-    """What was seen, what is expected of the clean, and the standard deviation, if it was asked for.
+    """What was seen, what is expected of the clean, and the standard deviation if asked for.
 
     Args:
         seen: of several copies, their mean. copies: how many of a scene, at most.
@@ -319,9 +319,13 @@ def nl_means(image: Any, sigma: float, scale: float, patch: float, distance: flo
 
     # A single channel on an axis of its own makes the library blur beyond recognition.
     grey = len(image) == 1
-    how = {"patch_size": int(patch), "patch_distance": int(distance), "fast_mode": image.size > FAST}
-    axis = {"channel_axis": None if grey else 0}
-    return denoise_nl_means(image[0] if grey else image, h=scale * sigma, sigma=sigma, **how, **axis)
+    how = {
+        "patch_size": int(patch),
+        "patch_distance": int(distance),
+        "fast_mode": image.size > FAST,
+        "channel_axis": None if grey else 0,
+    }
+    return denoise_nl_means(image[0] if grey else image, h=scale * sigma, sigma=sigma, **how)
 
 
 def total_variation(image: Any, sigma: float, scale: float) -> Any:
@@ -331,9 +335,7 @@ def total_variation(image: Any, sigma: float, scale: float) -> Any:
     return denoise_tv_chambolle(image, weight=scale * sigma, channel_axis=0)  # type: ignore[no-untyped-call]
 
 
-def wavelet(
-    image: Any, sigma: float, scale: float, shrink: str, family: str, levels: float
-) -> Any:
+def wavelet(image: Any, sigma: float, scale: float, shrink: str, family: str, levels: float) -> Any:
     """Wavelet shrinkage: a threshold a band (BayesShrink) or one for all (VisuShrink)."""
     from pywt import Wavelet, dwt_max_level
     from skimage.restoration import denoise_wavelet
@@ -345,9 +347,7 @@ def wavelet(
 
 SCALES = (0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)
 METHODS = {
-    "nl-means": Method(
-        nl_means, {"scale": SCALES, "patch": (3, 5), "distance": (4, 7)}
-    ),
+    "nl-means": Method(nl_means, {"scale": SCALES, "patch": (3, 5), "distance": (4, 7)}),
     "tv": Method(total_variation, {"scale": SCALES}),
     "wavelet": Method(
         wavelet,
@@ -421,7 +421,9 @@ def tuned(space: Space, method: Method, clean: Tensor, spoilt: Tensor) -> Tuned:
     return min(tried, key=lambda one: one[0])[1]
 
 
-def answered(method: Method, x: Tensor, sigma: float, settings: Mapping[str, float | str]) -> Tensor:
+def answered(
+    method: Method, x: Tensor, sigma: float, settings: Mapping[str, float | str]
+) -> Tensor:
     """What a method makes of each picture x (C, H, W)."""
     made = [torch.as_tensor(method.apply(one, sigma, **settings)) for one in x.numpy()]
     return torch.stack(made).reshape(x.shape)  # a single channel may have lost its axis

@@ -28,8 +28,8 @@ real. A bounded value stays within its bounds, as it would in a file. Values tha
 so, and what a noise does not touch passes unchanged.
 
 `log_prob` is the law c(x̃ | x) of single values, for whoever knows x̃ and asks for x
-(`maths/restoring.py`). A bounded x̃ stands for all that is read as it: the cell x̃ ± h, h half a step,
-and at either end everything beyond.
+(`maths/restoring.py`). A bounded x̃ stands for all that is read as it: the cell x̃ ± h, h half a
+step, and at either end everything beyond.
 """
 
 from __future__ import annotations

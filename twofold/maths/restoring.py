@@ -147,8 +147,8 @@ def masses(values: Elementwise, steps: int, like: Tensor) -> Tensor:
         return values.masses().clamp_(min=LEAST)
     if isinstance(values, Tabled):
         return values.p.clamp(min=LEAST)
-    every = torch.linspace(0, 1, steps).to(like).reshape(-1, *[1] * like.dim())  # (S, 1, …)
-    return values.log_prob(every).softmax(0).clamp_(min=LEAST)
+    every = [torch.full_like(like, x) for x in torch.linspace(0, 1, steps).tolist()]
+    return torch.stack([values.log_prob(x) for x in every]).softmax(0).clamp_(min=LEAST)
 
 
 def normalised(p: Tensor) -> Tensor:

@@ -9,9 +9,9 @@ minus a *distortion* and a *rate*. The divergence D is the Kullback–Leibler di
 part; β > 1, free bits, total correlation, MMD and others are choices of that part, not classes. The
 bound is another: with several draws a row it is importance-weighted, and needs the KL. With a
 *noise*, the encoder sees a corrupted observation and the decoder is scored on the one it came
-from: a model that denoises; where the data are noisy copies, several of each scene, it sees one copy
-and is scored on another (Lehtinen et al. 2018, arXiv:1803.04189). Everything may be conditioned on what is given, c: the same code with
-nothing given is the plain model.
+from: a model that denoises. Where the data are noisy copies of scenes, it sees one copy and is
+scored on another (Lehtinen et al. 2018, arXiv:1803.04189). Everything may be conditioned on what is
+given, c: the same code with nothing given is the plain model.
 
 Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv:1312.6114; Rezende, Mohamed &
 Wierstra 2014, arXiv:1401.4082; Burda, Grosse & Salakhutdinov 2016, arXiv:1509.00519; conditional:

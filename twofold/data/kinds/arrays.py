@@ -11,8 +11,8 @@ The first axis counts the rows. By rule, from shape and type:
 * (N, T, C) of floating-point numbers with C ≤ 64 is a series, and is left to that kind;
   `data.layout = "image"` overrules this.
 
-With `data.copies = true` the second axis counts noisy copies of one scene, and the rest is as above:
-(N, M, H, W) are M copies of N images each.
+With `data.copies = true` the second axis counts noisy copies of one scene, and the rest is as
+above: (N, M, H, W) are M copies of each of N images.
 
 NaN is missing; an infinite value is an error that names its place. Written files have the type of
 the input.
@@ -32,7 +32,17 @@ from torch import Tensor
 from twofold.core.errors import UserError
 from twofold.core.space import Bounded, Category, Domain, Field, Real, Space
 from twofold.data import pictures, places
-from twofold.data.block import Array, Block, Flat, OnDisk, Store, flattened, holds_series, is_array, load
+from twofold.data.block import (
+    Array,
+    Block,
+    Flat,
+    OnDisk,
+    Store,
+    flattened,
+    holds_series,
+    is_array,
+    load,
+)
 from twofold.data.kind import Finding, Kind, Told, Where, told
 from twofold.data.sources import Copies, Memory, Rows, Source, Streamed, known
 

@@ -609,10 +609,14 @@ def copy_findings(names: NDArray[np.bytes_], shape: tree.Tree, copies: Copied) -
         return [Finding("note", ALIKE)] if alike(names, shape) else []
     _, counts = scenes_of(names, shape, copies).unique(return_counts=True)
     if counts.max() == 1:
-        raise UserError(f"data.copies = {copies!r} finds no two files of one scene; {ALIKE_IN[copies]}")
+        raise UserError(
+            f"data.copies = {copies!r} finds no two files of one scene; {ALIKE_IN[copies]}"
+        )
     least, most = int(counts.min()), int(counts.max())
     each = f"{least}" if least == most else f"{least} to {most}"
-    return [Finding("note", f"{len(names):,} files are {each} noisy copies of {len(counts):,} scenes")]
+    return [
+        Finding("note", f"{len(names):,} files are {each} noisy copies of {len(counts):,} scenes")
+    ]
 
 
 ALIKE = (
