@@ -18,6 +18,7 @@ from twofold.maths.likelihoods import (
 )
 from twofold.maths.likelihoods import Gaussian as Bell
 from twofold.maths.noise import (
+    Again,
     BlindGaussian,
     Clean,
     Gaussian,
@@ -124,7 +125,7 @@ def test_copies_say_more_than_one() -> None:
     torch.testing.assert_close(forth.mean, back.mean, atol=1e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("noise", [Clean(), Masking(0.5), BlindGaussian()])
+@pytest.mark.parametrize("noise", [Clean(), Masking(0.5), BlindGaussian(), Again()])
 def test_a_noise_that_says_nothing_changes_nothing(noise: Noise) -> None:
     p = grey(DiscretisedLogistic())
     assert restored(p, torch.rand(5, 1, 3, 4), noise).mean.equal(p.mean)

@@ -284,6 +284,8 @@ def test_a_run_that_was_never_told_is_told_nothing(tmp_path: Path) -> None:
 
 # Noisy copies.
 
+FIXED = 'model.likelihood=[{name="gaussian", scale="fixed", std=0.1}]'
+
 
 def copies_of(clean: np.ndarray, path: Path, names: tuple[str, ...]) -> Path:
     """A folder of noisy PNG files, each picture once in every sub-folder."""
@@ -310,7 +312,7 @@ def test_pairs_of_noisy_pictures_teach_and_copies_are_taken_together(tmp_path: P
     words = [*settings("vae", steps=300, batch=64, lr=3e-3), "--set", "model.divergence.beta=0.1"]
     run = tmp_path / "run"
     refused(inside("fit", pairs, *words, "--set", "data.copies=number", "--out", run), "owl_1")
-    words += ["--set", "data.copies=folder", "--set", 'model.likelihood=["gaussian"]']
+    words += ["--set", "data.copies=folder", "--set", FIXED]
     told = inside("fit", pairs, *words, "--out", run)
     assert told.status == 0, told.err
     assert "2 noisy copies of 250 scenes" in told.err
