@@ -310,3 +310,12 @@ def test_copies_are_read_by_range(rows: slice) -> None:
     flat = block_module.Flat(block_module.InMemory(array))
     assert flat[rows].tolist() == array.reshape(6, 4)[rows].tolist()
     assert len(flat) == 6
+
+
+def test_what_is_no_file_of_arrays_is_named(tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(b"")
+    for path in (tmp_path, tmp_path / "photo.png"):
+        with pytest.raises(UserError, match=r"is no array; name a \.npy or \.npz file"):
+            load(path)
+    with pytest.raises(UserError, match="is not there"):
+        load(tmp_path / "missing.npy")
