@@ -141,8 +141,9 @@ def expected(
 
 def told(p: Distribution, shown: Tensor, noise: Noise) -> Distribution:
     """p(x | x̃_1 … x̃_M, z) of x̃ (B, M, C, *A); p(x | z) where it is no product of likelihoods."""
-    for seen in shown.unbind(1) if isinstance(p, Observation) else ():
-        p = restored(p, seen, noise)
+    if isinstance(p, Observation):
+        for seen in shown.unbind(1):
+            p = restored(p, seen, noise)
     return p
 
 

@@ -20,7 +20,7 @@ the input.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, final
@@ -448,7 +448,7 @@ def bounded(
 
 AXES: dict[Place, int] = {"none": 2, "only": 3, "last": 4, "first": 4}
 """Axes of an array whose channels are there, its rows being the first."""
-COPIES = {True: flattened, False: lambda block: block}
+COPIES: dict[bool, Callable[[Block], Block]] = {True: flattened, False: lambda block: block}
 LEARN = {True: vector_fields, False: image_fields}
 
 
