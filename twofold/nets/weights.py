@@ -122,7 +122,8 @@ def unrolled(net: nn.Module, cost: Callable[[Net], Tensor], ahead: Unrolling) ->
     Args:
         cost: of the network, as a function that may have other weights.
     """
-    weights, moved = dict(net.named_parameters()), net.__call__
+    weights: dict[str, Tensor] = dict(net.named_parameters())
+    moved: Net = net
     for _ in range(ahead.steps):
         slopes = torch.autograd.grad(
             cost(moved), list(weights.values()), create_graph=True, materialize_grads=True
