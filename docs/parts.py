@@ -26,6 +26,7 @@ from twofold.core.game import Model
 from twofold.core.space import Space
 from twofold.data.doctor import every_kind
 from twofold.maths.adversarial import Objective
+from twofold.maths.augmentations import Augmentation, Transformation
 from twofold.maths.bounds import Bound
 from twofold.maths.divergences import Divergence
 from twofold.maths.likelihoods import Likelihood
@@ -37,10 +38,12 @@ from twofold.maths.varying import Varying
 from twofold.models import families
 from twofold.nets.bodies import Architecture, Dense
 from twofold.nets.causal import CausalTransformer
+from twofold.nets.company import Company
 from twofold.nets.expost import Codes, ExPost, OfCodes
 from twofold.nets.posteriors import Form
 from twofold.nets.priors import Prior
 from twofold.nets.regularisers import Regulariser
+from twofold.nets.weights import Unrolling
 from twofold.runs.recipe import SPACES
 
 Make = type[Any]
@@ -79,6 +82,10 @@ GROUPS: Mapping[str, Group] = {
     "architectures": Group("Architectures", "architecture", Architecture),
     "objectives": Group("Adversarial objectives", "adversarial objective", Objective),
     "penalties": Group("Critic penalties", "critic penalty", Penalty),
+    "company": Group("Company of a critic's rows", "company", Company),
+    "augmentations": Group("Augmentations", "augmentation", Augmentation),
+    "transformations": Group("Transformations", "transformation", Transformation),
+    "unrolling": Group("Unrolling", "unrolling", Unrolling),
     "regularisers": Group("Decoder regularisers", "decoder regulariser", Regulariser),
     "codebooks": Group("Codebooks", "codebook", Codebook),
     "code-priors": Group("Priors of indices", "prior of indices", CausalTransformer),

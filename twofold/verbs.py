@@ -37,6 +37,7 @@ from twofold.core.game import (
     Scores,
     Starts,
 )
+from twofold.core.switches import takes
 from twofold.data import named as sets
 from twofold.data.doctor import Examination, examine
 from twofold.data.kind import Where
@@ -291,6 +292,7 @@ def sample(
     given: Mapping[str, Any] | Sequence[str] = (),
     guidance: float = 1.0,
     seed: int = 0,
+    truncation: float = math.inf,
     out: str | Path = "",
     weights: Weights = "average",
     prior: From = "auto",
@@ -304,11 +306,14 @@ def sample(
         given: conditions, {"label": 3} or ["label=3"], or the path of a file of rows.
         guidance: how many times the condition counts: 1 is plain, more goes beyond, 0 without.
         seed: of the draw: the same seed gives the same files.
+        truncation: the most that a value of a normal code may be, either way (the truncation
+            trick): the smaller, the more typical and the less varied.
         out: a folder; without it `samples` in the run, numbered when it is taken.
         weights, prior, trust: as in `load`.
     """
     opened = load(run, trust=trust, weights=weights, prior=prior)
-    return written(opened, opened.draw(n, conditions(given), seed, guidance), out, "samples")
+    rows = opened.draw(n, conditions(given), seed, guidance, truncation)
+    return written(opened, rows, out, "samples")
 
 
 def written(run: Run, rows: Rows, out: str | Path, name: str) -> list[Path]:
@@ -830,14 +835,17 @@ def doctor(data: Where, **options: Any) -> Examination:
     return examine(data, **options)
 
 
-def models(*, matrix: bool = False) -> dict[str, dict[str, Any]]:
+def models(*, matrix: bool = False, switches: bool = False) -> dict[str, dict[str, Any]]:
     """The families: what each is, what it can do, and its options with their defaults.
 
     Args:
         matrix: instead, try each on every kind of data, and say `trains` or why it does not.
+        switches: instead, say of each switch of a game whether a family takes it, or why not.
     """
     if matrix:
         return trial.matrix()
+    if switches:
+        return {name: takes(family) for name, family in families().items()}
     roles = {
         "samples": Samples,
         "decodes": Decodes,

@@ -157,6 +157,7 @@ def sample(
     given: Given = [],
     guidance: float = 1.0,
     seed: int = 0,
+    truncation: float = math.inf,
     out: Out = "",
     weights: Weights = "average",
     prior: From = "auto",
@@ -170,12 +171,13 @@ def sample(
         n: How many.
         guidance: How many times the condition counts; 1 is plain, 2 is twice, 0 does without.
         seed: Of the draw.
+        truncation: The most that a value of a normal code may be: the smaller, the less varied.
         weights: Averaged, last, or best on held-out data.
         prior: Where codes come from: the fitted prior that is kept, or the model's own.
     """
     opening = {"weights": weights, "prior": prior, "trust": trust}
-    how = {"given": given, "guidance": guidance, "seed": seed, "out": out}
-    paths(verbs().sample(run, n, **how, **opening), json)
+    asked = {"given": given, "guidance": guidance, "truncation": truncation, "seed": seed}
+    paths(verbs().sample(run, n, out=out, **asked, **opening), json)
     tell(run, **opening)
 
 
@@ -563,12 +565,18 @@ def models(
     matrix: Annotated[
         bool, Parameter(negative="", help="Try every family on every kind of data.")
     ] = False,
+    switches: Annotated[
+        bool, Parameter(negative="", help="Say which family takes which switch of a game.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """List the families, what each can do, and its options."""
-    found = verbs().models(matrix=matrix)
+    found = verbs().models(matrix=matrix, switches=switches)
     if json:
         show.as_json(found)
+        return
+    if switches:
+        turned(found)
         return
     if matrix:
         kinds = next(iter(found.values()))
@@ -579,6 +587,22 @@ def models(
     )
     for name, entry in found.items():
         print(f"{name}: " + ", ".join(f"{k}={v}" for k, v in brief(entry["options"]).items()))
+
+
+def turned(found: dict[str, dict[str, str]]) -> None:
+    """Which family takes which switch, how it is turned, and why the others do not."""
+    from twofold.core.switches import SWITCHES
+
+    rows = [
+        (title, *("yes" if row[title] == "yes" else "–" for row in found.values()), s.setting)
+        for title, s in SWITCHES.items()
+    ]
+    show.table(("switch", *found, "--set"), rows)
+    for row in found.values():
+        reasons = [reason for reason in row.values() if reason != "yes"]
+        for reason in dict.fromkeys(reasons):
+            of = [title for title, why in row.items() if why == reason]
+            print(f"{reason}: {'; '.join(of)}")
 
 
 def brief(table: dict[str, Any]) -> dict[str, Any]:

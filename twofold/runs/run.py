@@ -30,6 +30,7 @@ from twofold.data.pictures import heated, pil
 from twofold.data.sources import Rows, Source, whole
 from twofold.maths.guidance import Guided
 from twofold.maths.paths import PATHS
+from twofold.maths.truncation import Truncated
 from twofold.nets.attention import Look, attending, joined
 from twofold.runs.conditions import Asker, check_guidance, named_row, vector_of
 from twofold.runs.folder import existing, read_recipe, read_space
@@ -206,6 +207,7 @@ class Run:
         given: Mapping[str, Any] | None = None,
         seed: int = 0,
         guidance: float = 1.0,
+        truncation: float = math.inf,
     ) -> Any:
         """Draw n observations, in the user's own terms: pictures, a data frame, an array.
 
@@ -218,29 +220,45 @@ class Run:
             seed: of the draw.
             guidance: how many times the condition counts: 1 is plain, more is clearer and less
                 varied, 0 does without.
+            truncation: the most that a value of a normal code may be, either way.
         """
-        return self.kind.native(self.draw(n, given or {}, seed, guidance))
+        return self.kind.native(self.draw(n, given or {}, seed, guidance, truncation))
 
-    def draw(self, n: int, given: Mapping[str, Any], seed: int, guidance: float = 1.0) -> Rows:
+    def draw(
+        self,
+        n: int,
+        given: Mapping[str, Any],
+        seed: int,
+        guidance: float = 1.0,
+        truncation: float = math.inf,
+    ) -> Rows:
         """As `sample`, as rows of values."""
         conditions = self.conditions(n, given, seed)
-        plain = guidance == 1
-        model = self.role(Samples, "sample") if plain else self.guided(guidance)
+        model = self.drawer(guidance, truncation)
         seed_all(torch.device("cpu"), seed)
         with torch.inference_mode():
             c = self.known(conditions).c
             parts = [model.sample(Given(part)) for part in c.split(self.chunk)]
             return Rows(self.space.decode(torch.cat(parts)), conditions)
 
-    def guided(self, weight: float) -> Samples:
-        """What samples under guidance.
+    def drawer(self, guidance: float, truncation: float) -> Samples:
+        """What samples, guided or truncated or plainly.
 
         Raises:
-            UserError: the run cannot be guided, or not so.
+            UserError: the run cannot be asked so.
         """
-        check_guidance(weight, self.given, self.plan.training.null)
-        model = self.role(Decodes, "--guidance")
-        return Guided(model, self.space, weight)
+        if guidance != 1 and truncation != math.inf:
+            raise UserError("a draw is guided or truncated; give --guidance or --truncation alone")
+        if guidance != 1:
+            check_guidance(guidance, self.given, self.plan.training.null)
+            return Guided(self.role(Decodes, "--guidance"), self.space, guidance)
+        if truncation != math.inf:
+            if not truncation > 0:
+                raise UserError(
+                    f"truncation {truncation:g} leaves nothing to draw; give a positive one"
+                )
+            return Truncated(self.role(Decodes, "--truncation"), self.space, truncation)
+        return self.role(Samples, "sample")
 
     def encode(
         self, where: Where, how: Literal["mean", "sample", "distribution"] = "mean", seed: int = 0
