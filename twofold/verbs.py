@@ -783,9 +783,9 @@ def compare(
 
 
 def kept_or_measured(run: Run, n: int, seed: int, again: bool) -> list[Figure]:
-    """The figures that a run has, or new ones."""
+    """The figures that a run has, or new ones, and how far its seeds agree where that is known."""
     old = [] if again else measuring.kept(run.path / "measures.json")
-    return old or measure(run, n=n, seed=seed)
+    return [*(old or measure(run, n=n, seed=seed)), *measuring.alike(run.path)]
 
 
 # Looking.
