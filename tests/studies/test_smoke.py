@@ -13,6 +13,8 @@ NEEDS = {
     "adam": ("mnist",),
     "attention-vae": ("fashion-mnist",),
     "beta-tradeoff": ("mnist",),
+    "better-prior": ("fashion-mnist",),
+    "coverage": ("fashion-mnist", "wine-quality"),
     "mnist-nll": ("mnist",),
 }
 ELSEWHERE = {"digits-vae-vs-gan"}
