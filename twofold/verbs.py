@@ -455,6 +455,7 @@ def impute(
     draws: int = 0,
     telling: bool = False,
     check: bool = False,
+    corrected: bool = False,
     seed: int = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
@@ -470,12 +471,13 @@ def impute(
         draws: also write so many completed copies, each gap drawn.
         telling: which values are missing tells of the others.
         check: hide a tenth of the known values, fill them, and say how wrong that is.
+        corrected: widen or narrow the intervals until they hold as much of validation data.
         seed: of all chance.
         out: a folder; without it `imputed` in the run, numbered when it is taken.
         trust: as in `load`.
     """
     opened = load(run, trust=trust)
-    filling = Filling(samples, rounds, interval, draws, telling, seed)
+    filling = Filling(samples, rounds, interval, draws, telling, seed, corrected)
     folder = Path(out) if out else free(opened.path / "imputed")
     return imputation.impute(opened, data, fields, mask, filling, check, folder)
 
