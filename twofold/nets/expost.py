@@ -252,7 +252,7 @@ class Posteriors(Fitted):
 
     @property
     def words(self) -> str:
-        return f"the posteriors of {len(self.u)} pseudo-inputs, {self.bank.words}"
+        return f"{self.bank.words}, each the posterior of a pseudo-input"
 
     def forward(self, c: Tensor, q: Encoder) -> Density:
         return self.bank(c, q)
