@@ -478,6 +478,7 @@ def impute(
     draws: int = 0,
     telling: bool = False,
     check: bool = False,
+    corrected: bool = False,
     seed: int = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
@@ -493,12 +494,13 @@ def impute(
         draws: also write so many completed copies, each gap drawn.
         telling: which values are missing tells of the others.
         check: hide a tenth of the known values, fill them, and say how wrong that is.
+        corrected: widen or narrow the intervals until they hold as much of validation data.
         seed: of all chance.
         out: a folder; without it `imputed` in the run, numbered when it is taken.
         trust: as in `load`.
     """
     opened = load(run, trust=trust)
-    filling = Filling(samples, rounds, interval, draws, telling, seed)
+    filling = Filling(samples, rounds, interval, draws, telling, seed, corrected)
     folder = Path(out) if out else free(opened.path / "imputed")
     return imputation.impute(opened, data, fields, mask, filling, check, folder)
 
@@ -817,9 +819,9 @@ def compare(
 
 
 def kept_or_measured(run: Run, n: int, seed: int, again: bool) -> list[Figure]:
-    """The figures that a run has, or new ones."""
+    """The figures that a run has, or new ones, and how far its seeds agree where that is known."""
     old = [] if again else measuring.kept(run.path / "measures.json")
-    return old or measure(run, n=n, seed=seed)
+    return [*(old or measure(run, n=n, seed=seed)), *measuring.alike(run.path)]
 
 
 # Looking.

@@ -15,6 +15,8 @@ NEEDS = {
     "attention-vae": ("fashion-mnist",),
     "beta-tradeoff": ("mnist",),
     "conditional-vae": ("mnist",),
+    "better-prior": ("fashion-mnist",),
+    "coverage": ("fashion-mnist", "wine-quality"),
     "mnist-nll": ("mnist",),
 }
 

@@ -40,8 +40,8 @@ class Truncated(Samples):
         prior = self.model.prior(given)
         if not isinstance(prior, StandardNormal):
             raise UserError(
-                "truncation cuts the tails of a standard normal, and this model draws its codes from "
-                "another density; leave it out, or draw with --prior own where a density was fitted"
+                "truncation cuts the tails of a standard normal, and this model draws its codes "
+                "from another density; leave it out, or try --prior own where one was fitted"
             )
         p = self.model.decode(prior.truncated(self.threshold), given)
         return p.mean if len(self.space.axes) > 1 else p.sample()

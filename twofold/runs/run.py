@@ -466,9 +466,8 @@ class Run:
     # How it shows itself.
 
     def __repr__(self) -> str:
-        return (
-            f"Run({str(self.path)!r}: {self.recipe['model']['name']}, step {self.record['step']})"
-        )
+        name, step = self.recipe["model"]["name"], self.record["step"]
+        return f"Run({str(self.path)!r}: {name}, step {step}{''.join(f'; {s}' for s in self.said)})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the recipe in short, the last preview, the last numbers."""
