@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
+from twofold.core.game import Progress
+from twofold.core.space import Bounded, Field, Space
+from twofold.data.sources import Memory
+from twofold.maths.distributions import Normal
+from twofold.maths.divergences import Code
+from twofold.maths.likelihoods import BernoulliValues, CrossEntropy
 from twofold.studies.disentangle_shapes import (
     GAP,
     PLAIN,
@@ -13,6 +20,7 @@ from twofold.studies.disentangle_shapes import (
     SHOWN,
     World,
     compared,
+    counts,
     judged,
     learnt,
     reached,
@@ -57,8 +65,8 @@ def test_rows_of_both_budgets() -> None:
 
 def test_training_and_reported_rows_are_apart_and_no_model_is_given_a_factor() -> None:
     world = World.of(SETTINGS["smoke"])
-    assert world.kind.given.size == 0
-    assert [field.name for field in world.kind.factors.fields] == ["shape", "scale", "x", "y"]
+    assert world.train.labels().shape[1] == 0
+    assert [field.name for field in world.factors.fields] == ["shape", "scale", "x", "y"]
     train, test = (
         {tuple(row) for row in part.factors().tolist()} for part in (world.train, world.test)
     )
@@ -67,6 +75,34 @@ def test_training_and_reported_rows_are_apart_and_no_model_is_given_a_factor() -
     assert len(evidence.real) == len(evidence.factors) == 40
     values = torch.stack([world.test.read(torch.tensor([i])).values[0] for i in range(3)])
     assert torch.equal(evidence.space.decode(evidence.real.x[:3]), values)
+
+
+def test_blocks_have_the_likelihood_of_their_pixels() -> None:
+    """Of a picture that is painted in blocks: pixel by pixel, and by the share of each block."""
+    x = torch.bernoulli(torch.full((3, 1, 8, 8), 0.4), generator=torch.Generator().manual_seed(0))
+    raw = torch.randn(3, 1, 2, 2, generator=torch.Generator().manual_seed(1))
+    painted = raw.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    pixels = -F.binary_cross_entropy_with_logits(painted, x, reduction="sum")
+    found = counts(Memory(x.byte(), x.new_zeros(3, 0)), torch.arange(3), 4)
+    space = Space((Field("pixels", Bounded(0, 16, 17)),), (2, 2))
+    p = CrossEntropy()(raw, raw[:0], space.fields[0].domain)
+    assert isinstance(p, BernoulliValues)
+    assert found.max() <= 16
+    by_block = 16 * p.log_prob(space.encode(found)).sum()
+    torch.testing.assert_close(by_block, pixels)
+
+
+def test_weights_are_in_units_of_a_nat() -> None:
+    """Divided by b², all of a rate is: a code costs a sixteenth at b = 4."""
+    torch.manual_seed(0)
+    q = Normal(torch.randn(6, 3), 0.3 * torch.randn(6, 3))
+    code = Code(q, q.rsample(), Normal.standard(6, 3, q.mu), size=100)
+    for rate in SETTINGS["paper"].models.values():
+        torch.manual_seed(1)
+        whole = rate(1.0).build(3)
+        torch.manual_seed(1)
+        part = rate(1 / 16).build(3)
+        torch.testing.assert_close(part(code, Progress()) * 16, whole(code, Progress()))
 
 
 def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
