@@ -26,7 +26,16 @@ from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, build_part, complete
 from twofold.core.errors import UserError
-from twofold.core.game import Criticises, Decodes, Encodes, Quantises, Rescues, Samples, Scores
+from twofold.core.game import (
+    Criticises,
+    Decodes,
+    Encodes,
+    Quantises,
+    Rescues,
+    Samples,
+    Scores,
+    Starts,
+)
 from twofold.data import named as sets
 from twofold.data.doctor import Examination, examine
 from twofold.data.kind import Where
@@ -817,6 +826,7 @@ def models(*, matrix: bool = False) -> dict[str, dict[str, Any]]:
         "criticises": Criticises,
         "quantises": Quantises,
         "rescues": Rescues,
+        "starts": Starts,
     }
     return {
         name: {

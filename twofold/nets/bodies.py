@@ -54,6 +54,9 @@ class Body(nn.Module, ABC):
             out = self.run(h, c)
         return out.float()
 
+    def lift(self, by: Tensor) -> None:
+        """Add numbers (out, *A) to all that comes out, once; a body of the user's own need not."""
+
 
 class Architecture(Part, ABC):
     """How bodies are built."""
@@ -252,6 +255,12 @@ class DenseUp(Body):
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         return self.layers(join(h, c)).unflatten(1, self.shape)
 
+    @torch.no_grad()
+    def lift(self, by: Tensor) -> None:
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        last.bias.add_(by.flatten())
+
 
 class Stage(nn.Module):
     """The blocks at one size: residual ones, then attention where the axes are short enough."""
@@ -312,6 +321,8 @@ class ConvUp(Body):
     `unfold` makes the layer that lays it out, from the channels that it should have.
     """
 
+    ground: Tensor
+
     def __init__(
         self,
         arch: Conv,
@@ -335,12 +346,17 @@ class ConvUp(Body):
         self.act = ACTIVATIONS[arch.activation]()
         self.paint = conv(arch.channels(0), out * p ** len(axes), 3, padding=1)
         self.unpatch = Unpatch(p, axes)
+        self.register_buffer("ground", torch.zeros(out, *axes))
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         h = self.unfold(h, c)
         for stage, grow in zip(self.stages, self.grows, strict=False):
             h = grow(stage(h, c))
-        return self.unpatch(self.paint(self.act(self.stages[-1](h, c))))
+        return self.unpatch(self.paint(self.act(self.stages[-1](h, c)))) + self.ground
+
+    def lift(self, by: Tensor) -> None:
+        """The paint is the same everywhere; what differs from place to place is a ground below."""
+        self.ground.add_(by)
 
 
 class Whole(nn.Linear):
@@ -393,6 +409,9 @@ class Folded(Body):
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         return self.body(h.flatten(1), c)
+
+    def lift(self, by: Tensor) -> None:
+        self.body.lift(by)
 
 
 class Centre(nn.Module):

@@ -111,6 +111,8 @@ SETTINGS: Mapping[Budget, Setting] = {
     "paper": Setting({**HALVED, "scale": 1}, 64, 1, Dense(256, 2), 20_000, 256, ALL),
 }
 LATENT, RATE = 10, 1e-3
+START = 2048
+"""Training pictures of which the decoder knows the mean from the start."""
 
 TARGET = 0.3
 """Of the gap of draws without the shape, for β-TCVAE."""
@@ -219,6 +221,8 @@ def learnt(world: World, setting: Setting, rate: Weighed, seed: int, folder: Pat
         likelihood=(CrossEntropy(),),
         divergence=rate(1 / setting.block**2),
     )
+    seen = world.train.read(rows_of(world.train)[:START])
+    vae.start(world.space.encode(seen.values))
     feed = Feed(world.train, world.space, Space(), setting.batch, seed, CPU)
     schedule = Cosine(warmup=0.02)
     training = Training(setting.steps, setting.batch, seed=seed, lr=RATE, schedule=schedule)
