@@ -107,7 +107,7 @@ class Setting:
 COARSE = {"scale": 3, "orientation": 40, "x": 4, "y": 4}
 SETTINGS: Mapping[Budget, Setting] = {
     "smoke": Setting(COARSE, 16, 2, Dense(16, 1), 3, 20, ALL, 60, 60, 40),
-    "cpu": Setting(HALVED, 64, 4, Dense(256, 2), 2000, 128, PAIR, 5_000),
+    "cpu": Setting(HALVED, 64, 2, Dense(256, 2), 2000, 128, PAIR, 5_000),
     "paper": Setting({**HALVED, "scale": 1}, 64, 1, Dense(256, 2), 20_000, 256, ALL),
 }
 LATENT, RATE = 10, 1e-3
@@ -135,7 +135,7 @@ class DisentangleShapes(Study):
         "Pictures of 64 × 64 to the dSprites recipe (3 shapes, 20 orientations, 16 × 16 places; 3 "
         "scales, paper 6), a quarter held out; the factors are given to no model. Dense networks "
         "2 × 256, a latent of 10, Adam at 1e-3 with a cosine, averaged weights. cpu: the decoder "
-        "paints blocks of 4 × 4 pixels and the networks see the share of each that is on, which "
+        "paints blocks of 2 × 2 pixels and the networks see the share of each that is on, which "
         "has the likelihood of the pixels; VAE and β-TCVAE (β = 6, weighted estimate), 2,000 steps "
         "of 128. paper: pixel by pixel; these, β-VAE (β = 4) and FactorVAE (γ = 10), 20,000 steps "
         "of 256; it can be interrupted, and goes on with its runs. Scores are of held-out pictures "
