@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -210,6 +211,7 @@ def reconstruct(
     run: str,
     data: str,
     *,
+    attention: Annotated[bool, Parameter(negative="")] = False,
     out: Out = "",
     trust: Trusted = [],
     json: Json = False,
@@ -219,8 +221,9 @@ def reconstruct(
     Args:
         run: The run's folder.
         data: Observations of the same form.
+        attention: Lay what the networks look at over the first 64 of them, in attention/.
     """
-    paths(verbs().reconstruct(run, data, out=out, trust=trust), json)
+    paths(verbs().reconstruct(run, data, attention=attention, out=out, trust=trust), json)
 
 
 @app.command
@@ -356,6 +359,7 @@ def denoise(
     *,
     clean: str = "",
     add_noise: Annotated[bool, Parameter(negative="")] = False,
+    level: float = math.nan,
     draws: int = 16,
     deviation: Annotated[bool, Parameter(negative="")] = False,
     n: Annotated[int, Parameter(name=["-n", "--n"])] = 1_000_000,
@@ -371,13 +375,14 @@ def denoise(
         data: Noisy observations; with --add-noise, clean ones, and the test split when none.
         clean: The same observations without noise, in the same order, to measure by.
         add_noise: Add the run's own noise first, and measure by what it was added to.
+        level: Of the noise: sigma, photons or share; without, that which the run was trained with.
         draws: Codes over which the posterior mean is taken.
         deviation: Write the standard deviation of every value too.
         n: Observations, at most.
         seed: Of the noise and the draws.
     """
     arguments = {"clean": clean or (), "add_noise": add_noise, "draws": draws, "n": n}
-    more = {"deviation": deviation, "seed": seed, "out": out, "trust": trust}
+    more = {"level": level, "deviation": deviation, "seed": seed, "out": out, "trust": trust}
     made(verbs().denoise(run, data or (), **arguments, **more), json)
 
 

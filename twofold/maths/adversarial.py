@@ -1,7 +1,7 @@
 r"""Adversarial objectives: each a pair of pure functions of logits.
 
 A critic gives real observations the logits $r = D(x)$ and drawn ones $f = D(G(z))$; an `Objective`
-turns them into the critic's loss and the generator's, both to be minimised.
+turns them into the critic's loss and the generator's, both to be minimised; $s$ is the softplus.
 
 | objective | critic | generator | source |
 |---|---|---|---|
@@ -11,7 +11,9 @@ turns them into the critic's loss and the generator's, both to be minimised.
 | `Wasserstein` | $\mathbb E f - \mathbb E r$ | $-\mathbb E f$ | Arjovsky et al. 2017, arXiv:1701.07875 |
 | `Relativistic` | $\mathbb E\,s(f - r)$ | $\mathbb E\,s(r - f)$ | Jolicoeur-Martineau 2019; Huang et al. 2024, arXiv:2501.05441 |
 
-with $s$ the softplus. The relativistic loss is paired: the i-th real with the i-th drawn.
+The relativistic loss is paired: the i-th real with the i-th drawn.
+
+Notation: $r = D(x)$ and $f = D(G(z))$ logits (B,), $s$ the softplus.
 """  # noqa: E501
 
 from __future__ import annotations

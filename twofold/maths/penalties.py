@@ -11,6 +11,8 @@ one number a row.
   drawn (Gulrajani et al. 2017, arXiv:1704.00028).
 
 The gradient is with respect to x as networks see it: standardised, or in [0, 1].
+
+Notation: D(·) logits (B,), x real and x̂ drawn, both (B, C, *A).
 """
 
 from __future__ import annotations
@@ -49,7 +51,15 @@ class Penalty(Part, ABC):
 
 @dataclass(frozen=True)
 class R1(Penalty):
-    """Half of γ times the squared slope at the real observations."""
+    r"""Half of γ times the squared slope at the real observations.
+
+    $$ \frac\gamma2\, \|\nabla_x D(x)\|^2 $$
+
+    Args:
+        gamma: γ.
+
+    Source: Mescheder et al. 2018, arXiv:1801.04406.
+    """
 
     gamma: float = 1.0
 
@@ -59,7 +69,15 @@ class R1(Penalty):
 
 @dataclass(frozen=True)
 class R2(Penalty):
-    """Half of γ times the squared slope at the drawn observations."""
+    r"""Half of γ times the squared slope at the drawn observations.
+
+    $$ \frac\gamma2\, \|\nabla_{\hat x} D(\hat x)\|^2, \qquad \hat x = G(z) $$
+
+    Args:
+        gamma: γ.
+
+    Source: Mescheder et al. 2018, arXiv:1801.04406.
+    """
 
     gamma: float = 1.0
 
@@ -69,7 +87,16 @@ class R2(Penalty):
 
 @dataclass(frozen=True)
 class GradientPenalty(Penalty):
-    """`weight` times the squared distance of the slope from one, between real and drawn."""
+    r"""`weight` times the squared distance of the slope from one, between real and drawn.
+
+    $$ \lambda \big(\|\nabla_{\bar x} D(\bar x)\| - 1\big)^2, \qquad
+     \bar x = t\, x + (1 - t)\, \hat x, \quad t \sim U(0, 1) $$
+
+    Args:
+        weight: λ.
+
+    Source: Gulrajani et al. 2017, arXiv:1704.00028.
+    """
 
     weight: float = 10.0
 

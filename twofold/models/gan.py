@@ -1,10 +1,17 @@
 r"""The generative adversarial network.
 
 A generator G maps noise z to an observation; a critic D tells real observations from drawn ones;
-each learns against the other (Goodfellow et al. 2014, arXiv:1406.2661, Algorithm 1). The
-*objective* says what each minimises, the *penalties* keep the critic smooth. The default is the
-modern baseline of Huang et al. 2024 (arXiv:2501.05441): the paired relativistic objective with R1
-and R2 at every step. Given conditions enter the generator beside z and the critic by projection.
+each learns against the other (Algorithm 1 of the paper):
+
+$$ \min_D\; \ell_D\big(D(x), D(\hat x)\big) + \textstyle\sum \mathbb E\, \text{penalty}, \qquad
+ \min_G\; \ell_G\big(D(x), D(\hat x)\big), \qquad \hat x = G(z),\; z \sim \mathcal N(0, I). $$
+
+The *objective* is the pair of losses, the *penalties* keep the critic smooth. The default is the
+modern baseline of Huang et al. 2024: the paired relativistic objective with R1 and R2 at every
+step. Given conditions enter the generator beside z and the critic by projection.
+
+Source: Goodfellow et al. 2014, Generative Adversarial Nets, arXiv:1406.2661; Huang et al. 2024,
+arXiv:2501.05441.
 
 Notation: x real, x̂ drawn, both (B, C, *A); z (B, D); D(·) are logits (B,).
 """

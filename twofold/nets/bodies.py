@@ -90,7 +90,16 @@ class Architecture(Part, ABC):
 
 @dataclass(frozen=True)
 class Dense(Architecture):
-    """Layers of `width` units, `depth` of them hidden."""
+    r"""Layers of `width` units, `depth` of them hidden.
+
+    $$ h_0 = (x, c), \qquad h_{i+1} = \operatorname{act}(W_i h_i + b_i), \qquad
+     \text{out} = W h_{\text{depth}} + b $$
+
+    Args:
+        width: units of a hidden layer. depth: hidden layers. activation: act.
+
+    Source: Rumelhart, Hinton & Williams 1986, Learning representations by back-propagating errors.
+    """
 
     width: int = 256
     depth: int = 2
@@ -114,14 +123,22 @@ class Dense(Architecture):
 
 @dataclass(frozen=True)
 class Conv(Architecture):
-    """Residual convolutions over one, two or three axes.
+    r"""Residual convolutions over one, two or three axes.
+
+    $$ h \leftarrow h + W_2 * \operatorname{act}\big(W_1 * \operatorname{act}(h + V c)\big)
+     \quad \text{at each size, then} \quad h \leftarrow W_3 * h \;\text{ at half the size} $$
 
     Args:
         width: channels at full size; they double at each halving, up to `growth` times.
         blocks: residual blocks at each size.
+        growth: what the channels are multiplied by at most.
         attention: self-attention where no axis is longer than this; 0 for none.
+        activation: act.
         places: the most to convolve over; of a larger grid each place is a patch of p values a
             side, the least p that keeps within.
+
+    Source: He et al. 2016, Identity mappings in deep residual networks, arXiv:1603.05027;
+    attention, Zhang et al. 2019, arXiv:1805.08318.
     """
 
     width: int = 32
@@ -206,7 +223,15 @@ class Conv(Architecture):
 
 @dataclass(frozen=True)
 class Suited(Architecture):
-    """`dense` for vectors, `conv` for what has axes."""
+    r"""`dense` for vectors, `conv` for what has axes.
+
+    $$ \begin{cases} \text{dense} & \text{no axes} \\ \text{conv} & \text{axes} \end{cases} $$
+
+    Args:
+        dense: for vectors. conv: for series, images and video.
+
+    Source: ours.
+    """
 
     dense: Dense = Dense()
     conv: Conv = Conv()
