@@ -27,7 +27,16 @@ from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, build_part, complete
 from twofold.core.errors import UserError
-from twofold.core.game import Criticises, Decodes, Encodes, Quantises, Rescues, Samples, Scores
+from twofold.core.game import (
+    Criticises,
+    Decodes,
+    Encodes,
+    Quantises,
+    Rescues,
+    Samples,
+    Scores,
+    Starts,
+)
 from twofold.core.switches import takes
 from twofold.data import named as sets
 from twofold.data.doctor import Examination, examine
@@ -825,6 +834,7 @@ def models(*, matrix: bool = False, switches: bool = False) -> dict[str, dict[st
         "criticises": Criticises,
         "quantises": Quantises,
         "rescues": Rescues,
+        "starts": Starts,
     }
     return {
         name: {

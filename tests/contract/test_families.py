@@ -26,6 +26,7 @@ from twofold.core.game import (
     Rescues,
     Samples,
     Scores,
+    Starts,
     Turn,
 )
 from twofold.core.space import Bounded, Category, Count, Domain, Space, Token
@@ -189,9 +190,28 @@ def test_roles_keep_their_promises(model: Model, batch: Batch) -> None:
         assert model.log_prior(k, given).shape == (rows,)
 
 
+def test_a_start_is_the_mean_of_the_data(model: Model, batch: Batch) -> None:
+    """Where every weight is nought, what is decoded is near the mean of the data."""
+    if not isinstance(model, Starts):
+        return
+    assert isinstance(model, Decodes)
+    for parameter in model.parameters():
+        parameter.data.zero_()
+    x = batch.x[:1].expand_as(batch.x)  # one row, many times: its mean is itself
+    model.start(x)
+    decoded = model.decode(model.prior(batch.given).sample(), batch.given).mean
+    for (field, shown), (_, wanted) in zip(
+        model.space.parts(decoded), model.space.parts(x), strict=True
+    ):
+        loose = 0.1 if isinstance(field.domain, Bounded) else 0.03
+        torch.testing.assert_close(
+            *(field.split(part)[0] for part in (shown, wanted)), rtol=0.01, atol=loose
+        )
+
+
 def test_roles_are_honest(family: type[Model]) -> None:
     """A family that has a role's methods claims the role, and the other way round."""
-    for role in (Samples, Decodes, Encodes, Scores, Criticises, Quantises, Rescues):
+    for role in (Samples, Decodes, Encodes, Scores, Criticises, Quantises, Rescues, Starts):
         needed = role.__abstractmethods__
         assert issubclass(family, role) == all(hasattr(family, name) for name in needed), role
 

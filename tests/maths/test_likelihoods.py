@@ -115,6 +115,20 @@ def test_draws_have_the_mean_and_lie_in_the_domain(name: str, domain: Domain) ->
 
 
 @pytest.mark.parametrize(("name", "domain"), FITTING)
+def test_near_is_the_inverse_of_the_mean(name: str, domain: Domain) -> None:
+    """Raw channels asked for by a mean have it, but where tails are cut."""
+    likelihood = parts_of(Likelihood)[name]()
+    mean = torch.tensor([[0.05], [0.3], [0.5], [0.9]])
+    if domain.width > 1:
+        mean = torch.cat([mean, (1 - mean).expand(-1, domain.width - 1) / (domain.width - 1)], 1)
+    raw = likelihood.near(mean, domain)
+    assert raw.shape == (4, likelihood.predicted(domain))
+    shared = torch.full((likelihood.shared(domain), 1, 1), -4.0)  # a narrow scale
+    atol = 0.02 if name == "discretised-logistic" else 1e-4
+    torch.testing.assert_close(likelihood(raw, shared, domain).mean, mean, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize(("name", "domain"), FITTING)
 @pytest.mark.parametrize("scale", [0.0, 1.0, 30.0, 1e4])
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_gradients_are_finite_at_extremes(

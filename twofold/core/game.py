@@ -145,6 +145,14 @@ class Scores(ABC):
         """
 
 
+class Starts(ABC):
+    """A model that can start from what the data are on average."""
+
+    @abstractmethod
+    def start(self, x: Tensor) -> None:
+        """Before the first step: what is decoded of any code is near the mean of x (N, C, *A)."""
+
+
 class Rescues(ABC):
     """A model that can bring back a code which training has let fall out of use."""
 

@@ -59,6 +59,10 @@ from twofold.maths.distributions import LOG_2PI, Density
 
 Scale = Literal["shared", "predicted", "fixed"]
 CERTAIN = 100.0  # a logit of probability 1, in double precision too
+FLAT, HALVINGS = 30.0, 40
+"""Logits beyond which the mean of a continuous Bernoulli hardly moves; and steps to find one."""
+EDGE = 1e-3
+"""The least probability that a network is started from: a surer start would be slow to unlearn."""
 
 
 class Elementwise(ABC):
@@ -102,6 +106,10 @@ class Likelihood(Part, ABC):
         return 0
 
     @abstractmethod
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        """Raw channels (B, P · F, *A) of a distribution whose mean is near channels of x."""
+
+    @abstractmethod
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         """The distribution of F values.
 
@@ -110,6 +118,16 @@ class Likelihood(Part, ABC):
             shared: what is learnt once, (S, 1, …), to be broadcast over all F values.
             domain: of the values.
         """
+
+
+def logit(p: Tensor) -> Tensor:
+    """log p/(1 − p) of probabilities, none of them surer than `EDGE`."""
+    return torch.logit(p, EDGE)
+
+
+def located(mean: Tensor, predicted: int) -> Tensor:
+    """A location, and neutral numbers for what else is predicted of a value."""
+    return torch.cat([mean, *[torch.zeros_like(mean)] * (predicted - 1)], 1)
 
 
 def scaled(scale: Scale) -> tuple[int, int]:
@@ -133,6 +151,9 @@ class Bernoulli(Likelihood):
 
     domains = (Bounded,)
 
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return logit(mean)
+
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         return BernoulliValues(raw)
 
@@ -143,6 +164,9 @@ class CrossEntropy(Likelihood):
 
     domains = (Bounded,)
 
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return logit(mean)
+
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         return BernoulliValues(raw)
 
@@ -152,6 +176,16 @@ class ContinuousBernoulli(Likelihood):
     """For a value anywhere in [0, 1]; the density that the cross-entropy lacks."""
 
     domains = (Bounded,)
+
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        """The mean is flat in the logit at both ends: it is met by halving where it lies."""
+        low = torch.full_like(mean, -FLAT)
+        high = -low
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            below = ContinuousBernoulliValues(middle).mean < mean
+            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+        return low
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         return ContinuousBernoulliValues(raw)
@@ -169,6 +203,9 @@ class DiscretisedLogistic(Likelihood):
 
     def shared(self, domain: Domain) -> int:
         return scaled(self.scale)[1]
+
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return located(mean, self.predicted(domain))
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         assert isinstance(domain, Bounded)
@@ -191,6 +228,9 @@ class Gaussian(Likelihood):
     def shared(self, domain: Domain) -> int:
         return scaled(self.scale)[1]
 
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return located(mean, self.predicted(domain))
+
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         return GaussianValues(*location_scale(raw, shared, self.scale, self.std))
 
@@ -200,6 +240,9 @@ class SquaredError(Likelihood):
     """The squared error: a Gaussian of variance ½ without its constant."""
 
     domains = (Real, Bounded)
+
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return located(mean, self.predicted(domain))
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         return SquaredErrorValues(raw)
@@ -219,6 +262,9 @@ class StudentT(Likelihood):
     def shared(self, domain: Domain) -> int:
         return scaled(self.scale)[1]
 
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return located(mean, self.predicted(domain))
+
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         return StudentTValues(*location_scale(raw, shared, self.scale, 1.0), df=self.df)
 
@@ -231,6 +277,12 @@ class NegativeBinomial(Likelihood):
 
     def predicted(self, domain: Domain) -> int:
         return 2
+
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        """The mean of the logarithms shown is a geometric one: a little low, and robust."""
+        assert isinstance(domain, Count)
+        count = (mean * domain.scale).expm1().clamp(min=EDGE)
+        return located(count.log(), 2)
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         assert isinstance(domain, Count)
@@ -246,6 +298,9 @@ class Categorical(Likelihood):
 
     def predicted(self, domain: Domain) -> int:
         return domain.width
+
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return mean.clamp(min=EDGE).log()
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         return CategoricalValues(raw.unflatten(1, (-1, domain.width)).log_softmax(2))
@@ -313,12 +368,34 @@ class ObservationSpec:
     def shared(self) -> int:
         return sum(shared for _, shared in self.channels)
 
+    def near(self, x: Tensor) -> Tensor:
+        """Raw channels (P, *A) of a p(x | z) whose mean is near that of x (N, C, *A).
+
+        >>> coins = ObservationSpec(Space((Field("coin", Bounded(0, 1, 2)),)))
+        >>> coins.near(torch.tensor([[1.0], [0.0], [0.0], [0.0]])).sigmoid()
+        tensor([0.2500])
+        """
+        parts = zip(self.space.parts(x), self.likelihoods, strict=True)
+        return paste([near(field, part, w) for (field, part), w in parts]).squeeze(0)
+
     def __call__(self, predicted: Tensor, shared: Tensor) -> Observation:
         """Raw channels (B, P, *A) and shared numbers (S,) to p(x | z)."""
         ours = cut(predicted, [p for p, _ in self.channels])
         common = shared.split([s for _, s in self.channels])
         fields = zip(self.space.fields, self.likelihoods, ours, common, strict=True)
         return Observation(tuple(observed(*field) for field in fields))
+
+
+def near(field: Field, x: Tensor, likelihood: Likelihood) -> Tensor:
+    """Raw channels (1, P, *A) of one field: the mean of its values that are there, and presence."""
+    shown, presence = field.split(x)
+    if presence is None:
+        return likelihood.near(shown.mean(0, keepdim=True), field.domain)
+    there = presence.sum(0, keepdim=True).clamp(min=1)  # (1, F, *A); what is absent is shown as 0
+    mean = shown.sum(0, keepdim=True) / there.repeat_interleave(field.domain.width, 1)
+    return torch.cat(
+        [likelihood.near(mean, field.domain), logit(presence.mean(0, keepdim=True))], 1
+    )
 
 
 def observed(field: Field, likelihood: Likelihood, raw: Tensor, shared: Tensor) -> ObservedField:

@@ -35,7 +35,7 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from twofold.core.space import Bounded, Domain, Field
-from twofold.maths.likelihoods import Elementwise, Likelihood
+from twofold.maths.likelihoods import Elementwise, Likelihood, logit
 
 WINDOW, SIGMA = 11, 1.5
 C1, C2 = 0.01**2, 0.03**2
@@ -64,6 +64,9 @@ class Likeness(Likelihood):
         """Of images of one to four channels, none of whose pixels may be missing."""
         image = len(axes) == 2 and field.size <= 4 and not field.missing
         return image and super().suits(field, axes)
+
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        return logit(mean)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
 from twofold.core.errors import UserError
-from twofold.core.game import Decodes, Encodes, Model, Progress, Scores, Turn
+from twofold.core.game import Decodes, Encodes, Model, Progress, Scores, Starts, Turn
 from twofold.core.space import Space
 from twofold.maths.bounds import Draws, importance_weighted
 from twofold.maths.distributions import Density, Normal, Posterior, product
@@ -56,7 +56,7 @@ Choice = Callable[[Normal, Normal], Tensor]
 """Picks z_l, given q(z_l | z_{l+1}, x) and p(z_l | z_{l+1})."""
 
 
-class Ladder(Model, Decodes, Encodes, Scores):
+class Ladder(Model, Decodes, Encodes, Scores, Starts):
     """The ladder VAE of a Space: several stochastic layers.
 
     Args:
@@ -105,6 +105,9 @@ class Ladder(Model, Decodes, Encodes, Scores):
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
         return {"autoencoder": [self.first, self.up, self.down, self.p, self.prior_net]}
+
+    def start(self, x: Tensor) -> None:
+        self.p.start(x)
 
     def play(self, batch: Batch, progress: Progress) -> Iterator[Turn]:
         x, given = batch.x, batch.given

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
-from twofold.core.game import Decodes, Encodes, Model, Progress, Turn
+from twofold.core.game import Decodes, Encodes, Model, Progress, Starts, Turn
 from twofold.core.space import Space
 from twofold.maths.distributions import Density, Dirac
 from twofold.maths.likelihoods import Likelihood, Observation, ObservationSpec
@@ -40,7 +40,7 @@ from twofold.nets.priors import Gmm
 from twofold.nets.regularisers import L2, Regulariser
 
 
-class RAE(Model, Decodes, Encodes, DrawnAfter):
+class RAE(Model, Decodes, Encodes, DrawnAfter, Starts):
     """The regularised autoencoder of a Space.
 
     Args:
@@ -81,6 +81,9 @@ class RAE(Model, Decodes, Encodes, DrawnAfter):
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
         return {"autoencoder": [self.E, self.p], "density": [self.prior_net]}
+
+    def start(self, x: Tensor) -> None:
+        self.p.start(x)
 
     def play(self, batch: Batch, progress: Progress) -> Iterator[Turn]:
         x, given = batch.x, batch.given

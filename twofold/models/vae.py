@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from twofold.core.batch import Batch, Given
 from twofold.core.build import kebab
 from twofold.core.errors import UserError
-from twofold.core.game import Decodes, Encodes, Model, Progress, Rescues, Scores, Turn
+from twofold.core.game import Decodes, Encodes, Model, Progress, Rescues, Scores, Starts, Turn
 from twofold.core.space import Space
 from twofold.maths.bounds import ELBO, Bound, Draws, Dreg, importance_weighted
 from twofold.maths.distributions import Density, Posterior
@@ -44,7 +44,7 @@ from twofold.nets.posteriors import Diagonal, Flow, Form
 from twofold.nets.priors import Prior, Standard
 
 
-class VAE(Model, Decodes, Encodes, Scores, Rescues):
+class VAE(Model, Decodes, Encodes, Scores, Rescues, Starts):
     """The variational autoencoder of a Space.
 
     Args:
@@ -95,6 +95,9 @@ class VAE(Model, Decodes, Encodes, Scores, Rescues):
         if self.bound.parts:
             return {"encoder": [self.q], "decoder": generative}
         return {"autoencoder": [self.q, *generative], **self.divergence.players()}
+
+    def start(self, x: Tensor) -> None:
+        self.p.start(x)
 
     def play(self, batch: Batch, progress: Progress) -> Iterator[Turn]:
         if self.bound.weighs:

@@ -35,7 +35,7 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
-from twofold.core.game import Decodes, Encodes, Model, Progress, Quantises, Scores, Turn
+from twofold.core.game import Decodes, Encodes, Model, Progress, Quantises, Scores, Starts, Turn
 from twofold.core.space import Space
 from twofold.maths.distributions import Dirac
 from twofold.maths.likelihoods import Likelihood, Observation, ObservationSpec
@@ -46,7 +46,7 @@ from twofold.nets.causal import CausalTransformer, CodePrior
 from twofold.nets.decoders import GridDecoder
 
 
-class VQVAE(Model, Decodes, Encodes, Scores, Quantises):
+class VQVAE(Model, Decodes, Encodes, Scores, Quantises, Starts):
     """The vector-quantised autoencoder of a Space.
 
     Args:
@@ -88,6 +88,9 @@ class VQVAE(Model, Decodes, Encodes, Scores, Quantises):
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
         return {"autoencoder": [self.encoder, self.p], "prior": [self.prior_net]}
+
+    def start(self, x: Tensor) -> None:
+        self.p.start(x)
 
     def play(self, batch: Batch, progress: Progress) -> Iterator[Turn]:
         x, given = batch.x, batch.given

@@ -55,6 +55,9 @@ class Body(nn.Module, ABC):
             out = self.run(h, c)
         return out.float()
 
+    def lift(self, by: Tensor) -> None:
+        """Add numbers (out, *A) to all that comes out, once; a body of the user's own need not."""
+
 
 class Architecture(Part, ABC):
     """How bodies are built."""
@@ -260,6 +263,12 @@ class DenseUp(Body):
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         return self.layers(join(h, c)).unflatten(1, self.shape)
 
+    @torch.no_grad()
+    def lift(self, by: Tensor) -> None:
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        last.bias.add_(by.flatten())
+
 
 class Stage(nn.Module):
     """The blocks at one size: residual ones, then attention where the axes are short enough."""
@@ -324,6 +333,8 @@ class ConvUp(Body):
     `skipped`, so many numbers of the code enter each block too.
     """
 
+    ground: Tensor
+
     def __init__(
         self,
         arch: Conv,
@@ -349,13 +360,18 @@ class ConvUp(Body):
         self.act = ACTIVATIONS[arch.activation]() if arch.blocks else nn.Identity()
         self.paint = conv(arch.channels(0), out * p ** len(axes), 3, padding=1)
         self.unpatch = Unpatch(p, axes)
+        self.register_buffer("ground", torch.zeros(out, *axes))
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         z, h = h, self.unfold(h, c)
         c = join(z, c) if self.skips else c
         for stage, grow in zip(self.stages, self.grows, strict=False):
             h = grow(stage(h, c))
-        return self.unpatch(self.paint(self.act(self.stages[-1](h, c))))
+        return self.unpatch(self.paint(self.act(self.stages[-1](h, c)))) + self.ground
+
+    def lift(self, by: Tensor) -> None:
+        """The paint is the same everywhere; what differs from place to place is a ground below."""
+        self.ground.add_(by)
 
 
 class Whole(nn.Linear):
@@ -408,6 +424,9 @@ class Folded(Body):
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         return self.body(h.flatten(1), c)
+
+    def lift(self, by: Tensor) -> None:
+        self.body.lift(by)
 
 
 class Centre(nn.Module):

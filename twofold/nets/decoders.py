@@ -19,26 +19,41 @@ from twofold.core.space import Bounded, Category, Count, Domain, Field, Space, T
 from twofold.maths.distributions import Reparameterised
 from twofold.maths.likelihoods import Observation, ObservationSpec, hard
 from twofold.nets import perceptual  # noqa: F401 (a recipe may name its likelihoods)
-from twofold.nets.bodies import Architecture
+from twofold.nets.bodies import Architecture, Body
 
 
-class Decoder(nn.Module):
-    """p(x | z, given) as a product of likelihoods."""
+class Observing(nn.Module):
+    """p(x | z, given) as a product of likelihoods, from what a body makes of z.
 
-    def __init__(
-        self, architecture: Architecture, latent: int, given: Space, spec: ObservationSpec
-    ) -> None:
+    A fresh one can be started from the data: its p(x | z) is then near their mean for every z, and
+    training has the differences left to learn.
+    """
+
+    def __init__(self, body: Body, spec: ObservationSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.body = architecture.up(latent, given, spec.predicted, spec.space.axes)
+        self.body = body
         self.shared = nn.Parameter(torch.zeros(spec.shared))
 
     def forward(self, z: Tensor, c: Tensor) -> Observation:
         return self.spec(self.body(z, c), self.shared)
 
+    def start(self, x: Tensor) -> None:
+        """Let p(x | z) of a fresh network be near the mean of x (N, C, *A)."""
+        self.body.lift(self.spec.near(x))
 
-class GridDecoder(nn.Module):
-    """p(x | z, given) as a product of likelihoods, from a code at each place of a grid."""
+
+class Decoder(Observing):
+    """p(x | z, given) from a code (B, D)."""
+
+    def __init__(
+        self, architecture: Architecture, latent: int, given: Space, spec: ObservationSpec
+    ) -> None:
+        super().__init__(architecture.up(latent, given, spec.predicted, spec.space.axes), spec)
+
+
+class GridDecoder(Observing):
+    """p(x | z, given) from a code at each place of a grid, (B, D, *places)."""
 
     def __init__(
         self,
@@ -48,13 +63,8 @@ class GridDecoder(nn.Module):
         given: Space,
         spec: ObservationSpec,
     ) -> None:
-        super().__init__()
-        self.spec = spec
-        self.body = architecture.up_grid(latent, places, given, spec.predicted, spec.space.axes)
-        self.shared = nn.Parameter(torch.zeros(spec.shared))
-
-    def forward(self, z: Tensor, c: Tensor) -> Observation:
-        return self.spec(self.body(z, c), self.shared)
+        axes = spec.space.axes
+        super().__init__(architecture.up_grid(latent, places, given, spec.predicted, axes), spec)
 
 
 class Generator(nn.Module):

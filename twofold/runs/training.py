@@ -17,7 +17,7 @@ from twofold import __version__
 from twofold.core.batch import Batch, Given
 from twofold.core.build import NO_TRUST, Trust, arguments
 from twofold.core.errors import UserError
-from twofold.core.game import Model, Rescues, Samples, Scores
+from twofold.core.game import Model, Rescues, Samples, Scores, Starts
 from twofold.core.space import Category, Space
 from twofold.data.doctor import locate, with_official
 from twofold.data.kind import Finding, Kind, Where
@@ -46,6 +46,8 @@ from twofold.train.session import HeldOut, Monitor, Session, Story, device_of
 PREVIEWED = 36
 JUDGED = 512
 READ = 512
+GLANCED = 1024
+"""Training rows whose mean a model starts from."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ def start(
     check_names(made.training.players, model.players())
     if made.training.rescue:
         played_otherwise(model)
+    if isinstance(model, Starts):
+        model.start(here_and_there(material.train, kind))
     taken = [warm_start(model, Run.open(warm, files))] if warm else []
     folder = new_run(made, material, out, root, title or made.recipe["model"]["name"])
     session = session_of(made, model, material, folder, quiet, Story())
@@ -369,6 +373,12 @@ def encoded(source: Source, kind: Kind, limit: int, device: torch.device) -> Bat
 
 
 # What a run is told at its start.
+
+
+def here_and_there(source: Source, kind: Kind) -> Tensor:
+    """Training rows from all over the source, encoded."""
+    rows = torch.linspace(0, len(source) - 1, min(len(source), GLANCED)).long()
+    return encoded(Subset(source, rows), kind, GLANCED, torch.device("cpu")).x
 
 
 def known_conditions(source: Source, kind: Kind) -> dict[str, Any]:

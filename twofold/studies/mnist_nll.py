@@ -50,8 +50,8 @@ from twofold.train.chance import seed_all
 from twofold.train.options import Training
 
 LATENT, NETWORK, BATCH = 50, Dense(200, 2, "tanh"), 100
-BETAS, EDGE = (0.9, 0.999), 1e-3
-"""The moments of Adam, on both sides; the least mean of a pixel that a network starts from."""
+BETAS = (0.9, 0.999)
+"""The moments of Adam, on both sides."""
 BOUNDS: Mapping[int, Bound] = {1: ELBO(), 5: IWAE(5), 50: IWAE(50)}
 NAMES = {1: "VAE", 5: "IWAE-5", 50: "IWAE-50"}
 REPORTED = {1: 86.76, 5: 85.54, 50: 84.78}
@@ -132,8 +132,7 @@ def started(data: Pictures, bound: Bound) -> VAE:
     to say the background, saturate, and leave the code unused for a thousand steps.
     """
     vae = vae_of(data.space, bound)
-    mean = data.train.mean(0).flatten().clamp(EDGE, 1 - EDGE)
-    linears(vae.p.body)[-1].bias.data = torch.logit(mean)
+    vae.start(data.train)
     return vae
 
 
