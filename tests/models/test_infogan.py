@@ -15,7 +15,10 @@ from twofold.nets.bodies import Dense
 
 pytestmark = pytest.mark.usefixtures("float64")
 SPACE = Space((Field("v", Real(), 3),))
-NONE = Given.none(6, Space())
+
+
+def none() -> Given:
+    return Given.none(6, Space())
 
 
 def infogan(**changes: object) -> InfoGAN:
@@ -42,9 +45,9 @@ def test_both_players_pay_for_a_code_that_cannot_be_read() -> None:
     torch.manual_seed(1)
     critic, generator = model.play(Batch.of(x), Progress())
     torch.manual_seed(1)
-    z = model.prior(NONE).sample()
-    look = model.look(model.decode(z, NONE).rsample(), NONE)
-    raw, real = model.readers.read(look.phi), model.look(x, NONE)
+    z = model.prior(none()).sample()
+    look = model.look(model.decode(z, none()).rsample(), none())
+    raw, real = model.readers.read(look.phi), model.look(x, none())
     first = F.cross_entropy(raw[:, :4], z[:, 3:7].argmax(1))
     second = F.cross_entropy(raw[:, 4:6], z[:, 7:9].argmax(1))
     numbers = -torch.distributions.Normal(raw[:, 6:], 1.0).log_prob(z[:, 9:]).sum(1).mean()
@@ -62,10 +65,10 @@ def test_both_players_pay_for_a_code_that_cannot_be_read() -> None:
 def test_a_reader_that_knows_the_code_has_all_its_information() -> None:
     """L_I of a category is its entropy where Q is sure and right."""
     model = infogan()
-    z = model.prior(NONE).sample()
+    z = model.prior(none()).sample()
     model.readers.read = torch.nn.Identity()  # φ is then what Q says
-    sure = torch.cat([60 * (z[:, 3:9] - 0.5), z[:, 9:]], 1)
-    look = model.look(torch.randn(6, 3), NONE)
+    sure = torch.cat([80 * (z[:, 3:9] - 0.5), z[:, 9:]], 1)
+    look = model.look(torch.randn(6, 3), none())
     said = model.information(model.unread(type(look)(sure, look.logits), z))
     assert float(said["information_category0"]) == pytest.approx(math.log(4), abs=1e-9)
     assert float(said["information_category1"]) == pytest.approx(math.log(2), abs=1e-9)
