@@ -4,11 +4,12 @@ The Wasserstein-1 distance of p and q is a supremum over functions of slope at m
 
 $$ W_1(p, q) = \sup_{\|D\|_L \le 1} \mathbb E_p D(x) - \mathbb E_q D(x) $$
 
-(Arjovsky et al. 2017, arXiv:1701.07875), so a critic held to that slope estimates it: what
-makes its loss a curve that means something. Held by the penalty of slopes above one alone (Petzka
-et al. 2018, arXiv:1709.08894), and not by that of every slope that is not one (Gulrajani et al.
-2017, arXiv:1704.00028): the second lets a critic stay that falls where it should turn. The distance is known where one distribution is the other moved, $W_1 = \|m\|$, and on
-the line, where it is the area between the distribution functions, $\int |F_p - F_q|$.
+(Arjovsky et al. 2017, arXiv:1701.07875), so a critic held to that slope estimates it: what makes
+its loss a curve that means something. Held by the penalty of slopes above one alone (Petzka et al.
+2018, arXiv:1709.08894), and not by that of every slope that is not one (Gulrajani et al. 2017,
+arXiv:1704.00028): the second lets a critic stay that falls where it should turn. The distance is
+known where one distribution is the other moved, $W_1 = \|m\|$, and on the line, where it is the
+area between the distribution functions, $\int |F_p - F_q|$.
 """
 
 from __future__ import annotations
@@ -95,12 +96,12 @@ class WassersteinDistance(Study):
         "Known pairs of Gaussian mixtures on the line and in the plane, their distance exact: the "
         "length of a move, or the area between distribution functions by quadrature. A critic of "
         "two layers of 64, the Wasserstein loss and 100 times the squared excess of its slope over "
-        "one, between real and drawn, Adam (0.5, 0.99) at "
-        "1e-3 with a cosine, 3,000 steps of 256 fresh draws of each (paper 20,000 of 1,024); the "
+        "one, between real and drawn, Adam (0.5, 0.99) at 1e-3 with a cosine, "
+        "3,000 steps of 256 fresh draws of each (paper 20,000 of 1,024); the "
         "estimate from 200,000 more of each. A bar asks that the worst seed is within 5 % of the "
         "distance. Quality: draws that are off by 2, 1, 0.5 and 0.25 in the plane; a bar asks that "
-        "the lower end over seeds of each fall of the estimate is above zero. The two-sided penalty "
-        "of 10 stands beside as a finding. It was the first setting, with the figures that it has "
+        "the lower end over seeds of each fall of the estimate is above zero. The two-sided "
+        "penalty of 10 stands beside as a finding. It was the first setting, with the figures that it has "
         "here; nothing else was tried."
     )
 
