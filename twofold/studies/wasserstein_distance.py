@@ -101,8 +101,8 @@ class WassersteinDistance(Study):
         "estimate from 200,000 more of each. A bar asks that the worst seed is within 5 % of the "
         "distance. Quality: draws that are off by 2, 1, 0.5 and 0.25 in the plane; a bar asks that "
         "the lower end over seeds of each fall of the estimate is above zero. The two-sided "
-        "penalty of 10 stands beside as a finding. It was the first setting, with the figures that it has "
-        "here; nothing else was tried."
+        "penalty of 10 stands beside as a finding. It was the first setting, with the figures that "
+        "it has here; nothing else was tried."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
