@@ -50,7 +50,7 @@ FORMULA = re.compile(
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the reference before the last two pages, which are about the project itself."""
     pages = [{title: address(name)} for name, title in SOURCES.items() if find_spec(name)]
-    pages.append({"Recipes": "reference/recipes.md"})
+    pages += [{"Switches": "reference/switches.md"}, {"Recipes": "reference/recipes.md"}]
     results = [{file.stem: f"studies/{file.stem}.md"} for file in results_of_studies()]
     nav = config.nav or []
     config.nav = [*nav[:-2], {"Studies": results}, {"Reference": pages}, *nav[-2:]]
@@ -61,6 +61,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages, and the two that lie at the repository's root."""
     pages = {address(name): module_page(name) for name in SOURCES if find_spec(name)}
     pages["reference/recipes.md"] = recipes_page()
+    pages["reference/switches.md"] = switches_page()
     pages |= {f"studies/{file.stem}.md": study_page(file) for file in results_of_studies()}
     pages |= {f"{name.lower()}.md": (ROOT / f"{name}.md").read_text("utf-8") for name in AT_ROOT}
     for path, text in pages.items():
@@ -91,6 +92,19 @@ def recipes_page() -> str:
         for file in sorted(RECIPES.glob("*.toml"))
     ]
     return "\n\n".join(["# Recipes", *sections])
+
+
+def switches_page() -> str:
+    """Which family takes which switch, read off the code."""
+    module = import_module("twofold.core.switches")
+    taken = {k: module.takes(v) for k, v in import_module("twofold.models").families().items()}
+    head = ["switch", "from", "`--set`", *taken]
+    rows = [
+        [title, switch.paper, f"`{switch.setting}`", *(row[title] for row in taken.values())]
+        for title, switch in module.SWITCHES.items()
+    ]
+    table = [f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows]]
+    return "\n\n".join(["# Switches", markdown(module), "\n".join(table)])
 
 
 def results_of_studies() -> list[Path]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -65,8 +66,11 @@ class Model(nn.Module, ABC):
     """A family: parts, players and their game, for one Space and what may be given.
 
     A family's constructor takes the two Spaces first; every other argument is its configuration,
-    has a default, and is what a recipe may say under `model`.
+    has a default, and is what a recipe may say under `model`. `lacks` says why an option that other
+    families have makes no sense here, by its name.
     """
+
+    lacks: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, space: Space, given: Space) -> None:
         super().__init__()
