@@ -16,6 +16,7 @@ from twofold.core.space import Bounded, Category, Count, Field, Real, Space, Tok
 from twofold.data.sources import Memory
 from twofold.models import families
 from twofold.nets.bodies import Architecture, Conv, Dense, Suited
+from twofold.nets.refining import Refiner
 from twofold.nets.scales import Widths
 from twofold.train.feed import Feed
 from twofold.train.loop import Loop
@@ -57,6 +58,7 @@ GRID = (Space(TOY[0].fields, (5,)), TOY[1])
 SMALL: dict[Any, Part] = {
     Architecture: Suited(Dense(8, 1), Conv(4, attention=4)),
     Widths: Widths(4, 2),
+    Refiner: Refiner(4, 1),
 }
 
 
