@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from twofold.apps import denoising, editing, imputation, traversing
+from twofold.apps import attending, denoising, editing, imputation, traversing
 from twofold.apps import score as scoring
 from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.score import Asked, Scored
@@ -384,6 +384,7 @@ def reconstruct(
     run: Run | str | Path,
     data: Where,
     *,
+    attention: bool = False,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> list[Path]:
@@ -391,10 +392,20 @@ def reconstruct(
 
     Args:
         run: the run. data: observations of the same form.
+        attention: lay what the networks look at over the first 64 of them, as pictures in
+            `attention/`, with the weights beside.
         out: a folder; without it `reconstructions` in the run. trust: as in `load`.
+
+    Raises:
+        UserError: the model has no encoder; or no attention, where that is asked for.
     """
     opened = load(run, trust=trust)
-    return written(opened, opened.reconstructed(opened.source(data)), out, "reconstructions")
+    source = opened.source(data)
+    again = opened.reconstructed(source)
+    looks = [attending.attend(opened, source)] if attention else []
+    paths = written(opened, again, out, "reconstructions")
+    folder = free(paths[0].parent / "attention")
+    return [*paths, *(path for look in looks for path in look.write(folder))]
 
 
 def interpolate(

@@ -214,6 +214,7 @@ def reconstruct(
     run: str,
     data: str,
     *,
+    attention: Annotated[bool, Parameter(negative="")] = False,
     out: Out = "",
     trust: Trusted = [],
     json: Json = False,
@@ -223,8 +224,9 @@ def reconstruct(
     Args:
         run: The run's folder.
         data: Observations of the same form.
+        attention: Lay what the networks look at over the first 64 of them, in attention/.
     """
-    paths(verbs().reconstruct(run, data, out=out, trust=trust), json)
+    paths(verbs().reconstruct(run, data, attention=attention, out=out, trust=trust), json)
 
 
 @app.command

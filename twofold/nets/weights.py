@@ -106,10 +106,15 @@ class History(nn.Module):
 
 @dataclass(frozen=True)
 class Unrolling(Part):
-    """How far ahead the generator looks.
+    r"""How far ahead the generator looks.
+
+    $$ \theta^{k+1} = \theta^k - \eta \nabla_\theta \ell_D(\theta^k), \quad k < K $$
 
     Args:
-        steps: K; 0 looks at the critic as it is. rate: η.
+        steps: K; 0 looks at the critic as it is.
+        rate: η.
+
+    Source: Metz et al. 2017, arXiv:1611.02163.
     """
 
     steps: NonNegativeInt = 0

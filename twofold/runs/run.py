@@ -376,6 +376,8 @@ class Run:
         """As `attention`, as looks."""
         with torch.inference_mode():
             parts = [self.look(batch) for batch in self.batches(source)]
+        if not self.space.axes:
+            raise UserError(f"{self.path} has no attention: rows have no places to look at")
         if not parts or not parts[0]:
             ways = " ".join(f"--set {key}=8" for key in attention_keys(self.recipe["model"]))
             raise UserError(f"{self.path} has no attention; train with {ways or 'another family'}")
