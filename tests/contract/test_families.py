@@ -28,6 +28,7 @@ from twofold.core.game import (
     Samples,
     Scores,
     Starts,
+    Truncates,
     Turn,
 )
 from twofold.core.space import Bounded, Category, Count, Domain, Space, Token
@@ -192,6 +193,8 @@ def test_roles_keep_their_promises(model: Model, batch: Batch) -> None:
         assert model.log_likelihood(batch.x, given, 3).shape == (rows,)
     if isinstance(model, Criticises):
         assert model.judge(batch.x, given).shape == (rows,)
+    if isinstance(model, Truncates):
+        assert model.typical(given, 0.5).sample().shape == batch.x.shape
     if isinstance(model, Quantises):
         k = model.indices(batch.x, given)
         assert k.shape == (rows, math.prod(model.places))
@@ -220,7 +223,17 @@ def test_a_start_is_the_mean_of_the_data(model: Model, batch: Batch) -> None:
 
 def test_roles_are_honest(family: type[Model]) -> None:
     """A family that has a role's methods claims the role, and the other way round."""
-    for role in (Samples, Decodes, Encodes, Scores, Criticises, Quantises, Rescues, Starts):
+    for role in (
+        Samples,
+        Decodes,
+        Encodes,
+        Scores,
+        Criticises,
+        Quantises,
+        Rescues,
+        Starts,
+        Truncates,
+    ):
         needed = role.__abstractmethods__
         assert issubclass(family, role) == all(hasattr(family, name) for name in needed), role
 

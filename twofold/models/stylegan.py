@@ -38,7 +38,7 @@ from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
 from twofold.core.build import Part
-from twofold.core.game import Criticises, Decodes, Model, Progress, Turn
+from twofold.core.game import Criticises, Decodes, Model, Progress, Truncates, Turn
 from twofold.core.space import Space
 from twofold.maths.adversarial import Objective, Relativistic
 from twofold.maths.augmentations import Augmentation, Unchanged
@@ -68,7 +68,7 @@ class PathLength(Part):
     decay: Share = 0.99
 
 
-class StyleGAN(Model, Decodes, Criticises):
+class StyleGAN(Model, Decodes, Criticises, Truncates):
     """The style-based GAN of a Space with axes.
 
     Args:
@@ -204,6 +204,10 @@ class StyleGAN(Model, Decodes, Criticises):
 
     def decode(self, z: Tensor, given: Given) -> Styled:
         return self.synthesise(self.map(z, given))
+
+    def typical(self, given: Given, psi: float) -> Styled:
+        w = self.map(self.prior(given).sample(), given)
+        return self.synthesise(self.truncate(w, psi))
 
     @torch.no_grad()
     def sample(self, given: Given) -> Tensor:

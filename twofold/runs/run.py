@@ -22,7 +22,15 @@ from torch import Tensor
 from twofold.core.batch import Batch, Given
 from twofold.core.build import NO_TRUST, Trust
 from twofold.core.errors import UserError, nearest
-from twofold.core.game import Criticises, Decodes, Distribution, Encodes, Model, Samples
+from twofold.core.game import (
+    Criticises,
+    Decodes,
+    Distribution,
+    Encodes,
+    Model,
+    Samples,
+    Truncates,
+)
 from twofold.core.space import Category, Field, Space
 from twofold.data.doctor import locate, recall
 from twofold.data.kind import Kind, Where
@@ -213,7 +221,8 @@ class Run:
             given: conditions by name, such as {"label": 3}; what is not named is unknown, and with
                 nothing named labels are drawn as often as they occur in the training data.
             seed: of the draw.
-            truncation: the most that a value of a normal code may be, either way.
+            truncation: the most that a value of a normal code may be, either way; of a style-based
+                model, ψ.
         """
         return self.kind.native(self.draw(n, given or {}, seed, truncation))
 
@@ -237,6 +246,8 @@ class Run:
     def truncated(self, given: Given, threshold: float) -> Tensor:
         """One x a row from codes whose values lie within ± a threshold.
 
+        A model with a mean code of its own draws at that share of the way from it.
+
         Raises:
             UserError: codes are not drawn from a standard normal, or the threshold is not positive.
         """
@@ -244,6 +255,8 @@ class Run:
         prior = model.prior(given)
         if not threshold > 0:
             raise UserError(f"truncation {threshold:g} leaves nothing to draw; give a positive one")
+        if isinstance(model, Truncates):
+            return model.typical(given, threshold).sample()
         if not isinstance(prior, StandardNormal):
             name = self.recipe["model"]["name"]
             own = "; try --prior own" if self.fitted else ""
