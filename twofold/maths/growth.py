@@ -39,7 +39,14 @@ class Growth(Part, ABC):
 
 @dataclass(frozen=True)
 class Even(Growth):
-    """The same time for each stage, of which it spends a share fading in; the first is there.
+    r"""The same time for each stage, of which it spends a share fading in; the first is there.
+
+    $$ s = \lceil t S \rceil - 1, \qquad \alpha = \min\big(1, (t S - s) / f\big) $$
+
+    Args:
+        fade: f, the share of a stage's time in which it fades in.
+
+    Source: Karras et al. 2018, arXiv:1710.10196.
 
     >>> [Even(fade=0.5)(t, 2) for t in (0.0, 0.5, 0.625, 0.75)]
     [Grown(stage=0, fade=1.0), Grown(stage=0, fade=1.0), Grown(stage=1, fade=0.5), Grown(stage=1, fade=1.0)]
@@ -53,7 +60,16 @@ class Even(Growth):
 
 @dataclass(frozen=True)
 class Shares(Growth):
-    """Shares of training from the coarsest stage on; further stages have each that of the last.
+    r"""Shares of training from the coarsest stage on; further stages have each that of the last.
+
+    $$ \alpha = \min\Big(1, \frac{t - t_s}{f \, (t_{s+1} - t_s)}\Big), \qquad
+       t_s = \sum_{i < s} w_i \Big/ \sum_i w_i $$
+
+    Args:
+        shares: w, of each stage.
+        fade: f, the share of a stage's time in which it fades in.
+
+    Source: Karras et al. 2018, arXiv:1710.10196, with stages of unequal length.
 
     >>> Shares((1.0, 2.0), fade=0.5)(0.5, 3)
     Grown(stage=1, fade=1.0)
@@ -71,7 +87,11 @@ class Shares(Growth):
 
 @dataclass(frozen=True)
 class AtOnce(Growth):
-    """All stages from the start: no growing.
+    r"""All stages from the start: no growing.
+
+    $$ s = S - 1, \qquad \alpha = 1 $$
+
+    Source: Goodfellow et al. 2014, arXiv:1406.2661.
 
     >>> AtOnce()(0.0, 3)
     Grown(stage=2, fade=1.0)

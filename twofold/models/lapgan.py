@@ -21,13 +21,16 @@ The paper counts its levels the other way, from the full size. Its noise is a pl
 each size, and here too: the code z holds the noise of all levels, one after the other.
 
 Notation: x, $I_k$, $l_k$, $h_k$ (B, C, *A) at the size of their level; z (B, D); logits (B,).
+
+Source: Denton et al. 2015, arXiv:1506.05751.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import torch
 from pydantic import PositiveFloat, PositiveInt
@@ -87,6 +90,11 @@ class LAPGAN(Model, Decodes, Criticises):
     >>> gan.sample(Given.none(3, Space())).shape
     torch.Size([3, 1, 9, 7])
     """
+
+    lacks: ClassVar[Mapping[str, str]] = {
+        "augment": "an observation that is moved no longer fits the coarse one it stands on",
+        "pac": "company shows its critics the rest of the batch",
+    }
 
     def __init__(
         self,

@@ -16,11 +16,14 @@ its minibatch deviation, which is `company = {name = "deviation"}`. What is give
 generator beside z and the critic by projection.
 
 Notation: x real, x̂ drawn, (B, C, *A) whatever the stage; z (B, D); D(·) are logits (B,).
+
+Source: Karras et al. 2018, arXiv:1710.10196.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from pydantic import PositiveFloat, PositiveInt
@@ -68,6 +71,11 @@ class Progressive(Model, Decodes, Criticises):
     torch.Size([3, 1, 9, 7])
     """
 
+    lacks: ClassVar[Mapping[str, str]] = {
+        "spectral": "its layers are equalised: each divides its weights by a constant of its own",
+        "weight_clip": "its weights are drawn at unit size, and clipping would undo that",
+        "pac": "company shows its critic the rest of the batch",
+    }
     reached: Tensor
 
     def __init__(

@@ -9,27 +9,29 @@ are in `nets/style.py`; three things are asked of them in training:
 * *Mixing* (2019, §3.1). For a share of the draws two codes are mapped, and the layers from a
   random one on take the second's style: neighbouring layers may not rely on each other.
 * *Path length* (2020, Eq. 4). A step in W should change the picture by a fixed amount, whichever
-  way it goes: with $J_w = \partial g(w) / \partial w$, y normal, and a the running mean of the
-  lengths, the generator pays for
-$$ \mathbb E_{w, y} \big( \lVert J_w^\top y \rVert_2 - a \big)^2 ,
-   \qquad J_w^\top y = \nabla_w \, g(w) \cdot y , $$
-  every few steps, and then so many times as much. Here y is over the root of the number of places,
-  so that a length does not depend on the size.
+  way it goes. The generator pays for what is below, with $J_w = \partial g(w) / \partial w$, y
+  normal, and a the running mean of the lengths, every few steps, and then so many times as much.
+  Here y is over the root of the number of places, so that a length does not depend on the size.
 * *Truncation* (2019, App. B). With $\bar w$ the running mean of the styles,
   $w' = \bar w + \psi (w - \bar w)$ is the more typical and the less varied the smaller ψ.
+
+$$ \mathbb E_{w, y} \big( \lVert J_w^\top y \rVert_2 - a \big)^2 ,
+   \qquad J_w^\top y = \nabla_w \, g(w) \cdot y $$
 
 Objective and penalties are those of `gan`, and so is the critic, which sees what is given by
 projection; the mapping sees it beside z. `map` and `synthesise` are open to whoever wants to work
 in W, (B, D), or W+, (B, L, D): inversion, edits, mixing by hand.
 
 Notation: x real, x̂ drawn, (B, C, *A); z, w (B, D); L layers; D(·) are logits (B,).
+
+Source: Karras et al. 2019, arXiv:1812.04948; Karras et al. 2020, arXiv:1912.04958.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field as Limits
@@ -57,10 +59,16 @@ Share = Annotated[float, Limits(ge=0, le=1)]
 
 @dataclass(frozen=True)
 class PathLength(Part):
-    """How much the generator pays for steps of W that are not of one length.
+    r"""How much the generator pays for steps of W that are not of one length.
+
+    $$ \lambda \, \mathbb E_{w, y} \big( \lVert J_w^\top y \rVert_2 - a \big)^2 $$
 
     Args:
-        weight: of the penalty. every: how many steps lie between two. decay: of a, its mean.
+        weight: λ.
+        every: how many steps lie between two; each then counts as many times.
+        decay: of a, the running mean of the lengths.
+
+    Source: Karras et al. 2020, arXiv:1912.04958, Eq. 4.
     """
 
     weight: NonNegativeFloat = 2.0
@@ -97,6 +105,11 @@ class StyleGAN(Model, Decodes, Criticises, Truncates):
     >>> gan.synthesise(gan.truncate(w, 0.5)).mean.shape
     torch.Size([3, 1, 9, 7])
     """
+
+    lacks: ClassVar[Mapping[str, str]] = {
+        "orthogonal": "its filters are scaled by the style, and have no fixed overlap",
+        "pac": "company shows its critic the rest of the batch",
+    }
 
     def __init__(
         self,

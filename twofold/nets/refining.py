@@ -21,10 +21,16 @@ from twofold.nets.bodies import Body, Centre
 
 @dataclass(frozen=True)
 class Refiner(Part):
-    """Residual blocks at one size.
+    r"""Residual blocks at one size, from a coarse observation enlarged to what it lacks.
+
+    $$ \tilde h = G(z, l) $$
 
     Args:
-        width: channels. blocks: how many.
+        width: channels.
+        blocks: how many.
+        activation: between convolutions.
+
+    Source: Denton et al. 2015, arXiv:1506.05751, with residual blocks for their plain layers.
     """
 
     width: PositiveInt = 32

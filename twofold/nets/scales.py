@@ -32,7 +32,15 @@ SMOOTH = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 @dataclass(frozen=True)
 class Widths(Part):
-    """Channels at each size: `width` at the full one, doubled at each halving up to `growth` times.
+    r"""Channels at each size: `width` at the full one, twice as many at each halving, in bounds.
+
+    $$ c_i = w \min(2^i, g) $$
+
+    Args:
+        width: w.
+        growth: g, at most so many times the width.
+
+    Source: Karras et al. 2018, arXiv:1710.10196, Table 2, where 16 channels grow to 512.
 
     >>> [Widths(16, 4)(halving) for halving in range(4)]
     [16, 32, 64, 64]
