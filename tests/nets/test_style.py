@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from twofold.core.space import Category, Field, Space
 from twofold.nets.equalised import CONVOLVE
 from twofold.nets.scales import Scales, Widths
-from twofold.nets.style import Mapping, StyledConv, Synthesis
+from twofold.nets.style import MappingNet, StyledConv, Synthesis
 
 pytestmark = pytest.mark.usefixtures("float64")
 LABEL = Space((Field("label", Category(("x", "y")), missing=True),))
@@ -40,7 +40,7 @@ def test_a_demodulated_layer_keeps_the_variance_whatever_the_style() -> None:
 
 
 def test_the_mapping_does_not_see_the_length_of_z() -> None:
-    mapping, z = Mapping(6, LABEL, 3), torch.randn(4, 6)
+    mapping, z = MappingNet(6, LABEL, 3), torch.randn(4, 6)
     c = LABEL.encode(torch.zeros(4, 1))
     torch.testing.assert_close(mapping(5 * z, c), mapping(z, c), rtol=1e-5, atol=1e-7)
     other = LABEL.encode(torch.ones(4, 1))

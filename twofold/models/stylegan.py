@@ -52,7 +52,7 @@ from twofold.nets.company import Alone, Company
 from twofold.nets.critics import Critic, Eye
 from twofold.nets.running import Running
 from twofold.nets.scales import Scales, Widths, check_grid
-from twofold.nets.style import Mapping, Styled, Synthesis
+from twofold.nets.style import MappingNet, Styled, Synthesis
 
 Share = Annotated[float, Limits(ge=0, le=1)]
 
@@ -131,7 +131,7 @@ class StyleGAN(Model, Decodes, Criticises, Truncates):
         super().__init__(space, given)
         check_grid(space.axes, "stylegan")
         self.latent = latent
-        self.mapping = Mapping(latent, given, depth)
+        self.mapping = MappingNet(latent, given, depth)
         self.synthesis = Synthesis(Scales(space.axes), latent, widths, space.width)
         self.critic = Critic(critic, space, given, features, False, company=company)
         self.augmenter = augment.build(len(space.axes))

@@ -37,7 +37,7 @@ SLOWER = 0.01
 """The rate of the mapping's layers beside the others'."""
 
 
-class Mapping(nn.Module):
+class MappingNet(nn.Module):
     """w = f(z, given), (B, D): z and an embedding of what is given, each of unit size, joined."""
 
     def __init__(self, latent: int, given: Space, depth: int) -> None:
