@@ -10,6 +10,7 @@ from twofold.core.game import Progress
 from twofold.core.space import Bounded, Category, Field, Real, Space
 from twofold.data.sources import Memory
 from twofold.maths.adversarial import NonSaturating
+from twofold.maths.guidance import guided
 from twofold.models.lapgan import LAPGAN
 from twofold.nets.bodies import Conv
 from twofold.nets.refining import Refiner
@@ -125,6 +126,15 @@ def test_a_judgement_is_the_sum_over_the_levels() -> None:
     ]
     assert len(logits) == 3
     torch.testing.assert_close(model.judge(x, given), sum(logits))
+
+
+def test_guidance_reaches_the_picture() -> None:
+    model, z = lapgan(space_of((9,)), LABEL), torch.randn(3, 4 + 5 + 9)
+    full = model.decode(z, Given(LABEL.encode(torch.tensor([[0.0], [1.0], [1.0]]))))
+    null = model.decode(z, Given.none(3, LABEL))
+    assert guided(full, null, 1.0).mean.equal(full.mean)
+    assert guided(full, null, 0.0).mean.equal(null.mean)
+    assert not guided(full, null, 2.0).mean.equal(full.mean)
 
 
 def test_a_small_picture_has_one_level_and_is_a_plain_gan() -> None:

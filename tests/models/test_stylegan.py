@@ -9,6 +9,7 @@ from twofold.core.errors import UserError
 from twofold.core.game import Progress
 from twofold.core.space import Bounded, Category, Field, Real, Space
 from twofold.data.sources import Memory
+from twofold.maths.guidance import guided
 from twofold.models.stylegan import PathLength, StyleGAN
 from twofold.nets.bodies import Conv
 from twofold.nets.scales import Widths
@@ -99,6 +100,17 @@ def test_w_is_w_plus_with_one_style_everywhere() -> None:
     assert model.synthesise(w).mean.equal(model.synthesise(plus).mean)
     z = torch.randn(3, 4)
     assert model.decode(z, nothing(3)).mean.equal(model.synthesise(model.map(z, nothing(3))).mean)
+
+
+def test_guidance_goes_between_styles_and_beyond() -> None:
+    given = Space((Field("label", Category(("low", "high")), missing=True),))
+    model, c = stylegan(given=given), Given(given.encode(torch.tensor([[1.0], [0.0]])))
+    z = torch.randn(2, 4)
+    full, null = model.decode(z, c), model.decode(z, Given.none(2, given))
+    for weight in (0.0, 1.0, 3.0):
+        between = torch.lerp(null.styles, full.styles, weight)
+        assert guided(full, null, weight).styles.equal(between)
+    assert not full.styles.equal(null.styles)
 
 
 def test_the_mean_is_still_and_draws_differ_by_noise() -> None:

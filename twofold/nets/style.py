@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from twofold.core.space import Space
 from twofold.maths.distributions import Reparameterised
+from twofold.maths.guidance import by_parameter, guided
 from twofold.nets.bodies import Body, join
 from twofold.nets.decoders import Relaxed
 from twofold.nets.equalised import EqualConv, EqualLinear, rectified, rowwise, unit
@@ -155,3 +156,6 @@ class Styled(Reparameterised):
     @property
     def mode(self) -> Tensor:
         return self.painted(0.0).mode
+
+
+guided.register(Styled, by_parameter)  # in W: w of the way between the styles
