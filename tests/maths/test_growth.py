@@ -41,7 +41,7 @@ def test_shares_divide_training() -> None:
     assert stages == [0, 1, 1, 2, 2]
     assert growth(1 / 7 + 0.5 * 3 / 14, 3).fade == pytest.approx(0.5)
     with pytest.raises(UserError, match="give one or more"):
-        Shares(())(0.5, 3)
+        Shares(())
 
 
 def test_without_fading_a_stage_is_there_at_once() -> None:

@@ -116,7 +116,7 @@ def test_guidance_goes_between_styles_and_beyond() -> None:
 def test_the_mean_is_still_and_draws_differ_by_noise() -> None:
     model = stylegan()
     for conv in model.synthesis.convs:
-        conv.strength.data.fill_(0.3)
+        conv.strength.data.fill_(3.0)
     p = model.synthesise(torch.randn(2, 4))
     assert p.mean.equal(p.mean)
     assert p.mode.equal(p.mode)

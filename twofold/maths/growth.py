@@ -78,9 +78,11 @@ class Shares(Growth):
     shares: tuple[PositiveFloat, ...] = (1.0, 2.0, 4.0)
     fade: Annotated[float, Limits(ge=0, le=1)] = 0.5
 
-    def __call__(self, t: float, stages: int) -> Grown:
+    def __post_init__(self) -> None:
         if not self.shares:
             raise UserError("shares divides training among stages, and has none; give one or more")
+
+    def __call__(self, t: float, stages: int) -> Grown:
         shares = [*self.shares, *[self.shares[-1]] * stages][:stages]
         return divided(t, shares, self.fade)
 

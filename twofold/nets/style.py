@@ -36,6 +36,8 @@ from twofold.nets.scales import Scales, Widths, enlarged
 
 SLOWER = 0.01
 """The rate of the mapping's layers beside the others'."""
+QUIET = 0.1
+"""The rate at which the strength of noise is learnt: at the others' it runs ahead of the shapes."""
 
 
 class MappingNet(nn.Module):
@@ -87,7 +89,7 @@ class Layer(nn.Module):
     def forward(self, h: Tensor, w: Tensor, sigma: Tensor) -> Tensor:
         h = self.conv(h, w)
         noise = torch.randn_like(h[:, :1]) * rowwise(sigma, h)  # (B, 1, *A)
-        return rectified(h + self.strength * noise)
+        return rectified(h + QUIET * self.strength * noise)
 
 
 class Synthesis(Body):
