@@ -74,7 +74,7 @@ def test_each_level_plays_the_game_of_its_own(monkeypatch: pytest.MonkeyPatch) -
              (full, model.scales.resizes[1](middle))]  # fmt: skip
     for k, (image, low) in enumerate(pairs):
         if low is None:
-            drawn = model.coarse(noise[4], c).rsample()
+            drawn = model.coarse(noise[4], c).mean
             real, fake = model.critics[0](image, c), model.critics[0](drawn, c)
         else:
             h = model.refiners[k - 1](torch.cat([low, noise[low.shape[2]].unsqueeze(1)], 1), c)
@@ -104,7 +104,7 @@ def test_sampling_stands_each_level_on_the_one_drawn_below() -> None:
     def watch(net: nn.Module, inputs: tuple[Tensor, Tensor], out: Tensor) -> None:
         seen.append(inputs[0][:, :-1] + out)  # l + h̃ of this level
 
-    model.coarse.register_forward_hook(lambda net, inputs, out: seen.append(out.rsample()))
+    model.coarse.register_forward_hook(lambda net, inputs, out: seen.append(out.mean))
     lows: list[Tensor] = []
     for net in model.refiners:
         net.register_forward_hook(watch)

@@ -33,7 +33,7 @@ from functools import partial
 from typing import ClassVar
 
 import torch
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
@@ -77,7 +77,6 @@ class LAPGAN(Model, Decodes, Criticises):
         objective: what the two of each level minimise.
         penalties: what the critics pay besides, summed.
         company: what the critics see of the rest of the batch beside each.
-        tau: the temperature of relaxed categories at the coarsest level.
 
     Raises:
         UserError: the data have no axes.
@@ -109,13 +108,12 @@ class LAPGAN(Model, Decodes, Criticises):
         objective: Objective = Relativistic(),
         penalties: tuple[Penalty, ...] = (R1(), R2()),
         company: Company = Alone(),
-        tau: PositiveFloat = 0.5,
     ) -> None:
         super().__init__(space, given)
         check_grid(space.axes, "lapgan")
         self.scales = Scales(space.axes, coarsest)
         spaces = [Space(space.fields, size) for size in self.scales.sizes]
-        self.coarse = Generator(generator, noise, given, spaces[0], tau)
+        self.coarse = Generator(generator, noise, given, spaces[0], tau=1.0)
         self.refiners = nn.ModuleList(refiner.build(level, given) for level in spaces[1:])
         seen = [spaces[0], *[side_by_side(level, 2) for level in spaces[1:]]]
         self.critics = nn.ModuleList(
@@ -176,7 +174,7 @@ class LAPGAN(Model, Decodes, Criticises):
     def paint_level(self, k: int, z: Tensor, low: Tensor, given: Given) -> Tensor:
         """l_k + G_k(z_k, l_k); at the coarsest G_0(z_0)."""
         if k == 0:
-            return self.coarse(z, given.c).rsample()
+            return self.coarse(z, given.c).mean  # a coarse category is a share of places
         plane = z.unflatten(1, (1, *self.scales.sizes[k]))
         h: Tensor = self.refiners[k - 1](torch.cat([low, plane], 1), given.c)
         return low + h
