@@ -29,6 +29,7 @@ from twofold.maths.adversarial import Objective
 from twofold.maths.augmentations import Augmentation, Transformation
 from twofold.maths.bounds import Bound
 from twofold.maths.divergences import Divergence
+from twofold.maths.growth import Growth
 from twofold.maths.likelihoods import Likelihood
 from twofold.maths.noise import Noise
 from twofold.maths.penalties import Penalty
@@ -36,13 +37,16 @@ from twofold.maths.quantise import Codebook
 from twofold.maths.schedules import Schedule
 from twofold.maths.varying import Varying
 from twofold.models import families
+from twofold.models.stylegan import PathLength
 from twofold.nets.bodies import Architecture, Dense
 from twofold.nets.causal import CausalTransformer
 from twofold.nets.company import Company
 from twofold.nets.expost import Codes, ExPost, OfCodes, Origin, unused
 from twofold.nets.posteriors import Form
 from twofold.nets.priors import Prior
+from twofold.nets.refining import Refiner
 from twofold.nets.regularisers import Regulariser
+from twofold.nets.scales import Widths
 from twofold.nets.weights import Unrolling
 from twofold.runs.recipe import SPACES
 
@@ -86,6 +90,10 @@ GROUPS: Mapping[str, Group] = {
     "augmentations": Group("Augmentations", "augmentation", Augmentation),
     "transformations": Group("Transformations", "transformation", Transformation),
     "unrolling": Group("Unrolling", "unrolling", Unrolling),
+    "growth": Group("Growth", "growth", Growth),
+    "widths": Group("Widths", "widths", Widths),
+    "refiners": Group("Refiners", "refiner", Refiner),
+    "path-lengths": Group("Path length", "path length", PathLength),
     "regularisers": Group("Decoder regularisers", "decoder regulariser", Regulariser),
     "codebooks": Group("Codebooks", "codebook", Codebook),
     "code-priors": Group("Priors of indices", "prior of indices", CausalTransformer),

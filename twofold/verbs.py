@@ -36,6 +36,7 @@ from twofold.core.game import (
     Samples,
     Scores,
     Starts,
+    Truncates,
 )
 from twofold.core.switches import takes
 from twofold.data import named as sets
@@ -307,7 +308,8 @@ def sample(
         guidance: how many times the condition counts: 1 is plain, more goes beyond, 0 without.
         seed: of the draw: the same seed gives the same files.
         truncation: the most that a value of a normal code may be, either way (the truncation
-            trick): the smaller, the more typical and the less varied.
+            trick), or of a style-based model the share ψ of the way from the mean style: the
+            smaller, the more typical and the less varied.
         out: a folder; without it `samples` in the run, numbered when it is taken.
         weights, prior, trust: as in `load`.
     """
@@ -857,6 +859,7 @@ def models(*, matrix: bool = False, switches: bool = False) -> dict[str, dict[st
         "quantises": Quantises,
         "rescues": Rescues,
         "starts": Starts,
+        "truncates": Truncates,
     }
     return {
         name: {

@@ -173,6 +173,14 @@ class Criticises(ABC):
         """A logit for each row, (B,): high is real."""
 
 
+class Truncates(ABC):
+    """A model that knows its mean code, and draws nearer to it than it has learnt to."""
+
+    @abstractmethod
+    def typical(self, given: Given, psi: float) -> Distribution:
+        """p(x | a code of a share psi of its way from the mean one), a row for each row given."""
+
+
 class Quantises(ABC):
     """A model whose code is an index of `codes` at each of P `places`, a grid of them."""
 

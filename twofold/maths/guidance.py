@@ -41,7 +41,7 @@ from torch import Tensor
 from twofold.core.batch import Given
 from twofold.core.game import Decodes, Distribution, Samples
 from twofold.core.space import Space
-from twofold.maths.distributions import Affine, Density, FullMixture, Mixture, Normal
+from twofold.maths.distributions import Affine, Density, Dirac, FullMixture, Mixture, Normal
 from twofold.maths.likelihoods import (
     CategoricalValues,
     Elementwise,
@@ -78,7 +78,7 @@ def by_parameter(full: Any, null: Any, weight: float) -> Any:
     return replace(full, **{name: guided(*pair, weight) for name, pair in pairs.items()})
 
 
-for sort in (Normal, Mixture, Affine, Observation, ObservedField, Elementwise):
+for sort in (Dirac, Normal, Mixture, Affine, Observation, ObservedField, Elementwise):
     guided.register(sort, by_parameter)
 
 

@@ -2,6 +2,8 @@ r"""Truncation: draws from the middle of what a model can draw.
 
 Values of a normal code beyond a threshold are not drawn: what is rare is lost, and what is typical
 is drawn more often and better (the truncation trick, Brock et al. 2019, arXiv:1809.11096, §3.1).
+A model that knows its mean code draws a share ψ of the way from there (Karras et al. 2019,
+arXiv:1812.04948, App. B).
 
 Notation: z (B, D) of a standard normal prior, each value within ± `threshold`.
 """
@@ -14,7 +16,7 @@ from torch import Tensor
 
 from twofold.core.batch import Given
 from twofold.core.errors import UserError
-from twofold.core.game import Decodes, Samples
+from twofold.core.game import Decodes, Samples, Truncates
 from twofold.core.space import Space
 from twofold.maths.distributions import StandardNormal
 
@@ -45,3 +47,18 @@ class Truncated(Samples):
             )
         p = self.model.decode(prior.truncated(self.threshold), given)
         return p.mean if len(self.space.axes) > 1 else p.sample()
+
+
+@dataclass(frozen=True)
+class Typical(Samples):
+    """A model that draws at a share of the way from its mean code.
+
+    Args:
+        model: what draws. psi: the share; 1 is a plain draw.
+    """
+
+    model: Truncates
+    psi: float
+
+    def sample(self, given: Given) -> Tensor:
+        return self.model.typical(given, self.psi).sample()

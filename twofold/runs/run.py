@@ -22,7 +22,15 @@ from torch import Tensor
 from twofold.core.batch import Batch, Given
 from twofold.core.build import NO_TRUST, Trust
 from twofold.core.errors import UserError, nearest
-from twofold.core.game import Criticises, Decodes, Distribution, Encodes, Model, Samples
+from twofold.core.game import (
+    Criticises,
+    Decodes,
+    Distribution,
+    Encodes,
+    Model,
+    Samples,
+    Truncates,
+)
 from twofold.core.space import Space
 from twofold.data.doctor import locate, recall
 from twofold.data.kind import Kind, Where
@@ -30,7 +38,7 @@ from twofold.data.pictures import heated, pil
 from twofold.data.sources import Rows, Source, whole
 from twofold.maths.guidance import Guided
 from twofold.maths.paths import PATHS
-from twofold.maths.truncation import Truncated
+from twofold.maths.truncation import Truncated, Typical
 from twofold.nets.attention import Look, attending, joined
 from twofold.runs.conditions import Asker, check_guidance, named_row, vector_of
 from twofold.runs.folder import existing, read_recipe, read_space
@@ -220,7 +228,8 @@ class Run:
             seed: of the draw.
             guidance: how many times the condition counts: 1 is plain, more is clearer and less
                 varied, 0 does without.
-            truncation: the most that a value of a normal code may be, either way.
+            truncation: the most that a value of a normal code may be, either way; of a style-based
+                model, ψ.
         """
         return self.kind.native(self.draw(n, given or {}, seed, guidance, truncation))
 
@@ -257,7 +266,10 @@ class Run:
                 raise UserError(
                     f"truncation {truncation:g} leaves nothing to draw; give a positive one"
                 )
-            return Truncated(self.role(Decodes, "--truncation"), self.space, truncation)
+            model = self.role(Decodes, "--truncation")
+            if isinstance(model, Truncates):
+                return Typical(model, truncation)
+            return Truncated(model, self.space, truncation)
         return self.role(Samples, "sample")
 
     def encode(

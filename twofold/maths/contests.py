@@ -1,0 +1,46 @@
+r"""A contest between real and drawn observations, and what a critic loses in it.
+
+For an objective $(\ell_D, \ell_G)$ and penalties $P_i$, a critic D minimises
+
+$$ \ell_D\big(D(x), D(\hat x)\big) + \sum_i \mathbb E\, P_i , $$
+
+x real and x̂ drawn, neither of which learns from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from twofold.maths.adversarial import Objective
+from twofold.maths.penalties import Contest, Penalty
+
+
+def contest(
+    judge: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, penalties: Sequence[Penalty]
+) -> Contest:
+    """A critic's judgement of a real batch and a drawn one, ready for its penalties."""
+    real, fake = (t.detach().requires_grad_(bool(penalties)) for t in (real, fake))
+    return Contest(judge, real, fake, judge(real), judge(fake))
+
+
+def critic_loss(
+    contest: Contest, objective: Objective, penalties: Sequence[Penalty]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """What the critic minimises, and what the log keeps of it."""
+    real, fake = contest.real_logits, contest.fake_logits
+    steepness = sum((p(contest).mean() for p in penalties), real.new_zeros(()))
+    notes = {"steepness": steepness, "real": real.mean(), "fake": fake.mean()}
+    return objective.critic(real, fake) + steepness, notes
+
+
+def generator_loss(
+    judge: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, objective: Objective
+) -> Tensor:
+    """What the generator minimises; the real observations are looked at only where that matters."""
+    fake_logits = judge(fake)
+    with torch.no_grad():
+        real_logits = judge(real) if objective.relative else torch.zeros_like(fake_logits)
+    return objective.generator(real_logits, fake_logits)
