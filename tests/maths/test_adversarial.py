@@ -3,6 +3,7 @@
 With probabilities p (real) and g (drawn) over K points, the critic is a free logit a point.
 """
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -16,7 +17,10 @@ from twofold.maths.adversarial import (
     NonSaturating,
     Objective,
     Relativistic,
+    RelativisticAverage,
+    Saturating,
     Wasserstein,
+    strongest,
 )
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -152,3 +156,55 @@ def test_only_a_relative_generator_looks_at_real_logits(name: str) -> None:
     changed = objective.generator(real + torch.randn(5), fake)
     same = torch.equal(changed, objective.generator(real, fake))
     assert same is not objective.relative
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.3])
+def test_a_smoothed_critic_is_best_at_its_share_of_p_over_p_plus_g(smoothing: float) -> None:
+    """Goodfellow's optimum with 1 − α in place of 1; the regression's is the same."""
+    best = (1 - smoothing) * P / (P + G)
+    for objective in (NonSaturating(smoothing), Saturating(smoothing)):
+        d, _ = optimum(objective, torch.zeros(4))
+        torch.testing.assert_close(d.sigmoid(), best, rtol=1e-5, atol=1e-7)
+    d, _ = optimum(LeastSquares(smoothing), torch.zeros(4))
+    torch.testing.assert_close(d, best, rtol=1e-5, atol=1e-7)
+
+
+def test_without_smoothing_nothing_changes() -> None:
+    real, fake = torch.randn(2, 6)
+    for make in (NonSaturating, Saturating, LeastSquares):
+        assert make(0.0).critic(real, fake).equal(make().critic(real, fake))
+    by_hand = -(0.8 * real.sigmoid().log() + 0.2 * (1 - real.sigmoid()).log()).mean()
+    by_hand = by_hand - (1 - fake.sigmoid()).log().mean()
+    torch.testing.assert_close(NonSaturating(0.2).critic(real, fake), by_hand)
+
+
+def test_the_minimax_generator_lowers_what_the_critic_lowers() -> None:
+    """E log(1 − D), whose gradient vanishes where the critic is sure; the other one's does not."""
+    real, fake = torch.zeros(1), torch.tensor([-9.0], requires_grad=True)
+    torch.testing.assert_close(
+        Saturating().generator(real, fake), (1 - fake.sigmoid()).log().mean()
+    )
+    (stalled,) = torch.autograd.grad(Saturating().generator(real, fake), fake)
+    (alive,) = torch.autograd.grad(NonSaturating().generator(real, fake), fake)
+    assert stalled.abs() < 1e-3
+    assert alive.abs() > 0.99
+
+
+def test_the_average_relativistic_loss_is_the_papers() -> None:
+    real, fake = torch.randn(5), torch.randn(5)
+    against = (real - fake.mean()).sigmoid(), (fake - real.mean()).sigmoid()
+    critic = -against[0].log().mean() - (1 - against[1]).log().mean()
+    generator = -against[1].log().mean() - (1 - against[0]).log().mean()
+    torch.testing.assert_close(RelativisticAverage().critic(real, fake), critic)
+    torch.testing.assert_close(RelativisticAverage().generator(real, fake), generator)
+    assert RelativisticAverage().critic(real * 0, fake * 0) == pytest.approx(2 * math.log(2))
+
+
+@pytest.mark.parametrize(("share", "kept"), [(1.0, 6), (0.5, 3), (0.01, 1)])
+def test_the_strongest_are_the_critics_favourites_with_their_partners(
+    share: float, kept: int
+) -> None:
+    fake = torch.randperm(6).double()
+    best = strongest(fake + 10, fake, share)
+    assert best[1].sort().values.tolist() == list(range(6 - kept, 6))
+    torch.testing.assert_close(best[0], best[1] + 10)

@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from twofold.maths.penalties import R1, R2, Contest, GradientPenalty, squared_slope
+from twofold.maths.augmentations import Jitter, Scaling
+from twofold.maths.penalties import (
+    R1,
+    R2,
+    Consistency,
+    Contest,
+    Dragan,
+    GradientPenalty,
+    squared_slope,
+)
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -76,3 +85,54 @@ def test_rows_do_not_share_their_slopes() -> None:
     x = torch.randn(4, 3, requires_grad=True)
     scale = torch.arange(1.0, 5.0)
     torch.testing.assert_close(squared_slope((x.sum(1) * scale), x), 3 * scale.square())
+
+
+def test_a_penalty_centred_at_zero_is_the_squared_slope() -> None:
+    linear = nn.Linear(3, 1)
+    square = linear.weight.square().sum()
+    at = contest(linear)
+    torch.testing.assert_close(GradientPenalty(2.0, target=0.0)(at), (2 * square).expand(5))
+    torch.testing.assert_close(Dragan(3.0)(at), (3 * (square.sqrt() - 1).square()).expand(5))
+
+
+def test_dragan_looks_near_real_observations() -> None:
+    seen: list[Tensor] = []
+
+    def judge(x: Tensor) -> Tensor:
+        seen.append(x.detach())
+        return x.sum(1)
+
+    real, fake = torch.full((400, 3), 5.0), torch.zeros(400, 3)
+    Dragan(sigma=0.2)(Contest(judge, real, fake, judge(real), judge(fake)))
+    assert seen[-1].mean().item() == pytest.approx(5, abs=0.03)
+    assert seen[-1].std().item() == pytest.approx(0.2, rel=0.1)
+
+
+def test_a_pack_pays_for_all_its_rows() -> None:
+    """Rows side by side are one observation: its slope is that of all of them together."""
+    net = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 1))
+    rows = torch.randn(4, 3, requires_grad=True)
+
+    def judge(x: Tensor) -> Tensor:
+        return net(x.reshape(2, 6)).squeeze(1)
+
+    whole = rows.detach().reshape(2, 6).requires_grad_()
+    torch.testing.assert_close(
+        squared_slope(judge(rows), rows), squared_slope(net(whole).squeeze(1), whole)
+    )
+    fake = torch.randn(4, 3, requires_grad=True)
+    at = Contest(judge, rows, fake, judge(rows), judge(fake))
+    assert GradientPenalty()(at).shape == (2,)
+
+
+def test_consistency_is_the_squared_change_of_the_logits() -> None:
+    linear = nn.Linear(3, 1)
+    at = contest(linear)
+    assert Consistency(policy=(Jitter(0.0), Scaling(0.0)))(at).eq(0).all()
+    torch.manual_seed(5)
+    paid = Consistency(2.0, drawn=3.0, policy=(Scaling(0.5),))(at)
+    torch.manual_seed(5)
+    real, fake = (Scaling(0.5)(x.detach()) for x in (at.real, at.fake))
+    expected = 2 * (at.real_logits - at.judge(real)).square()
+    expected = expected + 3 * (at.fake_logits - at.judge(fake)).square()
+    torch.testing.assert_close(paid, expected)

@@ -5,9 +5,12 @@ import torch
 from torch import nn
 
 from twofold.core.batch import Given
+from twofold.core.errors import UserError
 from twofold.core.space import Category, Field, Real, Space
+from twofold.maths.augmentations import Unchanged
 from twofold.nets.bodies import Conv, Dense
-from twofold.nets.critics import Critic, SpectralNorm, advance, normalise
+from twofold.nets.company import Deviation
+from twofold.nets.critics import Classifier, Critic, Eye, SpectralNorm, advance, normalise, packed
 
 SPACE = Space((Field("v", Real(), 3),))
 LABEL = Space((Field("label", Category(("x", "y")), missing=True),))
@@ -79,3 +82,59 @@ def test_the_null_condition_is_the_plain_critic() -> None:
     phi = nn.functional.leaky_relu(plain.body(x, c[:, :0]), 0.2)
     projection = (phi * (c @ conditional.condition.weight.T)).sum(1)
     torch.testing.assert_close(conditional(x, c), null + projection)
+
+
+def critic(**changes: object) -> Critic:
+    torch.manual_seed(0)
+    return Critic(Dense(8, 1), SPACE, LABEL, 4, spectral=False, **changes)  # type: ignore[arg-type]
+
+
+def test_a_pack_of_one_is_the_plain_critic() -> None:
+    x, c = torch.randn(6, 3), LABEL.encode(torch.ones(6, 1))
+    assert critic(pac=1)(x, c).equal(critic()(x, c))
+    assert critic(pac=1).rows(x, c).equal(critic()(x, c))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 4, 5)])
+def test_packs_are_rows_side_by_side(shape: tuple[int, ...]) -> None:
+    x = torch.randn(6, *shape)
+    packs = packed(x, 3)
+    assert packs.shape == (2, 3 * shape[0], *shape[1:])
+    assert packs[1].equal(torch.cat([x[3], x[4], x[5]]))
+    assert packed(x, 1) is x
+    with pytest.raises(UserError, match=r"pac = 4 does not divide the 6 rows .* multiple of 4"):
+        packed(x, 4)
+
+
+def test_a_packed_critic_sees_a_space_of_packs() -> None:
+    space = Space(SPACE.fields, (5, 5))
+    net = Critic(Conv(4), space, LABEL, 4, spectral=False, pac=2)
+    nn.init.normal_(net.condition.weight)
+    x, c = torch.randn(4, 3, 5, 5), LABEL.encode(torch.tensor([[0.0], [1.0], [0.0], [0.0]]))
+    logits = net(x, c)
+    assert logits.shape == (2,)
+    swapped = net(x, c[[1, 0, 2, 3]])
+    assert not torch.allclose(swapped[0], logits[0])  # each row's condition counts
+    torch.testing.assert_close(swapped[1], logits[1])
+    each = net.rows(x[:3], c[:3])
+    torch.testing.assert_close(each[:2], logits[:1].expand(2))
+    torch.testing.assert_close(each[2:], net(x[[2, 0]], c[[2, 0]]))  # filled up with the first
+
+
+def test_a_classifier_gives_the_log_probability_of_what_is_given() -> None:
+    classifier = Classifier(LABEL, 4)
+    phi = torch.randn(3, 4)
+    c = LABEL.encode(torch.tensor([[0.0], [1.0], [float("nan")]]))
+    scores = classifier.read(phi)[:, :2].log_softmax(1)
+    expected = torch.stack([scores[0, 0], scores[1, 1], torch.zeros(())])
+    torch.testing.assert_close(classifier.log_prob(phi, c), expected)
+
+
+def test_an_eye_adds_noise_to_what_is_shown_and_nothing_when_there_is_none() -> None:
+    net, x, c = critic(company=Deviation()), torch.randn(6, 3), torch.zeros(6, 3)
+    plain = Eye(net, Unchanged().build(0), 0.0, c)
+    assert plain(x).logits.equal(net(x, c))
+    torch.manual_seed(1)
+    noisy = Eye(net, Unchanged().build(0), 0.5, c)(x).logits
+    torch.manual_seed(1)
+    assert noisy.equal(net(x + 0.5 * torch.randn_like(x), c))

@@ -1,16 +1,23 @@
-r"""Gradient penalties: what keeps a critic smooth.
+r"""Penalties: what keeps a critic smooth.
 
 A `Penalty` looks at a `Contest` (a critic's judgement of real and drawn observations) and returns
-one number a row.
+one number a logit: a row, or a pack of rows where the critic looks at several together.
 
 * `R1`: $\tfrac\gamma2 \|\nabla_x D(x)\|^2$ at real x; `R2`: the same at drawn x
   (Mescheder et al. 2018, arXiv:1801.04406). Together, at every step, with the relativistic
   objective, they make training converge (Huang et al. 2024, arXiv:2501.05441); applied lazily they
   fail on small sets, so there is no lazy option.
-* `GradientPenalty`: $\lambda (\|\nabla_{\hat x} D(\hat x)\| - 1)^2$ on lines between real and
-  drawn (Gulrajani et al. 2017, arXiv:1704.00028).
+* `GradientPenalty`: $\lambda (\|\nabla_{\hat x} D(\hat x)\| - k)^2$ on lines between real and
+  drawn, with $k = 1$ (Gulrajani et al. 2017, arXiv:1704.00028) or centred at $k = 0$
+  (Thanh-Tung et al. 2019, arXiv:1902.03984).
+* `Dragan`: the same around real x, at $x + \sigma\varepsilon$ (Kodali et al. 2017,
+  arXiv:1705.07215).
+* `Consistency`: $\lambda (D(x) - D(T(x)))^2$ for random small changes T of real x (Zhang et al.
+  2020, arXiv:1910.12027), and of drawn x̂ where it is balanced (Zhao et al. 2021,
+  arXiv:2002.04724).
 
-The gradient is with respect to x as networks see it: standardised, or in [0, 1].
+The gradient is with respect to x as networks see it, standardised or in [0, 1]; where the critic is
+shown augmented observations, with respect to x before that (Karras et al. 2020, arXiv:2006.06676).
 """
 
 from __future__ import annotations
@@ -23,11 +30,12 @@ import torch
 from torch import Tensor
 
 from twofold.core.build import Part
+from twofold.maths.augmentations import Transformation, applied, suited
 
 
 @dataclass(frozen=True)
 class Contest:
-    """A critic's judgement: `judge` gives logits (B,) to x (B, C, *A).
+    """A critic's judgement: `judge` gives logits (B,) to x (B, C, *A); (B / m,) to packs of m.
 
     `real` and `fake` require gradients, and `real_logits` and `fake_logits` are their logits.
     """
@@ -44,7 +52,7 @@ class Penalty(Part, ABC):
 
     @abstractmethod
     def __call__(self, contest: Contest) -> Tensor:
-        """One number a row, (B,)."""
+        """One number a logit, (B,)."""
 
 
 @dataclass(frozen=True)
@@ -69,30 +77,76 @@ class R2(Penalty):
 
 @dataclass(frozen=True)
 class GradientPenalty(Penalty):
-    """`weight` times the squared distance of the slope from one, between real and drawn."""
+    """`weight` times the squared distance of the slope from `target`, between real and drawn."""
 
     weight: float = 10.0
+    target: float = 1.0
 
     def __call__(self, contest: Contest) -> Tensor:
-        t = torch.rand(
-            len(contest.real), *[1] * (contest.real.dim() - 1), device=contest.real.device
-        )
-        between = torch.lerp(contest.fake.detach(), contest.real.detach(), t.to(contest.real.dtype))
-        between.requires_grad_()
-        return self.weight * (slope(contest.judge(between), between) - 1).square()
+        real, logits = contest.real.detach(), contest.real_logits
+        t = torch.rand(len(logits), device=real.device).repeat_interleave(len(real) // len(logits))
+        t = t.reshape(-1, *[1] * (real.dim() - 1)).to(real.dtype)
+        between = torch.lerp(contest.fake.detach(), real, t)
+        return self.weight * off_target(contest, between, self.target)
+
+
+@dataclass(frozen=True)
+class Dragan(Penalty):
+    """`weight` times the squared distance of the slope from one, near real observations.
+
+    Args:
+        sigma: how near, in units of x.
+    """
+
+    weight: float = 10.0
+    sigma: float = 0.5
+
+    def __call__(self, contest: Contest) -> Tensor:
+        real = contest.real.detach()
+        return self.weight * off_target(contest, real + self.sigma * torch.randn_like(real), 1.0)
+
+
+@dataclass(frozen=True)
+class Consistency(Penalty):
+    """`weight` times the squared change of a logit when its observation is changed a little.
+
+    Args:
+        weight: at real observations. drawn: the weight at drawn ones.
+        policy: the changes, one after the other; without any, those that suit the layout.
+    """
+
+    weight: float = 10.0
+    drawn: float = 0.0
+    policy: tuple[Transformation, ...] = ()
+
+    def __call__(self, contest: Contest) -> Tensor:
+        paid = self.weight * self.change(contest, contest.real, contest.real_logits)
+        if not self.drawn:
+            return paid
+        return paid + self.drawn * self.change(contest, contest.fake, contest.fake_logits)
+
+    def change(self, contest: Contest, x: Tensor, logits: Tensor) -> Tensor:
+        changed = applied(self.policy or suited(x.dim() - 2), x.detach())
+        return (logits - contest.judge(changed)).square()
+
+
+def off_target(contest: Contest, x: Tensor, target: float) -> Tensor:
+    """(‖∇ₓ D(x)‖ − target)² of each logit."""
+    x.requires_grad_()
+    return (slope(contest.judge(x), x) - target).square()
 
 
 def squared_slope(logits: Tensor, x: Tensor) -> Tensor:
-    """‖∇ₓ D(x)‖² of each row, (B,), differentiable in the critic's parameters.
+    """‖∇ₓ D(x)‖² of each logit, (B,), differentiable in the critic's parameters.
 
     >>> x = torch.ones(2, 3, requires_grad=True)
     >>> squared_slope((x * torch.tensor([3.0, 0.0, 4.0])).sum(1), x)
     tensor([25., 25.])
     """
     (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
-    return gradient.square().flatten(1).sum(1)
+    return gradient.reshape(len(logits), -1).square().sum(1)  # the rows of a pack lie together
 
 
 def slope(logits: Tensor, x: Tensor) -> Tensor:
-    """‖∇ₓ D(x)‖ of each row, (B,), with a gradient also where it is zero."""
+    """‖∇ₓ D(x)‖ of each logit, (B,), with a gradient also where it is zero."""
     return squared_slope(logits, x).add(1e-12).sqrt()
