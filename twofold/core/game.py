@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
+from twofold.core.label import Label
 from twofold.core.space import Space
 
 
@@ -167,6 +168,19 @@ class Criticises(ABC):
     @abstractmethod
     def judge(self, x: Tensor, given: Given) -> Tensor:
         """A logit for each row, (B,): high is real."""
+
+
+class Classifies(ABC):
+    """A model that tells the `label`, a category of what may be given, from an observation."""
+
+    label: Label
+
+    @abstractmethod
+    def classify(self, x: Tensor, given: Given) -> Distribution:
+        """p(label | x) over K labels, one-hot, whose `mean` (B, K) are their probabilities.
+
+        What is given of the label itself is not looked at.
+        """
 
 
 class Quantises(ABC):

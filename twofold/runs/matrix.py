@@ -10,12 +10,13 @@ import torch
 
 from twofold.core.batch import Batch, Given
 from twofold.core.errors import UserError
-from twofold.core.game import Model, Progress
-from twofold.core.space import Space
+from twofold.core.game import Classifies, Model, Progress
+from twofold.core.space import Category, Field, Space
 from twofold.data.doctor import every_kind
 from twofold.models import families
 
 ROWS = 4
+LABELLED = Space((Field("label", Category(("a", "b")), missing=True),))
 
 
 def matrix() -> dict[str, dict[str, str]]:
@@ -36,7 +37,7 @@ def tried(make: type[Model], space: Space) -> str:
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         try:
-            play(make(space, Space()))
+            play(make(space, LABELLED if issubclass(make, Classifies) else Space()))
         except UserError as error:
             return str(error)
     return "trains"
