@@ -86,7 +86,7 @@ def test_draws_of_a_label_are_by_its_probability() -> None:
         l = model.look(model.sample(nothing), nothing).l  # noqa: E741
         model.critic.read.bias.sub_(l.mean(0))
         for parameter in model.critic.read.parameters():
-            parameter.mul_(3 / l.std())
+            parameter.mul_(3 / l.std(0).mean())
     torch.manual_seed(2)
     one = labelled(*[1.0] * 400)
     wanted = model.classify(model.sample(one), one).mean[:, 1].mean()

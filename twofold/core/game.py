@@ -21,6 +21,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -66,8 +67,11 @@ class Model(nn.Module, ABC):
     """A family: parts, players and their game, for one Space and what may be given.
 
     A family's constructor takes the two Spaces first; every other argument is its configuration,
-    has a default, and is what a recipe may say under `model`.
+    has a default, and is what a recipe may say under `model`. Where a loss of the defaults looks at
+    all rows of a part at once, `coupled` says which options keep each row to itself.
     """
+
+    coupled: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, space: Space, given: Space) -> None:
         super().__init__()

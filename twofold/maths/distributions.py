@@ -6,8 +6,8 @@ code, `FullNormal` one of any covariance; `Mixture` and `FullMixture` finite mix
 with a code; `Implicit` what a network makes of noise; `Dirac` a point mass, so that a deterministic
 network too returns a distribution. A distribution that offers `log_prob` is a `Density`; one whose
 draws carry gradient to the parameters (the pathwise derivative, Kingma & Welling 2014,
-arXiv:1312.6114, §2.4) is `Reparameterised`. A `Posterior` is both, and says what `encode` and the importance-weighted
-bounds ask of a code.
+arXiv:1312.6114, §2.4) is `Reparameterised`. A `Posterior` is both, and says what `encode` and the
+importance-weighted bounds ask of a code.
 
 Notation: B rows, D latent dimensions; `log_prob` sums over all but the rows and is in nats.
 """
