@@ -93,14 +93,17 @@ def test_what_moves_learns_from_its_turns(model: Model, batch: Batch) -> None:
 def test_only_the_moving_player_gets_gradients(
     model: Model, loop_of: LoopOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After each backward pass of the loop the others' gradients are None, never zero."""
+    """A backward pass of the loop leaves the others' gradients: None, never zero, or of this turn."""
     loop = loop_of(model)
     backward = Loop.backward
 
     def watched(self: Loop, name: str, *args: object, **kwargs: object) -> None:
-        backward(self, name, *args, **kwargs)  # type: ignore[arg-type]
         others = [p for player in self.players.values() if player.name != name for p in player.list]
-        assert all(p.grad is None for p in others)
+        before = [None if p.grad is None else p.grad.clone() for p in others]
+        backward(self, name, *args, **kwargs)  # type: ignore[arg-type]
+        for p, grad in zip(others, before, strict=True):
+            assert (p.grad is None) == (grad is None)
+            assert p.grad is None or (grad is not None and p.grad.equal(grad))
 
     monkeypatch.setattr(Loop, "backward", watched)
     loop.advance()
