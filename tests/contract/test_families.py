@@ -93,7 +93,7 @@ def test_what_moves_learns_from_its_turns(model: Model, batch: Batch) -> None:
 def test_only_the_moving_player_gets_gradients(
     model: Model, loop_of: LoopOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A backward pass of the loop leaves the others' gradients: None, never zero, or of this turn."""
+    """A backward pass of the loop leaves the others' gradients: None, never 0, or of this turn."""
     loop = loop_of(model)
     backward = Loop.backward
 

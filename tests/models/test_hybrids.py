@@ -1,4 +1,4 @@
-"""`vaegan`, `latentgan` and `mdgan` against their losses written by hand, and who learns of what."""
+"""`vaegan`, `latentgan` and `mdgan` against their losses by hand, and who learns of what."""
 
 import pytest
 import torch

@@ -80,7 +80,7 @@ class AAE(Model, Decodes, Encodes, Starts):
         prior: Imposed = Gaussian(),
         likelihood: tuple[Likelihood, ...] = (),
         objective: Objective = NonSaturating(),
-        penalties: tuple[Penalty, ...] = (R1(0.1),),
+        penalties: tuple[Penalty, ...] = (R1(),),
         pressure: PositiveFloat = 10.0,
     ) -> None:
         super().__init__(space, given)

@@ -110,7 +110,7 @@ class MDGAN(Model, Decodes, Encodes, Criticises):
         yield Turn(diffusion=self.told(self.D_2, back, drawn, given))
         yield Turn(generator=self.deceived(self.D_2, back, self.draw(given), given))
 
-    def told(self, D: Critic, real: Tensor, fake: Tensor, given: Given) -> Tensor:  # noqa: N803
+    def told(self, D: Critic, real: Tensor, fake: Tensor, given: Given) -> Tensor:
         """What a critic minimises, its penalties with it."""
         real, fake = (t.detach().requires_grad_(bool(self.penalties)) for t in (real, fake))
         logits = D(real, given.c), D(fake, given.c)
@@ -118,7 +118,7 @@ class MDGAN(Model, Decodes, Encodes, Criticises):
         loss = self.objective.critic(*logits)
         return sum((p(contest).mean() for p in self.penalties), loss)
 
-    def deceived(self, D: Critic, real: Tensor, fake: Tensor, given: Given) -> Tensor:  # noqa: N803
+    def deceived(self, D: Critic, real: Tensor, fake: Tensor, given: Given) -> Tensor:
         """What the generator minimises to deceive a critic."""
         with torch.no_grad():
             at_real = D(real, given.c)

@@ -38,7 +38,7 @@ from twofold.nets.bodies import Architecture, Dense, Suited
 from twofold.nets.coding import CodeCritic
 from twofold.nets.decoders import Decoder
 from twofold.nets.imposed import Gaussian, Imposed
-from twofold.nets.inference import Inference, Point
+from twofold.nets.inference import Drawn, Inference, Point
 
 
 class SSAAE(Model, Decodes, Encodes, Classifies, Starts):
@@ -81,7 +81,7 @@ class SSAAE(Model, Decodes, Encodes, Classifies, Starts):
         prior: Imposed = Gaussian(),
         likelihood: tuple[Likelihood, ...] = (),
         objective: Objective = NonSaturating(),
-        penalties: tuple[Penalty, ...] = (R1(0.1),),
+        penalties: tuple[Penalty, ...] = (R1(),),
         pressure: PositiveFloat = 10.0,
         supervised: NonNegativeFloat = 100.0,
     ) -> None:
@@ -109,28 +109,33 @@ class SSAAE(Model, Decodes, Encodes, Classifies, Starts):
         distortion = -self.decode(self.encode(x, given).rsample(), given).log_prob(x).mean()
         yield Turn({"distortion": distortion}, autoencoder=distortion)
         with torch.no_grad():
-            q, p = self.encode(x, given), self.any(given)
-            y_hat, z_hat = q.first.mean, q.second.rsample()
+            y_hat, z_hat = self.classify(x, given).mean, self.styled(x, given).rsample()
+        p = self.any(given)
         of_labels, seen = self.D_y.told(p.first.sample(), y_hat, nothing)
         of_styles, noted = self.D_z.told(p.second.sample(), z_hat, c)
         notes = {f"label_{k}": v for k, v in seen.items()}
         yield Turn(
             notes | {f"style_{k}": v for k, v in noted.items()}, critic=of_labels + of_styles
         )
-        q = self.encode(x, given)
-        deceived_y = self.D_y.deceived(p.first.sample(), q.first.mean, nothing)
-        deceived_z = self.D_z.deceived(p.second.sample(), q.second.rsample(), c)
+        y_hat, z_hat = self.classify(x, given).mean, self.styled(x, given).rsample()
+        deceived_y = self.D_y.deceived(p.first.sample(), y_hat, nothing)
+        deceived_z = self.D_z.deceived(p.second.sample(), z_hat, c)
         yield Turn(autoencoder=self.pressure * (deceived_y + deceived_z))
         mistaken = -(told.known * self.classify(x, given).log_prob(told.y)).mean()
         yield Turn({"mistaken": mistaken}, autoencoder=self.supervised * mistaken)
 
     def encode(self, x: Tensor, given: Given) -> Beside:
         """q(y, z | x, given)."""
-        return Beside(self.classify(x, given), self.q_z(x, self.label(given).rest.c))
+        return Beside(self.classify(x, given), self.styled(x, given))
 
     def classify(self, x: Tensor, given: Given) -> Categories:
         """q(y | x)."""
         return Categories(self.q_y(x, self.label(given).rest.c))
+
+    def styled(self, x: Tensor, given: Given) -> Drawn:
+        """q(z | x, given)."""
+        q: Drawn = self.q_z(x, self.label(given).rest.c)
+        return q
 
     def prior(self, given: Given) -> Beside:
         """Cat(y) p(z); where the label is known, that label and p(z)."""

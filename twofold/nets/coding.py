@@ -41,7 +41,9 @@ class CodeCritic(nn.Module):
         features: int = 128,
     ) -> None:
         super().__init__()
-        self.net = Critic(architecture, Space((Field("z", Real(), latent),)), given, features, False)
+        self.net = Critic(
+            architecture, Space((Field("z", Real(), latent),)), given, features, False
+        )
         self.objective, self.penalties = objective, penalties
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:

@@ -68,9 +68,7 @@ class Universal(Inference):
 
 
 class PointNet(nn.Module):
-    def __init__(
-        self, architecture: Architecture, space: Space, given: Space, latent: int
-    ) -> None:
+    def __init__(self, architecture: Architecture, space: Space, given: Space, latent: int) -> None:
         super().__init__()
         self.body = architecture.down(space, given, latent)
 
