@@ -8,7 +8,6 @@ which browsers draw themselves: the pages ask nothing of any other host.
 
 import html
 import inspect
-import json
 import pkgutil
 import re
 import textwrap
@@ -19,12 +18,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from evidence import quoted, results_of_studies, study_page
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from parts import part_nav, part_pages
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDIES = ROOT / "docs" / "studies"
 RECIPES = ROOT / "twofold" / "recipes"
 AT_ROOT = ("CONTRIBUTING", "CHANGELOG")
 SOURCES = {
@@ -50,10 +50,11 @@ FORMULA = re.compile(
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the reference before the last two pages, which are about the project itself."""
     pages = [{title: address(name)} for name, title in SOURCES.items() if find_spec(name)]
-    pages.append({"Recipes": "reference/recipes.md"})
+    pages += [{"Switches": "reference/switches.md"}, {"Recipes": "reference/recipes.md"}]
     results = [{file.stem: f"studies/{file.stem}.md"} for file in results_of_studies()]
     nav = config.nav or []
-    config.nav = [*nav[:-2], {"Studies": results}, {"Reference": pages}, *nav[-2:]]
+    written: list[Any] = [{"Parts": part_nav()}, {"Studies": results}, {"Reference": pages}]
+    config.nav = [*nav[:-2], *written, *nav[-2:]]
     return config
 
 
@@ -61,11 +62,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages, and the two that lie at the repository's root."""
     pages = {address(name): module_page(name) for name in SOURCES if find_spec(name)}
     pages["reference/recipes.md"] = recipes_page()
+    pages["reference/switches.md"] = switches_page()
+    pages |= part_pages(markdown)
     pages |= {f"studies/{file.stem}.md": study_page(file) for file in results_of_studies()}
     pages |= {f"{name.lower()}.md": (ROOT / f"{name}.md").read_text("utf-8") for name in AT_ROOT}
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
     return files
+
+
+def on_page_markdown(text: str, **_: Any) -> str:
+    """Fill in what a page quotes."""
+    return quoted(text)
 
 
 def on_page_content(content: str, **_: Any) -> str:
@@ -93,54 +101,17 @@ def recipes_page() -> str:
     return "\n\n".join(["# Recipes", *sections])
 
 
-def results_of_studies() -> list[Path]:
-    """The last result of each study and budget."""
-    return sorted(STUDIES.glob("*.json"))
-
-
-def study_page(file: Path) -> str:
-    """A result as a page: the claim, the protocol, the rows, the pictures beside it."""
-    found = json.loads(file.read_text("utf-8"))
-    head = "| measure | ours | 95 % interval | n | target | floor | baseline | verdict |"
-    table = [head, "|---" * 8 + "|", *map(study_row, found["rows"])]
-    pictures = [
-        f"![{path.stem}]({path.name})" for path in sorted(STUDIES.glob(f"{file.stem}*.png"))
+def switches_page() -> str:
+    """Which family takes which switch, read off the code."""
+    module = import_module("twofold.core.switches")
+    taken = {k: module.takes(v) for k, v in import_module("twofold.models").families().items()}
+    head = ["switch", "from", "`--set`", *taken]
+    rows = [
+        [title, switch.paper, f"`{switch.setting}`", *(row[title] for row in taken.values())]
+        for title, switch in module.SWITCHES.items()
     ]
-    blocks = [
-        f"# {found['name']}",
-        f"**{found['claim']}**",
-        f"{found['paper']}.",
-        f"Protocol: {found['protocol']}",
-        "\n".join(table),
-        *pictures,
-        *study_end(found),
-    ]
-    return "\n\n".join(blocks)
-
-
-def study_end(found: dict[str, Any]) -> list[str]:
-    """When and with what it was computed, and how to repeat it."""
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    how = f"{found['date']}, {found['seeds']} seeds, {found['seconds']:.0f} s, {found['machine']}"
-    words = f"--budget {found['budget']} --seeds {found['seeds']}"
-    return [
-        f"{how}; {versions}. To repeat it:",
-        f"```sh\ntwofold reproduce {found['name']} {words}\n```",
-    ]
-
-
-def study_row(row: dict[str, Any]) -> str:
-    """One figure of a study."""
-    verdict = {True: "holds", False: "**does not hold**", None: "finding"}[row["holds"]]
-    span = f"{figure(row['low'])} … {figure(row['high'])}"
-    rest = [figure(row[key]) for key in ("target", "floor", "baseline")]
-    cells = [row["measure"], figure(row["ours"]), span, str(row["n"]), *rest, verdict]
-    return f"| {' | '.join(cells)} |"
-
-
-def figure(value: float | None) -> str:
-    """Four digits; a dash where there is none."""
-    return "–" if value is None else f"{value:.4g}"
+    table = [f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows]]
+    return "\n\n".join(["# Switches", markdown(module), "\n".join(table)])
 
 
 def module_page(name: str) -> str:

@@ -10,6 +10,7 @@ True
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -20,7 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from twofold.apps import classification, denoising, editing, imputation, traversing
+from twofold.apps import attending, classification, denoising, editing, imputation, traversing
 from twofold.apps import score as scoring
 from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.score import Asked, Scored
@@ -37,6 +38,7 @@ from twofold.core.game import (
     Scores,
     Starts,
 )
+from twofold.core.switches import takes
 from twofold.data import named as sets
 from twofold.data.doctor import Examination, examine, locate
 from twofold.data.kind import Where
@@ -289,6 +291,7 @@ def sample(
     *,
     given: Mapping[str, Any] | Sequence[str] = (),
     seed: int = 0,
+    truncation: float = math.inf,
     out: str | Path = "",
     weights: Weights = "average",
     prior: From = "auto",
@@ -301,11 +304,13 @@ def sample(
         n: how many.
         given: conditions, {"label": 3} or ["label=3"].
         seed: of the draw: the same seed gives the same files.
+        truncation: the most that a value of a normal code may be, either way (the truncation
+            trick): the smaller, the more typical and the less varied.
         out: a folder; without it `samples` in the run, numbered when it is taken.
         weights, prior, trust: as in `load`.
     """
     opened = load(run, trust=trust, weights=weights, prior=prior)
-    return written(opened, opened.draw(n, conditions(given), seed), out, "samples")
+    return written(opened, opened.draw(n, conditions(given), seed, truncation), out, "samples")
 
 
 def written(run: Run, rows: Rows, out: str | Path, name: str) -> list[Path]:
@@ -380,6 +385,7 @@ def reconstruct(
     run: Run | str | Path,
     data: Where,
     *,
+    attention: bool = False,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> list[Path]:
@@ -387,10 +393,20 @@ def reconstruct(
 
     Args:
         run: the run. data: observations of the same form.
+        attention: lay what the networks look at over the first 64 of them, as pictures in
+            `attention/`, with the weights beside.
         out: a folder; without it `reconstructions` in the run. trust: as in `load`.
+
+    Raises:
+        UserError: the model has no encoder; or no attention, where that is asked for.
     """
     opened = load(run, trust=trust)
-    return written(opened, opened.reconstructed(opened.source(data)), out, "reconstructions")
+    source = opened.source(data)
+    again = opened.reconstructed(source)
+    looks = [attending.attend(opened, source)] if attention else []
+    paths = written(opened, again, out, "reconstructions")
+    folder = free(paths[0].parent / "attention")
+    return [*paths, *(path for look in looks for path in look.write(folder))]
 
 
 def interpolate(
@@ -853,14 +869,17 @@ def doctor(data: Where, **options: Any) -> Examination:
     return examine(data, **options)
 
 
-def models(*, matrix: bool = False) -> dict[str, dict[str, Any]]:
+def models(*, matrix: bool = False, switches: bool = False) -> dict[str, dict[str, Any]]:
     """The families: what each is, what it can do, and its options with their defaults.
 
     Args:
         matrix: instead, try each on every kind of data, and say `trains` or why it does not.
+        switches: instead, say of each switch of a game whether a family takes it, or why not.
     """
     if matrix:
         return trial.matrix()
+    if switches:
+        return {name: takes(family) for name, family in families().items()}
     roles = {
         "samples": Samples,
         "decodes": Decodes,

@@ -6,10 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from twofold.core.errors import UserError
 from twofold.core.space import Bounded, Category, Field, Real, Space
-from twofold.nets.blocks import ACTIVATIONS, Attention, Residual, Unpatch
+from twofold.nets.blocks import ACTIVATIONS, Attention, Modulate, Residual, Unpatch
 from twofold.nets.bodies import Architecture, Body, Centre, Conv, Dense, Suited, halvings, strides
 
 GIVEN = Space((Field("label", Category(("x", "y", "z")), missing=True),))
@@ -46,7 +47,16 @@ def test_suited_takes_every_layout(axes: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("axes", [(9,), (5, 8), (2, 5, 6)])
-@pytest.mark.parametrize("arch", [Dense(8, 1), Conv(4, attention=4), Conv(4, places=5)])
+@pytest.mark.parametrize(
+    "arch",
+    [
+        Dense(8, 1),
+        Conv(4, attention=4),
+        Conv(4, places=5),
+        Conv(4, blocks=0, activation="silu"),
+        Conv(4, modulated=True, skip=True),
+    ],
+)
 def test_every_place_and_what_is_given_reach_the_output(
     arch: Dense | Conv, axes: tuple[int, ...]
 ) -> None:
@@ -206,3 +216,30 @@ def test_a_place_of_a_grid_sees_its_neighbourhood_only() -> None:
     assert slope[..., :4, :4].any()
     assert not slope[..., 16:, :].any()
     assert not slope[..., :, 16:].any()
+
+
+def test_modulation_scales_and_shifts_what_has_been_normalised() -> None:
+    layer, h, c = Modulate(3, 4), torch.randn(2, 4, 5), torch.randn(2, 3)
+    even = layer(h, c)
+    torch.testing.assert_close(even.square().mean(1), torch.ones(2, 5))  # told nothing yet
+    nn.init.normal_(layer.condition.weight)
+    gamma, beta = (c @ layer.condition.weight.T).unsqueeze(2).chunk(2, 1)
+    torch.testing.assert_close(layer(h, c), even * (1 + gamma) + beta)
+
+
+def test_a_body_without_blocks_bends_between_its_convolutions() -> None:
+    """Or it would be one linear map, however deep."""
+    body = Conv(4, blocks=0).down(Space((Field("p", Real()),), (16,)), Space(), 3)
+    c, x, y = torch.zeros(1, 0), torch.randn(1, 1, 16), torch.randn(1, 1, 16)
+    straight = body(x, c) + body(y, c) - body(0 * x, c)
+    assert not torch.allclose(body(x + y, c), straight, atol=1e-4)
+
+
+def test_a_skipped_code_reaches_every_size() -> None:
+    """What is unfolded is blinded, and the code still tells."""
+    body = Conv(4, modulated=True, skip=True).up(3, Space(), 2, (16,))
+    for p in body.parameters():
+        p.data.add_(0.1 * torch.randn_like(p))
+    nn.init.zeros_(body.unfold.weight)
+    c = torch.zeros(1, 0)
+    assert not torch.allclose(body(torch.randn(1, 3), c), body(torch.randn(1, 3), c))

@@ -1,13 +1,16 @@
 """The attention of a run, asked for and drawn; what has none says how to get it."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import twofold
 from tests.report.reading import elements
+from tests.stories.commands import inside
 from twofold.core.errors import UserError
 from twofold.report.run import write
 from twofold.runs.run import Run
@@ -82,3 +85,43 @@ def test_a_critic_looks_too_and_a_model_without_attention_says_how_to_get_it(
         plain.attention(data)
     page = write(plain, [], {}, material_of(plain, ""), tmp_path).read_text()
     assert "where-it-looks" not in {e["id"] for e in elements(page, "section")}
+
+
+def test_the_command_lays_it_over_pictures(tmp_path: Path) -> None:
+    data = pictures(tmp_path)
+    run = trained(data, tmp_path / "run", ["encoder", "decoder"], *ATTENTIVE)
+    out = tmp_path / "again"
+    told = inside("reconstruct", run.path, data, "--attention", "--out", out, "--json")
+    assert told.status == 0, told.err
+    written = [Path(path) for path in json.loads(told.out)]
+    assert all(path.is_file() for path in written)
+    folder = out / "attention"
+    names = [f"{net}-{grid}" for net in ("encoder", "decoder") for grid in ("8x8", "4x4")]
+    shown = {f"{name}-{i:02}.png" for name in names for i in range(12)}
+    beside = {"attention.png", "attention.npz", "attention.json"}
+    assert {path.name for path in folder.iterdir()} == shown | beside
+    maps = run.attention(data)
+    heats = json.loads((folder / "attention.json").read_text())
+    with np.load(folder / "attention.npz") as kept:
+        for name, weights in maps.items():
+            np.testing.assert_allclose(kept[name], weights, atol=1e-6)
+            np.testing.assert_allclose(heats[name], weights.mean((1, 2, 3)), atol=1e-6)
+    with Image.open(folder / "encoder-4x4-00.png") as picture:
+        np.testing.assert_array_equal(picture, run.attended(data, "encoder 4x4")[0])
+    again = inside("reconstruct", run.path, data, "--attention", "--out", out)
+    assert again.status == 0, again.err
+    assert (out / "attention-2" / "attention.png").is_file()
+
+
+def test_the_command_says_what_has_no_attention(tmp_path: Path) -> None:
+    data = pictures(tmp_path)
+    plain = trained(data, tmp_path / "plain", ["encoder"], *NARROW)
+    told = inside("reconstruct", plain.path, data, "--attention", "--out", tmp_path / "again")
+    assert told.status == 2
+    assert "train with --set model.encoder.attention=8" in told.err
+    assert not (tmp_path / "again").exists()
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(12, 3)))
+    rows = twofold.fit(tmp_path / "rows.npy", set=FEW, out=tmp_path / "of-rows", quiet=True)
+    told = inside("reconstruct", rows.path, tmp_path / "rows.npy", "--attention")
+    assert told.status == 2
+    assert "rows have no places to look at" in told.err

@@ -281,6 +281,11 @@ def test_players_that_overlap_or_leave_something_out_are_named(loop: LoopOf) -> 
         loop(pair)
 
 
+def test_a_rate_for_a_player_that_does_not_play_is_refused(loop: LoopOf) -> None:
+    with pytest.raises(UserError, match=r"train\.players\.c: no such player"):
+        loop(Pair(plain), players={"c": Player(lr=2.0)})
+
+
 def test_more_parts_than_rows_are_refused() -> None:
     with pytest.raises(UserError, match=r"train.batch = 3 is smaller than its 4 parts"):
         parts_of(3, 2, World(0, 2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -154,6 +155,7 @@ def sample(
     *,
     given: Given = [],
     seed: int = 0,
+    truncation: float = math.inf,
     out: Out = "",
     weights: Weights = "average",
     prior: From = "auto",
@@ -166,11 +168,13 @@ def sample(
         run: The run's folder.
         n: How many.
         seed: Of the draw.
+        truncation: The most that a value of a normal code may be: the smaller, the less varied.
         weights: Averaged, last, or best on held-out data.
         prior: Where codes come from: the fitted prior that is kept, or the model's own.
     """
     opening = {"weights": weights, "prior": prior, "trust": trust}
-    paths(verbs().sample(run, n, given=given, seed=seed, out=out, **opening), json)
+    made = verbs().sample(run, n, given=given, seed=seed, truncation=truncation, out=out, **opening)
+    paths(made, json)
     tell(run, **opening)
 
 
@@ -210,6 +214,7 @@ def reconstruct(
     run: str,
     data: str,
     *,
+    attention: Annotated[bool, Parameter(negative="")] = False,
     out: Out = "",
     trust: Trusted = [],
     json: Json = False,
@@ -219,8 +224,9 @@ def reconstruct(
     Args:
         run: The run's folder.
         data: Observations of the same form.
+        attention: Lay what the networks look at over the first 64 of them, in attention/.
     """
-    paths(verbs().reconstruct(run, data, out=out, trust=trust), json)
+    paths(verbs().reconstruct(run, data, attention=attention, out=out, trust=trust), json)
 
 
 @app.command
@@ -574,12 +580,18 @@ def models(
     matrix: Annotated[
         bool, Parameter(negative="", help="Try every family on every kind of data.")
     ] = False,
+    switches: Annotated[
+        bool, Parameter(negative="", help="Say which family takes which switch of a game.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """List the families, what each can do, and its options."""
-    found = verbs().models(matrix=matrix)
+    found = verbs().models(matrix=matrix, switches=switches)
     if json:
         show.as_json(found)
+        return
+    if switches:
+        turned(found)
         return
     if matrix:
         kinds = next(iter(found.values()))
@@ -590,6 +602,22 @@ def models(
     )
     for name, entry in found.items():
         print(f"{name}: " + ", ".join(f"{k}={v}" for k, v in brief(entry["options"]).items()))
+
+
+def turned(found: dict[str, dict[str, str]]) -> None:
+    """Which family takes which switch, how it is turned, and why the others do not."""
+    from twofold.core.switches import SWITCHES
+
+    rows = [
+        (title, *("yes" if row[title] == "yes" else "–" for row in found.values()), s.setting)
+        for title, s in SWITCHES.items()
+    ]
+    show.table(("switch", *found, "--set"), rows)
+    for row in found.values():
+        reasons = [reason for reason in row.values() if reason != "yes"]
+        for reason in dict.fromkeys(reasons):
+            of = [title for title, why in row.items() if why == reason]
+            print(f"{reason}: {'; '.join(of)}")
 
 
 def brief(table: dict[str, Any]) -> dict[str, Any]:

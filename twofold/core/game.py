@@ -67,10 +67,12 @@ class Model(nn.Module, ABC):
     """A family: parts, players and their game, for one Space and what may be given.
 
     A family's constructor takes the two Spaces first; every other argument is its configuration,
-    has a default, and is what a recipe may say under `model`. Where a loss of the defaults looks at
-    all rows of a part at once, `coupled` says which options keep each row to itself.
+    has a default, and is what a recipe may say under `model`. `lacks` says why an option that other
+    families have makes no sense here, by its name. Where a loss of the defaults looks at all rows
+    of a part at once, `coupled` says which options keep each row to itself.
     """
 
+    lacks: ClassVar[Mapping[str, str]] = {}
     coupled: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, space: Space, given: Space) -> None:

@@ -171,8 +171,10 @@ def load(where: Any, key: str = "") -> Block:
         block = Block.of(np.asarray(where))
     else:
         path = Path(where)
-        if not path.is_file():
+        if not path.exists():
             raise UserError(f"{path} is not there; check the path")
+        if path.suffix.lower() not in LOAD or not path.is_file():
+            raise UserError(f"{path} is no array; name a .npy or .npz file")
         block = LOAD[path.suffix.lower()](path, key)
     return usable(block, where)
 

@@ -1,7 +1,7 @@
 r"""Adversarial objectives: each a pair of pure functions of logits.
 
 A critic gives real observations the logits $r = D(x)$ and drawn ones $f = D(G(z))$; an `Objective`
-turns them into the critic's loss and the generator's, both to be minimised.
+turns them into the critic's loss and the generator's, both to be minimised; $s$ is the softplus.
 
 | objective | critic | generator | source |
 |---|---|---|---|
@@ -13,7 +13,7 @@ turns them into the critic's loss and the generator's, both to be minimised.
 | `Relativistic` | $\mathbb E\,s(f - r)$ | $\mathbb E\,s(r - f)$ | Jolicoeur-Martineau 2019; Huang et al. 2024, arXiv:2501.05441 |
 | `RelativisticAverage` | $\mathbb E\,s(\bar f - r) + \mathbb E\,s(f - \bar r)$ | $\mathbb E\,s(r - \bar f) + \mathbb E\,s(\bar r - f)$ | Jolicoeur-Martineau 2019, arXiv:1807.00734 |
 
-with $s$ the softplus and a bar over a mean of the batch. The relativistic loss is paired: the i-th
+The relativistic loss is paired: the i-th
 real with the i-th drawn; the average one sees each against the mean of the others.
 
 *One-sided label smoothing* (Salimans et al. 2016, arXiv:1606.03498, §3.4) asks the critic for
@@ -22,6 +22,8 @@ is $(1 - \alpha)\, p / (p + g)$: where there is no data it does not pull at the 
 
 *Top-k training* (Sinha et al. 2020, arXiv:2002.06224) shows the generator only those of its draws
 that the critic likes best: `strongest`.
+
+Notation: $r = D(x)$ and $f = D(G(z))$ logits (B,), a bar over their mean, $s$ the softplus.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -57,7 +59,11 @@ class Objective(Part, ABC):
 
 @dataclass(frozen=True)
 class Saturating(Objective):
-    """The minimax game: the generator raises what the critic lowers, and stalls where it loses."""
+    """The minimax game: the generator raises what the critic lowers, and stalls where it loses.
+
+    Args:
+        smoothing: α.
+    """
 
     smoothing: Smoothing = 0.0
 
@@ -70,7 +76,11 @@ class Saturating(Objective):
 
 @dataclass(frozen=True)
 class NonSaturating(Objective):
-    """The cross-entropy of real and drawn, the generator's turned round against saturation."""
+    """The cross-entropy of real and drawn, the generator's turned round against saturation.
+
+    Args:
+        smoothing: α.
+    """
 
     smoothing: Smoothing = 0.0
 
@@ -94,7 +104,11 @@ class Hinge(Objective):
 
 @dataclass(frozen=True)
 class LeastSquares(Objective):
-    """Regression of real to 1, or 1 − α, and drawn to 0."""
+    """Regression of real to 1, or 1 − α, and drawn to 0.
+
+    Args:
+        smoothing: α.
+    """
 
     smoothing: Smoothing = 0.0
 

@@ -56,11 +56,17 @@ class Transformation(Part, ABC):
 
 @dataclass(frozen=True)
 class Colour(Transformation):
-    """Brightness, saturation and contrast, in this order.
+    r"""Brightness, saturation and contrast, in this order.
+
+    $$ x + b u_1, \quad \bar x_C + (1 + s u_2)(x - \bar x_C), \quad
+     \bar x + (1 + k u_3)(x - \bar x), \quad u \sim U(-1, 1) $$
 
     Args:
-        brightness: the most that is added or taken.
-        saturation, contrast: the most by which the factor on each differs from one.
+        brightness: b.
+        saturation: s, about the mean of the channels.
+        contrast: k, about the mean of the picture.
+
+    Source: Zhao et al. 2020, arXiv:2006.10738.
     """
 
     brightness: NonNegativeFloat = 0.25
@@ -77,7 +83,15 @@ class Colour(Transformation):
 
 @dataclass(frozen=True)
 class Translation(Transformation):
-    """Moved by whole steps along each axis, up to a share of its length."""
+    r"""Moved by whole steps along each axis; 0 enters.
+
+    $$ x_i \mapsto x_{i + d}, \quad d \sim U\{-m, \dots, m\} $$
+
+    Args:
+        share: m, as a share of the axis.
+
+    Source: Zhao et al. 2020, arXiv:2006.10738.
+    """
 
     share: Share = 0.125
     least = 1
@@ -90,7 +104,15 @@ class Translation(Transformation):
 
 @dataclass(frozen=True)
 class Cutout(Transformation):
-    """A box of a share of each axis set to 0, wherever its middle falls."""
+    r"""A box set to 0, wherever its middle falls.
+
+    $$ x \odot (1 - \mathbb 1[|i - j| < a / 2]), \quad j \sim U $$
+
+    Args:
+        share: a, as a share of each axis.
+
+    Source: DeVries & Taylor 2017, arXiv:1708.04552; Zhao et al. 2020, arXiv:2006.10738.
+    """
 
     share: Share = 0.5
     least = 1
@@ -104,7 +126,15 @@ class Cutout(Transformation):
 
 @dataclass(frozen=True)
 class Jitter(Transformation):
-    """Independent normal noise of this standard deviation."""
+    r"""Independent normal noise.
+
+    $$ x + \sigma \varepsilon, \quad \varepsilon \sim \mathcal N(0, I) $$
+
+    Args:
+        sigma: σ, in units of x.
+
+    Source: Um et al. 2017, arXiv:1706.00527.
+    """
 
     sigma: NonNegativeFloat = 0.1
 
@@ -114,7 +144,15 @@ class Jitter(Transformation):
 
 @dataclass(frozen=True)
 class Scaling(Transformation):
-    """Multiplied by a factor that differs from one by up to this share."""
+    r"""Multiplied by a factor.
+
+    $$ (1 + a u)\, x, \quad u \sim U(-1, 1) $$
+
+    Args:
+        share: a.
+
+    Source: Um et al. 2017, arXiv:1706.00527.
+    """
 
     share: Share = 0.25
 
@@ -169,7 +207,12 @@ class Augmentation(Part, ABC):
 
 @dataclass(frozen=True)
 class Unchanged(Augmentation):
-    """The critic sees what there is."""
+    r"""The critic sees what there is.
+
+    $$ T(x) = x $$
+
+    Source: Goodfellow et al. 2014, arXiv:1406.2661.
+    """
 
     def build(self, axes: int) -> Augmenter:
         return Always(())
@@ -177,10 +220,14 @@ class Unchanged(Augmentation):
 
 @dataclass(frozen=True)
 class DiffAugment(Augmentation):
-    """Every row goes through every transformation.
+    r"""Every row goes through every transformation.
+
+    $$ T = T_K \circ \dots \circ T_1 $$
 
     Args:
         policy: the transformations; without any, those that suit the layout.
+
+    Source: Zhao et al. 2020, arXiv:2006.10738.
     """
 
     policy: tuple[Transformation, ...] = ()
@@ -191,13 +238,18 @@ class DiffAugment(Augmentation):
 
 @dataclass(frozen=True)
 class Adaptive(Augmentation):
-    """Each transformation comes with a probability that follows how sure the critic is.
+    r"""Each transformation comes with a probability that follows how sure the critic is.
+
+    $$ p \leftarrow p + \frac{B}{1000\, s}\,
+     \operatorname{sign}\big(\mathbb E \operatorname{sign} D(x) - r^*\big) $$
 
     Args:
         policy: the transformations; without any, those that suit the layout.
-        target: of the mean sign of the critic's logits of real observations.
-        span: thousands of observations in which p can rise from 0 to 1.
-        most: of p; beyond 0.8 transformations may leak (Karras et al. 2020, §2.2).
+        target: r*.
+        span: s, thousands of observations in which p can rise from 0 to 1.
+        most: of p; beyond 0.8 transformations may leak.
+
+    Source: Karras et al. 2020, arXiv:2006.06676.
     """
 
     policy: tuple[Transformation, ...] = ()

@@ -12,7 +12,7 @@ $\mathcal L_K$. `Dreg` is $\mathcal L_K$ with the doubly reparameterised gradien
 $\sum_k \tilde w_k^2\, \partial \log w_k / \partial z_k \cdot \partial z_k / \partial \phi$,
 $\tilde w_k = w_k / \sum_j w_j$ (Tucker et al. 2019, arXiv:1810.04152).
 
-Notation: log w (K, B), in nats.
+Notation: $w_k = p(x | z_k)\, p(z_k) / q(z_k | x)$ with $z_k \sim q(z | x)$; log w (K, B), in nats.
 """
 
 from __future__ import annotations
@@ -83,7 +83,13 @@ class Bound(Part, ABC):
 
 @dataclass(frozen=True)
 class ELBO(Bound):
-    """The evidence lower bound; its rate is whatever the divergence says."""
+    r"""The evidence lower bound; its rate is whatever the divergence says.
+
+    $$ \mathcal L_1 = \mathbb E_{q(z \mid x)} \log p(x \mid z)
+     - \mathrm{KL}\big(q(z \mid x) \,\|\, p(z)\big) $$
+
+    Source: Kingma & Welling 2014, arXiv:1312.6114.
+    """
 
     weighs = False
 
@@ -97,7 +103,15 @@ class ELBO(Bound):
 
 @dataclass(frozen=True)
 class IWAE(Bound):
-    """L_K, of `k` draws."""
+    r"""The importance-weighted bound, of `k` draws.
+
+    $$ \mathcal L_K = \mathbb E \log \frac1K \sum_{k=1}^K w_k $$
+
+    Args:
+        k: K, the draws of a row.
+
+    Source: Burda et al. 2016, arXiv:1509.00519.
+    """
 
     k: PositiveInt = 5
 
@@ -111,7 +125,15 @@ class IWAE(Bound):
 
 @dataclass(frozen=True)
 class MIWAE(Bound):
-    """The mean of `m` bounds of `k` draws each."""
+    r"""The mean of `m` bounds of `k` draws each.
+
+    $$ \frac1M \sum_{m=1}^M \log \frac1K \sum_{k=1}^K w_{mk} $$
+
+    Args:
+        m: M, bounds. k: K, draws of each.
+
+    Source: Rainforth et al. 2018, arXiv:1802.04537.
+    """
 
     m: PositiveInt = 4
     k: PositiveInt = 8
@@ -126,7 +148,16 @@ class MIWAE(Bound):
 
 @dataclass(frozen=True)
 class PIWAE(Bound):
-    """The mean of `m` bounds of `k` draws for the encoder, one of m · k for the decoder."""
+    r"""The mean of `m` bounds of `k` draws for the encoder, one of m · k for the decoder.
+
+    $$ \text{encoder: } \frac1M \sum_{m=1}^M \log \frac1K \sum_{k=1}^K w_{mk}, \qquad
+     \text{decoder: } \log \frac1{MK} \sum_{m, k} w_{mk} $$
+
+    Args:
+        m: M, bounds of the encoder. k: K, draws of each.
+
+    Source: Rainforth et al. 2018, arXiv:1802.04537.
+    """
 
     m: PositiveInt = 4
     k: PositiveInt = 8
@@ -145,7 +176,15 @@ class PIWAE(Bound):
 
 @dataclass(frozen=True)
 class CIWAE(Bound):
-    """β L_1 + (1 − β) L_K, of `k` draws."""
+    r"""The bounds of one draw and of `k` draws, mixed.
+
+    $$ \beta\, \frac1K \sum_k \log w_k + (1 - \beta) \log \frac1K \sum_k w_k $$
+
+    Args:
+        beta: β. k: K, the draws of a row.
+
+    Source: Rainforth et al. 2018, arXiv:1802.04537.
+    """
 
     beta: float = 0.05
     k: PositiveInt = 5
@@ -161,7 +200,17 @@ class CIWAE(Bound):
 
 @dataclass(frozen=True)
 class Dreg(Bound):
-    """L_K of `k` draws, with the doubly reparameterised gradient for the encoder."""
+    r"""The bound of `k` draws, with the doubly reparameterised gradient for the encoder.
+
+    $$ \nabla_\phi \mathcal L_K = \mathbb E \sum_k \tilde w_k^2\,
+     \frac{\partial \log w_k}{\partial z_k} \frac{\partial z_k}{\partial \phi}, \qquad
+     \tilde w_k = \frac{w_k}{\sum_j w_j} $$
+
+    Args:
+        k: K, the draws of a row.
+
+    Source: Tucker et al. 2019, arXiv:1810.04152.
+    """
 
     k: PositiveInt = 5
     parts = True

@@ -131,6 +131,21 @@ def product(a: Normal, b: Normal) -> Normal:
 class StandardNormal(Normal):
     """N(0, I), by a name of its own: a divergence from it need not look at its zeros."""
 
+    def truncated(self, threshold: float) -> Tensor:
+        """One draw a row of N(0, I) given that no value is beyond ± the threshold, (B, D).
+
+        The truncation trick (Brock et al. 2019, arXiv:1809.11096, §3.1): what drawing values
+        again until they are within gives, from one uniform draw a value. With the same chance, a
+        smaller threshold moves the same codes inwards.
+
+        >>> z = Normal.standard(1000, 2, torch.zeros(())).truncated(0.5)
+        >>> bool((z.abs() <= 0.5).all())
+        True
+        """
+        edge = torch.special.ndtr(torch.tensor(-threshold, dtype=torch.float64)).item()
+        u = edge + (1 - 2 * edge) * torch.rand_like(self.mu)
+        return torch.special.ndtri(u).clamp(-threshold, threshold)
+
 
 @dataclass(frozen=True)
 class FullNormal(Posterior):

@@ -145,10 +145,16 @@ class Computed(Rate):
 
 @dataclass(frozen=True)
 class KL(Formula):
-    """β KL(q ‖ p), never less than `free_bits` nats a dimension, counted in groups.
+    r"""The KL to the prior, times β, and never less than `free_bits` nats a dimension, by group.
+
+    $$ \beta \sum_g \max\Big( \lambda |g|,\;
+     \mathbb E_x \sum_{d \in g} \mathrm{KL}\big(q(z_d \mid x) \,\|\, p(z_d)\big) \Big) $$
 
     Args:
         beta: β. free_bits: λ, of each dimension. group: dimensions that share their λ.
+
+    Source: Kingma & Welling 2014, arXiv:1312.6114; β, Higgins et al. 2017; free bits, Kingma et al.
+    2016, arXiv:1606.04934, App. C.8.
     """
 
     beta: Number = 1.0
@@ -171,7 +177,15 @@ class KL(Formula):
 
 @dataclass(frozen=True)
 class Capacity(Formula):
-    """γ |KL(q ‖ p) − C|, with C rising as it is written."""
+    r"""The KL held at C nats, which may rise.
+
+    $$ \gamma \,\big| \mathrm{KL}(q(z \mid x) \,\|\, p(z)) - C \big| $$
+
+    Args:
+        gamma: γ. capacity: C, in nats.
+
+    Source: Burgess et al. 2018, arXiv:1804.03599.
+    """
 
     gamma: Number = 100.0
     capacity: Number = 10.0
@@ -183,11 +197,16 @@ class Capacity(Formula):
 
 @dataclass(frozen=True)
 class TotalCorrelation(Formula):
-    """α I(x; z) + β TC(z) + γ Σ_d KL(q(z_d) ‖ p(z_d)), each estimated in the minibatch.
+    r"""The three parts of the KL, each with its weight and estimated in the minibatch.
+
+    $$ \alpha\, I(x; z) + \beta\, \mathrm{KL}\big(q(z) \,\|\, \textstyle\prod_d q(z_d)\big)
+     + \gamma \textstyle\sum_d \mathrm{KL}\big(q(z_d) \,\|\, p(z_d)\big) $$
 
     Args:
-        beta, alpha, gamma: the weights; of 1 each, an estimate of the KL.
+        beta: β. alpha: α. gamma: γ; with weights of 1 the sum is an estimate of the KL.
         estimate: of log q(z): `weighted` or `stratified` (Chen et al. 2018, App. C).
+
+    Source: Chen et al. 2018, arXiv:1802.04942.
     """
 
     beta: Number = 6.0
@@ -204,12 +223,19 @@ class TotalCorrelation(Formula):
 
 @dataclass(frozen=True)
 class DIP(Formula):
-    """β KL + λ_od Σ_{i≠j} C_ij² + λ_d Σ_i (C_ii − 1)², C the covariance of the code.
+    r"""The KL, and what the covariance of the code is away from the identity.
+
+    $$ \beta\, \mathrm{KL} + \lambda_{od} \sum_{i \ne j} C_{ij}^2
+     + \lambda_d \sum_i (C_{ii} - 1)^2, \qquad
+     C = \operatorname{Cov}_x \mu(x) \;\big[ + \mathbb E_x \operatorname{diag} \sigma^2(x) \big] $$
 
     Args:
         off_diagonal, on_diagonal: λ_od and λ_d.
-        of: `means` for DIP-VAE-I, the covariance of μ(x); `codes` for II, that of z.
+        of: `means` for DIP-VAE-I, the covariance of μ(x); `codes` for II, that of z, with the term
+            in brackets.
         beta: β.
+
+    Source: Kumar et al. 2018, arXiv:1711.00848.
     """
 
     off_diagonal: Number = 10.0
@@ -230,10 +256,18 @@ class DIP(Formula):
 
 @dataclass(frozen=True)
 class MMD(Formula):
-    """`weight` times the squared maximum mean discrepancy of the codes and the prior's draws.
+    r"""`weight` times the squared maximum mean discrepancy of the codes and the prior's draws.
+
+    $$ w \Big[ \frac1{B(B-1)} \sum_{i \ne j} \big( k(z_i, z_j) + k(z'_i, z'_j) \big)
+     - \frac2{B^2} \sum_{i, j} k(z_i, z'_j) \Big], \qquad z' \sim p(z) $$
 
     The kernel is the sum of inverse multiquadrics C / (C + ‖z - z'‖²), C = 2 D s, over the scales s
-    of Tolstikhin et al. 2018 (arXiv:1711.01558, §4), unbiased; `kl` keeps that much of the KL.
+    of Tolstikhin et al. 2018 (§4); the estimate is unbiased.
+
+    Args:
+        weight: w. kl: that much of the KL besides.
+
+    Source: Zhao et al. 2019, InfoVAE, arXiv:1706.02262; Tolstikhin et al. 2018, arXiv:1711.01558.
     """
 
     weight: Number = 100.0
@@ -248,11 +282,16 @@ class MMD(Formula):
 
 @dataclass(frozen=True)
 class Adversarial(Divergence):
-    """`weight` times what it costs to pass for a draw of the prior before a critic of codes.
+    r"""`weight` times what it costs to pass for a draw of the prior before a critic of codes.
+
+    $$ -w\, \mathbb E_{q(z)} \log D(z), \qquad
+     D \text{ raises } \mathbb E_{p(z)} \log D(z) + \mathbb E_{q(z)} \log \big(1 - D(z)\big) $$
 
     Args:
-        weight: of the rate. kl: that much of the KL besides.
+        weight: w, of the rate. kl: that much of the KL besides.
         width, depth: of the critic's hidden layers.
+
+    Source: Makhzani et al. 2016, AAE, arXiv:1511.05644.
     """
 
     weight: Number = 1.0
@@ -268,10 +307,16 @@ class Adversarial(Divergence):
 
 @dataclass(frozen=True)
 class Factor(Divergence):
-    """KL + γ TC(z), the total correlation by a critic that tells q(z) from Π_d q(z_d).
+    r"""The KL, and the total correlation by a critic that tells q(z) from its shuffled dimensions.
+
+    $$ \beta\, \mathrm{KL} + \gamma\, \mathbb E_{q(z)} \log \frac{D(z)}{1 - D(z)}, \qquad
+     D \text{ raises } \mathbb E_{q(z)} \log D(z)
+     + \mathbb E_{\prod_d q(z_d)} \log \big(1 - D(z)\big) $$
 
     Args:
         gamma: γ. beta: of the KL. width, depth: of the critic's hidden layers.
+
+    Source: Kim & Mnih 2018, arXiv:1802.05983.
     """
 
     gamma: Number = 10.0

@@ -7,10 +7,13 @@ elementwise distribution over the value's channels of x:
 | domain | likelihood | log p(x) of one value |
 |---|---|---|
 | Bounded, 2 levels | `Bernoulli` | $x \log p + (1-x) \log (1-p)$ |
-| Bounded, L levels | `DiscretisedLogistic` | $\log[F(x + \tfrac1{2(L-1)}) - F(x - \tfrac1{2(L-1)})]$, tails to the ends |
-| Bounded | `ContinuousBernoulli` | $x \log p + (1-x)\log(1-p) + \log C(p)$ |
-| Real | `Gaussian`, `StudentT` | |
-| Count | `NegativeBinomial` | |
+| Bounded, L levels | `DiscretisedLogistic` | $\log[F(x + \tfrac1{2(L-1)}) - F(x - \tfrac1{2(L-1)})]$, tails to the ends, $F(x) = 1 / (1 + e^{-(x - \mu)/s})$ |
+| Bounded | `ContinuousBernoulli` | $x \log p + (1-x)\log(1-p) + \log C(p),\; C(p) = \frac{2 \tanh^{-1}(1 - 2p)}{1 - 2p}$ |
+| Bounded | `CrossEntropy` | $x \log p + (1-x) \log (1-p)$, without $\log C(p)$ |
+| Real, Bounded | `Gaussian` | $-\tfrac12 \big(\frac{x - \mu}\sigma\big)^2 - \log \sigma - \tfrac12 \log 2\pi$ |
+| Real, Bounded | `SquaredError` | $-(x - \mu)^2$ |
+| Real | `StudentT` | $\log \frac{\Gamma((\nu + 1) / 2)}{\Gamma(\nu / 2) \sqrt{\nu \pi}\, \sigma} - \frac{\nu + 1}2 \log \big(1 + \frac{(x - \mu)^2}{\nu \sigma^2}\big)$ |
+| Count | `NegativeBinomial` | $\log \frac{\Gamma(x + r)}{\Gamma(x + 1) \Gamma(r)} + r \log \frac r{r + m} + x \log \frac m{r + m}$, of mean $m$ |
 | Category, Token | `Categorical` | $\log p_k$ |
 
 `CrossEntropy` and `SquaredError` go by their true names: the first is the Bernoulli formula on
@@ -25,6 +28,8 @@ $\log p(x, m) = \log p(m) + m \log p(x)$.
 Sources: continuous Bernoulli, Loaiza-Ganem & Cunningham 2019, arXiv:1907.06845; discretised
 logistic, Kingma et al. 2016, arXiv:1606.04934, and Salimans et al. 2017, arXiv:1701.05517; a shared
 learnt scale, Rybkin et al. 2021, arXiv:2006.13202.
+
+Notation: x a value as networks see it; p, μ, σ, s, r, m what the decoder says of it, or learns once.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -130,24 +135,31 @@ def located(mean: Tensor, predicted: int) -> Tensor:
     return torch.cat([mean, *[torch.zeros_like(mean)] * (predicted - 1)], 1)
 
 
-def scaled(scale: Scale) -> tuple[int, int]:
-    """(predicted, shared) raw channels of a location and a log-scale."""
-    return {"predicted": (2, 0), "shared": (1, 1), "fixed": (1, 0)}[scale]
+class LocationScale(Likelihood):
+    """One with a location, which is predicted, and a scale that is so, learnt once, or fixed."""
 
+    scale: Scale
 
-def location_scale(
-    raw: Tensor, shared: Tensor, scale: Scale, fixed: float
-) -> tuple[Tensor, Tensor]:
-    """A location and a log-scale, soft-clipped to [-7, 7]."""
-    if scale == "fixed":
-        return raw, raw.new_full((), math.log(fixed))
-    location, log_scale = raw.chunk(2, 1) if scale == "predicted" else (raw, shared[0])
-    return location, 7 * torch.tanh(log_scale / 7)
+    def predicted(self, domain: Domain) -> int:
+        return 2 if self.scale == "predicted" else 1
+
+    def shared(self, domain: Domain) -> int:
+        return 1 if self.scale == "shared" else 0
+
+    def parameters(self, raw: Tensor, shared: Tensor, fixed: float) -> tuple[Tensor, Tensor]:
+        """A location and a log-scale, soft-clipped to [-7, 7]."""
+        if self.scale == "fixed":
+            return raw, raw.new_full((), math.log(fixed))
+        location, log_scale = raw.chunk(2, 1) if self.scale == "predicted" else (raw, shared[0])
+        return location, 7 * torch.tanh(log_scale / 7)
 
 
 @dataclass(frozen=True)
 class Bernoulli(Likelihood):
-    """For a value that is 0 or 1."""
+    """For a value that is 0 or 1.
+
+    Source: Kingma & Welling 2014, arXiv:1312.6114, App. C.1.
+    """
 
     domains = (Bounded,)
 
@@ -160,7 +172,10 @@ class Bernoulli(Likelihood):
 
 @dataclass(frozen=True)
 class CrossEntropy(Likelihood):
-    """The Bernoulli formula on values in [0, 1]: a loss much in use, and not a density there."""
+    """The Bernoulli formula on values in [0, 1]: a loss much in use, and not a density there.
+
+    Source: as it is criticised by Loaiza-Ganem & Cunningham 2019, arXiv:1907.06845.
+    """
 
     domains = (Bounded,)
 
@@ -173,7 +188,10 @@ class CrossEntropy(Likelihood):
 
 @dataclass(frozen=True)
 class ContinuousBernoulli(Likelihood):
-    """For a value anywhere in [0, 1]; the density that the cross-entropy lacks."""
+    """For a value anywhere in [0, 1]; the density that the cross-entropy lacks.
+
+    Source: Loaiza-Ganem & Cunningham 2019, arXiv:1907.06845.
+    """
 
     domains = (Bounded,)
 
@@ -192,52 +210,58 @@ class ContinuousBernoulli(Likelihood):
 
 
 @dataclass(frozen=True)
-class DiscretisedLogistic(Likelihood):
-    """For one of L equal steps in [0, 1], such as a pixel: a probability, comparable in bits."""
+class DiscretisedLogistic(LocationScale):
+    """For one of L equal steps in [0, 1], such as a pixel: a probability, comparable in bits.
+
+    Args:
+        scale: of s: `shared`, learnt once for all values; `predicted` for each; or `fixed`.
+
+    Source: Kingma et al. 2016, arXiv:1606.04934; Salimans et al. 2017, arXiv:1701.05517.
+    """
 
     scale: Scale = "shared"
     domains = (Bounded,)
-
-    def predicted(self, domain: Domain) -> int:
-        return scaled(self.scale)[0]
-
-    def shared(self, domain: Domain) -> int:
-        return scaled(self.scale)[1]
 
     def near(self, mean: Tensor, domain: Domain) -> Tensor:
         return located(mean, self.predicted(domain))
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
         assert isinstance(domain, Bounded)
-        location, log_scale = location_scale(raw, shared, self.scale, 0.1)
+        location, log_scale = self.parameters(raw, shared, 0.1)
         levels = domain.levels or 256
         return DiscretisedLogisticValues(location, log_scale - 2, levels)
 
 
 @dataclass(frozen=True)
-class Gaussian(Likelihood):
-    """For a real number; its scale predicted, learnt once for all (σ-VAE), or `fixed` to `std`."""
+class Gaussian(LocationScale):
+    """For a real number; its scale predicted, learnt once for all (σ-VAE), or `fixed` to `std`.
+
+    Args:
+        scale: of σ: `shared`, learnt once for all values; `predicted` for each; or `fixed`.
+        std: σ where it is fixed.
+
+    Source: Kingma & Welling 2014, arXiv:1312.6114, App. C.2; a shared learnt scale, Rybkin et al.
+    2021, arXiv:2006.13202.
+    """
 
     scale: Scale = "shared"
     std: PositiveFloat = 1.0
     domains = (Real, Bounded)
 
-    def predicted(self, domain: Domain) -> int:
-        return scaled(self.scale)[0]
-
-    def shared(self, domain: Domain) -> int:
-        return scaled(self.scale)[1]
-
     def near(self, mean: Tensor, domain: Domain) -> Tensor:
         return located(mean, self.predicted(domain))
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
-        return GaussianValues(*location_scale(raw, shared, self.scale, self.std))
+        return GaussianValues(*self.parameters(raw, shared, self.std))
 
 
 @dataclass(frozen=True)
 class SquaredError(Likelihood):
-    """The squared error: a Gaussian of variance ½ without its constant."""
+    """The squared error: a Gaussian of variance ½ without its constant.
+
+    Source: as a loss in wide use; what its variance stands for, Rybkin et al. 2021,
+    arXiv:2006.13202.
+    """
 
     domains = (Real, Bounded)
 
@@ -249,29 +273,33 @@ class SquaredError(Likelihood):
 
 
 @dataclass(frozen=True)
-class StudentT(Likelihood):
-    """For a real number with outliers: Student's t with `df` degrees of freedom."""
+class StudentT(LocationScale):
+    """For a real number with outliers: Student's t with `df` degrees of freedom.
+
+    Args:
+        df: ν. scale: of σ: `predicted` for each value; `shared`, learnt once for all; or `fixed`.
+
+    Source: as a decoder, Mattei & Frellsen 2019, MIWAE, arXiv:1812.02633.
+    """
 
     df: PositiveFloat = 5.0
     scale: Scale = "predicted"
     domains = (Real,)
 
-    def predicted(self, domain: Domain) -> int:
-        return scaled(self.scale)[0]
-
-    def shared(self, domain: Domain) -> int:
-        return scaled(self.scale)[1]
-
     def near(self, mean: Tensor, domain: Domain) -> Tensor:
         return located(mean, self.predicted(domain))
 
     def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
-        return StudentTValues(*location_scale(raw, shared, self.scale, 1.0), df=self.df)
+        return StudentTValues(*self.parameters(raw, shared, 1.0), df=self.df)
 
 
 @dataclass(frozen=True)
 class NegativeBinomial(Likelihood):
-    """For a count; over-dispersed where the data are, Poisson in the limit."""
+    """For a count; over-dispersed where the data are, Poisson in the limit.
+
+    Source: as a decoder, and there zero-inflated, Lopez et al. 2018, Deep generative modeling for
+    single-cell transcriptomics.
+    """
 
     domains = (Count,)
 
@@ -292,7 +320,10 @@ class NegativeBinomial(Likelihood):
 
 @dataclass(frozen=True)
 class Categorical(Likelihood):
-    """For one of K labels or tokens."""
+    """For one of K labels or tokens.
+
+    Source: as a decoder of tables, Nazabal et al. 2020, arXiv:1807.03653.
+    """
 
     domains = (Category, Token)
 

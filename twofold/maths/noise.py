@@ -13,14 +13,17 @@ noise2noise, arXiv:1803.04189; with one copy of each, Moran et al. 2020, arXiv:1
 
 | noise | x̃ of a value x |
 |---|---|
-| `Gaussian` | x + σ ε, ε ~ N(0, 1) |
-| `Poisson` | P(λ x) / λ, where λ photons reach the brightest place |
-| `SaltAndPepper` | 0 or 1, evenly, for a share of the values |
-| `Masking` | 0 for a share of the values: missing, where a value may be (Vincent et al. 2008) |
+| `Clean` | $\tilde x = x$ |
+| `Gaussian` | $\tilde x = x + \sigma \varepsilon,\; \varepsilon \sim \mathcal N(0, 1)$ |
+| `Poisson` | $\tilde x = n / \lambda,\; n \sim \mathrm{Poisson}(\lambda x)$ |
+| `SaltAndPepper` | 0 or 1, each with probability $s / 2$, else $\tilde x = x$ |
+| `Masking` | $\tilde x = 0$, or missing where a value may be, with probability $s$, else $x$ |
 
 σ is in units of x: of the range where the domain is bounded, of a standard deviation where it is
 real. A bounded value stays within its bounds, as it would in a file. Values that are missing stay
 so, and what a noise does not touch passes unchanged.
+
+Notation: x an observation as networks see it, x̃ the corrupted one, both (B, C, *A).
 """
 
 from __future__ import annotations
@@ -66,7 +69,10 @@ class Noise(Part, ABC):
 
 @dataclass(frozen=True)
 class Clean(Noise):
-    """No noise."""
+    """No noise.
+
+    Source: Kingma & Welling 2014, arXiv:1312.6114.
+    """
 
     domains = (Domain,)
 
@@ -79,7 +85,9 @@ class Gaussian(Noise):
     """Independent normal noise.
 
     Args:
-        sigma: its standard deviation, in units of x.
+        sigma: its standard deviation σ, in units of x.
+
+    Source: Im et al. 2017, arXiv:1511.06406.
     """
 
     sigma: NonNegativeFloat = 0.3
@@ -98,6 +106,8 @@ class Poisson(Noise):
 
     Args:
         peak: λ, photons where x = 1.
+
+    Source: Lehtinen et al. 2018, arXiv:1803.04189.
     """
 
     peak: PositiveFloat = 10.0
@@ -115,7 +125,9 @@ class SaltAndPepper(Noise):
     """Values that stick at an end of their range.
 
     Args:
-        share: of the values, half at each end.
+        share: s of the values, half at each end.
+
+    Source: Im et al. 2017, arXiv:1511.06406.
     """
 
     share: Share = 0.2
@@ -135,7 +147,9 @@ class Masking(Noise):
     """Values that are lost; where one may be missing, it is.
 
     Args:
-        share: of the values.
+        share: s of the values.
+
+    Source: Vincent et al. 2008, Extracting and Composing Robust Features.
     """
 
     share: Share = 0.3

@@ -18,6 +18,8 @@ one number a logit: a row, or a pack of rows where the critic looks at several t
 
 The gradient is with respect to x as networks see it, standardised or in [0, 1]; where the critic is
 shown augmented observations, with respect to x before that (Karras et al. 2020, arXiv:2006.06676).
+
+Notation: D(·) logits (B,), x real and x̂ drawn, both (B, C, *A).
 """
 
 from __future__ import annotations
@@ -57,7 +59,15 @@ class Penalty(Part, ABC):
 
 @dataclass(frozen=True)
 class R1(Penalty):
-    """Half of γ times the squared slope at the real observations."""
+    r"""Half of γ times the squared slope at the real observations.
+
+    $$ \frac\gamma2\, \|\nabla_x D(x)\|^2 $$
+
+    Args:
+        gamma: γ.
+
+    Source: Mescheder et al. 2018, arXiv:1801.04406.
+    """
 
     gamma: float = 1.0
 
@@ -67,7 +77,15 @@ class R1(Penalty):
 
 @dataclass(frozen=True)
 class R2(Penalty):
-    """Half of γ times the squared slope at the drawn observations."""
+    r"""Half of γ times the squared slope at the drawn observations.
+
+    $$ \frac\gamma2\, \|\nabla_{\hat x} D(\hat x)\|^2, \qquad \hat x = G(z) $$
+
+    Args:
+        gamma: γ.
+
+    Source: Mescheder et al. 2018, arXiv:1801.04406.
+    """
 
     gamma: float = 1.0
 
@@ -77,7 +95,18 @@ class R2(Penalty):
 
 @dataclass(frozen=True)
 class GradientPenalty(Penalty):
-    """`weight` times the squared distance of the slope from `target`, between real and drawn."""
+    r"""`weight` times the squared distance of the slope from `target`, between real and drawn.
+
+    $$ \lambda \big(\|\nabla_{\bar x} D(\bar x)\| - k\big)^2, \qquad
+     \bar x = t\, x + (1 - t)\, \hat x, \quad t \sim U(0, 1) $$
+
+    Args:
+        weight: λ.
+        target: k, 1 or, centred, 0.
+
+    Source: Gulrajani et al. 2017, arXiv:1704.00028; centred at 0, Thanh-Tung et al. 2019,
+    arXiv:1902.03984.
+    """
 
     weight: float = 10.0
     target: float = 1.0
@@ -92,10 +121,16 @@ class GradientPenalty(Penalty):
 
 @dataclass(frozen=True)
 class Dragan(Penalty):
-    """`weight` times the squared distance of the slope from one, near real observations.
+    r"""`weight` times the squared distance of the slope from one, near real observations.
+
+    $$ \lambda \big(\|\nabla_{\bar x} D(\bar x)\| - 1\big)^2, \qquad
+     \bar x = x + \sigma \varepsilon, \quad \varepsilon \sim \mathcal N(0, I) $$
 
     Args:
-        sigma: how near, in units of x.
+        weight: λ.
+        sigma: σ, in units of x.
+
+    Source: Kodali et al. 2017, DRAGAN, arXiv:1705.07215.
     """
 
     weight: float = 10.0
@@ -108,11 +143,16 @@ class Dragan(Penalty):
 
 @dataclass(frozen=True)
 class Consistency(Penalty):
-    """`weight` times the squared change of a logit when its observation is changed a little.
+    r"""`weight` times the squared change of a logit when its observation is changed a little.
+
+    $$ \lambda \big(D(x) - D(T(x))\big)^2 + \mu \big(D(\hat x) - D(T(\hat x))\big)^2 $$
 
     Args:
-        weight: at real observations. drawn: the weight at drawn ones.
-        policy: the changes, one after the other; without any, those that suit the layout.
+        weight: λ.
+        drawn: μ, not 0 where it is balanced.
+        policy: T, one after the other; without any, those that suit the layout.
+
+    Source: Zhang et al. 2020, arXiv:1910.12027; balanced, Zhao et al. 2021, arXiv:2002.04724.
     """
 
     weight: float = 10.0

@@ -50,13 +50,18 @@ TINY = 1e-30
 
 @dataclass(frozen=True)
 class Codebook(Part):
-    """A codebook learnt by moving averages.
+    r"""A codebook learnt by moving averages.
+
+    $$ k(z) = \arg\min_k \lVert z - e_k \rVert^2, \qquad z_q = e_{k(z)}, \qquad
+     \text{commitment } \beta \lVert z - \operatorname{sg}(z_q) \rVert^2 $$
 
     Args:
         size: K, entries. width: D, numbers of an entry.
         beta: β, the weight of the commitment.
         decay: γ of the moving averages.
         least: an entry is dead below this share of an even one, which is 1 / K.
+
+    Source: van den Oord et al. 2017, arXiv:1711.00937, eq. 1 to 3 and App. A.1.
     """
 
     size: PositiveInt = 256

@@ -71,7 +71,18 @@ class Likeness(Likelihood):
 
 @dataclass(frozen=True)
 class MsSsim(Likeness):
-    """−`weight` (1 − MS-SSIM) a value, for images: shapes and contrasts rather than pixels."""
+    r"""−`weight` (1 − MS-SSIM) a value, for images: shapes and contrasts rather than pixels.
+
+    $$ -w\, N\, \big(1 - \text{MS-SSIM}(x, \hat x)\big), \qquad
+     \text{MS-SSIM} = \overline{l_M cs_M}^{\,w_M} \prod_{j<M} \overline{cs_j}^{\,w_j} $$
+
+    N is the number of values of the image.
+
+    Args:
+        weight: w.
+
+    Source: Wang, Simoncelli & Bovik 2003, Multiscale structural similarity.
+    """
 
     weight: PositiveFloat = 1.0
 

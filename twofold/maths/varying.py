@@ -7,6 +7,8 @@ Fu et al. 2019 (arXiv:1903.10145), the rising capacity of Burgess et al. 2018 (a
     divergence = {name = "kl", beta = {name = "cyclic", period = 2000}}
 
 A part holds such numbers as they were written; `at` gives the part with the numbers of one step.
+
+Notation: t the step, counted from 0.
 """
 
 from __future__ import annotations
@@ -39,10 +41,17 @@ Number = Annotated[float, Varying]
 
 @dataclass(frozen=True)
 class Linear(Varying):
-    """From `start` to `end` in a straight line of `steps`, beginning `after` that many.
+    r"""From `start` to `end` in a straight line of `steps`, beginning `after` that many.
+
+    $$ a + (b - a)\, \min\big(\max\big(\tfrac{t - t_0}{T}, 0\big), 1\big) $$
+
+    Args:
+        start: a. end: b. steps: T. after: t_0.
 
     >>> Linear(0, 4, steps=100)(25)
     1.0
+
+    Source: as KL warm-up, Bowman et al. 2016, arXiv:1511.06349.
     """
 
     start: float = 0.0
@@ -56,10 +65,18 @@ class Linear(Varying):
 
 @dataclass(frozen=True)
 class Cosine(Varying):
-    """From `start` to `end` along half a cosine of `steps`, beginning `after` that many.
+    r"""From `start` to `end` along half a cosine of `steps`, beginning `after` that many.
+
+    $$ a + \frac{b - a}2 \big(1 - \cos \pi u\big), \qquad
+     u = \min\big(\max\big(\tfrac{t - t_0}{T}, 0\big), 1\big) $$
+
+    Args:
+        start: a. end: b. steps: T. after: t_0.
 
     >>> round(Cosine(0, 4, steps=100)(50), 6)
     2.0
+
+    Source: the curve of Loshchilov & Hutter 2017, arXiv:1608.03983.
     """
 
     start: float = 0.0
@@ -74,10 +91,17 @@ class Cosine(Varying):
 
 @dataclass(frozen=True)
 class Sigmoid(Varying):
-    """From `start` to `end` along a logistic curve, halfway at `middle`, `width` steps a unit.
+    r"""From `start` to `end` along a logistic curve, halfway at `middle`, `width` steps a unit.
+
+    $$ a + \frac{b - a}{1 + e^{-(t - m) / w}} $$
+
+    Args:
+        start: a. end: b. middle: m. width: w.
 
     >>> Sigmoid(0, 4, middle=500)(500)
     2.0
+
+    Source: as KL warm-up, Bowman et al. 2016, arXiv:1511.06349.
     """
 
     start: float = 0.0
@@ -92,12 +116,19 @@ class Sigmoid(Varying):
 
 @dataclass(frozen=True)
 class Cyclic(Varying):
-    """Again and again: up in a straight line for a share `rise` of each period, then level.
+    r"""Again and again: up in a straight line for a share `rise` of each period, then level.
 
     A period begins at the step `after`.
 
+    $$ a + (b - a)\, \min\Big(\frac{(t - t_0) \bmod P}{R\,P}, 1\Big) $$
+
+    Args:
+        start: a. end: b. period: P, in steps. rise: R, a share of it. after: t_0.
+
     >>> [Cyclic(period=100)(step) for step in (0, 25, 50, 99, 100)]
     [0.0, 0.5, 1.0, 1.0, 0.0]
+
+    Source: Fu et al. 2019, arXiv:1903.10145.
     """
 
     start: float = 0.0
@@ -114,10 +145,17 @@ class Cyclic(Varying):
 
 @dataclass(frozen=True)
 class Switched(Varying):
-    """One number `before` a step, and another `then`, each of which may vary by itself.
+    r"""One number `before` a step, and another `then`, each of which may vary by itself.
+
+    $$ \begin{cases} a(t) & t < s \\ b(t) & t \ge s \end{cases} $$
+
+    Args:
+        step: s. before: a. then: b.
 
     >>> [Switched(10, 4.0, Linear(steps=20))(step) for step in (0, 9, 10, 20)]
     [4.0, 4.0, 0.5, 1.0]
+
+    Source: ours; it is what eases a divergence from some step on.
     """
 
     step: NonNegativeInt = 0

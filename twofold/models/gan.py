@@ -1,11 +1,15 @@
 r"""The generative adversarial network.
 
 A generator G maps noise z to an observation; a critic D tells real observations from drawn ones;
-each learns against the other (Goodfellow et al. 2014, arXiv:1406.2661, Algorithm 1). The
-*objective* says what each minimises, the *penalties* keep the critic smooth. The default is the
-modern baseline of Huang et al. 2024 (arXiv:2501.05441): the paired relativistic objective with R1
-and R2 at every step. Given conditions enter the generator beside z and the critic by projection,
-or the critic is asked for them (`auxiliary`).
+each learns against the other (Algorithm 1 of the paper):
+
+$$ \min_D\; \ell_D\big(D(x), D(\hat x)\big) + \textstyle\sum \mathbb E\, \text{penalty}, \qquad
+ \min_G\; \ell_G\big(D(x), D(\hat x)\big), \qquad \hat x = G(z),\; z \sim \mathcal N(0, I). $$
+
+The *objective* is the pair of losses, the *penalties* keep the critic smooth. The default is the
+modern baseline of Huang et al. 2024: the paired relativistic objective with R1 and R2 at every
+step. Given conditions enter the generator beside z and the critic by projection, or the critic is
+asked for them (`auxiliary`).
 
 Around this game stand *switches*, each off by default, each with its equation and paper where it is
 written: what the critic looks at (`pac`, `company`, `augment`, `instance_noise`), what the
@@ -13,6 +17,9 @@ generator is told (`top_k`, `matching`, `unrolled`), and what weights pay (`hist
 `orthogonal`, `weight_clip`). Feature matching is written here (Salimans et al. 2016,
 arXiv:1606.03498, §3.1): with φ the critic's features, the generator pays for
 $\|\mathbb E\,\varphi(x) - \mathbb E\,\varphi(\hat x)\|^2$.
+
+Source: Goodfellow et al. 2014, Generative Adversarial Nets, arXiv:1406.2661; Huang et al. 2024,
+arXiv:2501.05441.
 
 Notation: x real, x̂ drawn, both (B, C, *A); z (B, D); D(·) are logits (B,), or (B / pac,).
 """

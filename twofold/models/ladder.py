@@ -17,7 +17,8 @@ last). Free bits keep them awake, or warm-up, which the paper found necessary:
 
     divergence = {name = "kl", beta = {name = "linear", steps = 5000}}
 
-Sønderby, Raiko, Maaløe, Sønderby & Winther 2016, Ladder Variational Autoencoders, arXiv:1602.02282.
+Source: Sønderby, Raiko, Maaløe, Sønderby & Winther 2016, Ladder Variational Autoencoders,
+arXiv:1602.02282.
 
 The *code* that `encode` returns and `decode` takes is the noise of all layers, top first,
 $\varepsilon_l = (z_l - \mu_l) / \sigma_l$ with the mean and scale of $p(z_l \mid z_{l+1})$. It is a

@@ -13,8 +13,10 @@ training ends: `density`, a mixture of Gaussians. Until then, and as the run's o
 mixture follows the codes while they are learnt; it is a player of its own, and its gradient does
 not reach the autoencoder. There is no likelihood of observations, and the family claims none.
 
-Ghosh, Sajjadi, Vergari, Black & Schölkopf 2020, From Variational to Deterministic Autoencoders,
-arXiv:1903.12436. What is given, c, is seen by the encoder and by the decoder.
+What is given, c, is seen by the encoder and by the decoder.
+
+Source: Ghosh, Sajjadi, Vergari, Black & Schölkopf 2020, From Variational to Deterministic
+Autoencoders, arXiv:1903.12436.
 
 Notation: x (B, C, *A), z (B, D); E the encoder, p the decoder.
 """

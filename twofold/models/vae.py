@@ -12,9 +12,9 @@ bound is another: with several draws a row it is importance-weighted, and needs 
 from: a model that denoises. Everything may be conditioned on what is given, c: the same code with
 nothing given is the plain model.
 
-Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv:1312.6114; Rezende, Mohamed &
-Wierstra 2014, arXiv:1401.4082; Burda, Grosse & Salakhutdinov 2016, arXiv:1509.00519; conditional:
-Sohn, Lee & Yan 2015; denoising: Im et al. 2017, arXiv:1511.06406.
+Source: Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv:1312.6114; Rezende, Mohamed &
+Wierstra 2014, arXiv:1401.4082; Burda, Grosse & Salakhutdinov 2016, arXiv:1509.00519; conditional,
+Sohn, Lee & Yan 2015; denoising, Im et al. 2017, arXiv:1511.06406.
 
 Notation: x (B, C, *A), z (B, D), q, p and the decoder's output are distributions.
 """

@@ -2,8 +2,7 @@ r"""The vector-quantised variational autoencoder.
 
 The code is discrete. An encoder ends in a grid of places, over an image a coarser one, over a row
 just several; the vector $z_e$ at each place is replaced by the nearest of K entries of a codebook,
-and a decoder sees nothing else (van den Oord, Vinyals & Kavukcuoglu 2017, arXiv:1711.00937, eq. 3,
-with the codebook by moving averages, App. A.1):
+and a decoder sees nothing else (eq. 3, with the codebook by moving averages, App. A.1):
 
 $$ L = -\log p\big(x \mid z_q(x)\big)
      + \beta \, \lVert z_e(x) - \operatorname{sg}(z_q(x)) \rVert^2 . $$
@@ -20,6 +19,9 @@ $$ \log p(x \mid c) \;\ge\; \log p\big(x \mid z_q(x), c\big) + \log p\big(k(x) \
 
 minus a distortion and minus the loss of the prior, in nats: figures that compare with those of any
 other VAE. There is but one draw of such a posterior, so that more of them tighten nothing.
+
+Source: van den Oord, Vinyals & Kavukcuoglu 2017, Neural Discrete Representation Learning,
+arXiv:1711.00937.
 
 Notation: x (B, C, *A); z_e, z_q (B, P, D) at P places; k (B, P) indices; the code z that the roles
 speak of is z_q in one piece, (B, P · D).

@@ -60,13 +60,41 @@ class Add(nn.Module):
         return h + bias.reshape(*bias.shape, *[1] * (h.dim() - 2))
 
 
-class Residual(nn.Module):
-    """h + conv(act(conv(act(h + c)))), over 1, 2 or 3 axes, channels kept."""
+class Modulate(nn.Module):
+    """Scale and shift every channel by what is told: h (1 + γ(c)) + β(c), γ and β (B, C).
 
-    def __init__(self, axes: int, channels: int, given: int, activation: Activation) -> None:
+    Conditional batch normalisation (de Vries et al. 2017, arXiv:1707.00683) without the batch: each
+    place is normalised over its channels first.
+    """
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.condition = Condition(width, 2 * channels)
+
+    def forward(self, h: Tensor, c: Tensor) -> Tensor:
+        told = self.condition(c)
+        gamma, beta = told.reshape(*told.shape, *[1] * (h.dim() - 2)).chunk(2, 1)
+        size = (h.square().mean(1, keepdim=True) + 1e-8).sqrt()
+        return h / size * (1 + gamma) + beta
+
+
+class Residual(nn.Module):
+    """h + conv(act(conv(act(h + c)))), over 1, 2 or 3 axes, channels kept.
+
+    `tell` makes the layer through which what is given enters, h + c or another.
+    """
+
+    def __init__(
+        self,
+        axes: int,
+        channels: int,
+        given: int,
+        activation: Activation,
+        tell: Callable[[int, int], nn.Module] = Add,
+    ) -> None:
         super().__init__()
         conv = CONVOLUTIONS[axes]
-        self.given = Add(given, channels)
+        self.given = tell(given, channels)
         self.act = ACTIVATIONS[activation]()
         self.first = conv(channels, channels, 3, padding=1)
         self.second = conv(channels, channels, 3, padding=1)

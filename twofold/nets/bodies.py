@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import count, pairwise
 
 import torch
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from twofold.core.build import Part
@@ -32,6 +32,7 @@ from twofold.nets.blocks import (
     Activation,
     Add,
     Attention,
+    Modulate,
     Residual,
     Resize,
     Unpatch,
@@ -90,7 +91,16 @@ class Architecture(Part, ABC):
 
 @dataclass(frozen=True)
 class Dense(Architecture):
-    """Layers of `width` units, `depth` of them hidden."""
+    r"""Layers of `width` units, `depth` of them hidden.
+
+    $$ h_0 = (x, c), \qquad h_{i+1} = \operatorname{act}(W_i h_i + b_i), \qquad
+     \text{out} = W h_{\text{depth}} + b $$
+
+    Args:
+        width: units of a hidden layer. depth: hidden layers. activation: act.
+
+    Source: Rumelhart, Hinton & Williams 1986, Learning representations by back-propagating errors.
+    """
 
     width: int = 256
     depth: int = 2
@@ -114,22 +124,35 @@ class Dense(Architecture):
 
 @dataclass(frozen=True)
 class Conv(Architecture):
-    """Residual convolutions over one, two or three axes.
+    r"""Residual convolutions over one, two or three axes.
+
+    $$ h \leftarrow h + W_2 * \operatorname{act}\big(W_1 * \operatorname{act}(h + V c)\big)
+     \quad \text{at each size, then} \quad h \leftarrow W_3 * h \;\text{ at half the size} $$
 
     Args:
         width: channels at full size; they double at each halving, up to `growth` times.
-        blocks: residual blocks at each size.
+        blocks: residual blocks at each size; with none, strided convolutions follow each other
+            with the activation between them (Radford et al. 2016, DCGAN, arXiv:1511.06434).
+        growth: what the channels are multiplied by at most.
         attention: self-attention where no axis is longer than this; 0 for none.
+        activation: act.
         places: the most to convolve over; of a larger grid each place is a patch of p values a
             side, the least p that keeps within.
+        modulated: what is given scales the channels of each block as well as shifting them.
+        skip: on the way up the code enters each block beside what is given (skip-z).
+
+    Source: He et al. 2016, Identity mappings in deep residual networks, arXiv:1603.05027;
+    attention, Zhang et al. 2019, arXiv:1805.08318; skip, Brock et al. 2019, arXiv:1809.11096.
     """
 
     width: int = 32
-    blocks: int = 1
+    blocks: NonNegativeInt = 1
     growth: int = 4
     attention: int = 0
     activation: Activation = "leaky-relu"
     places: PositiveInt = 1600
+    modulated: bool = False
+    skip: bool = False
 
     def down(self, space: Space, given: Space, out: int) -> Body:
         check_axes(space.axes)
@@ -149,6 +172,7 @@ class Conv(Architecture):
             sizes,
             lambda channels: Unfold(latent + given.width, (channels, *sizes[-1])),
             out,
+            latent * self.skip,
         )
 
     def coarse(self, axes: tuple[int, ...], most: int) -> tuple[int, ...]:
@@ -206,7 +230,15 @@ class Conv(Architecture):
 
 @dataclass(frozen=True)
 class Suited(Architecture):
-    """`dense` for vectors, `conv` for what has axes."""
+    r"""`dense` for vectors, `conv` for what has axes.
+
+    $$ \begin{cases} \text{dense} & \text{no axes} \\ \text{conv} & \text{axes} \end{cases} $$
+
+    Args:
+        dense: for vectors. conv: for series, images and video.
+
+    Source: ours.
+    """
 
     dense: Dense = Dense()
     conv: Conv = Conv()
@@ -267,15 +299,18 @@ class Stage(nn.Module):
 
     def __init__(self, arch: Conv, axes: tuple[int, ...], channels: int, given: int) -> None:
         super().__init__()
+        tell = Modulate if arch.modulated else Add
         self.blocks = nn.ModuleList(
-            Residual(len(axes), channels, given, arch.activation) for _ in range(arch.blocks)
+            Residual(len(axes), channels, given, arch.activation, tell) for _ in range(arch.blocks)
         )
+        self.after = nn.Identity() if arch.blocks else ACTIVATIONS[arch.activation]()
         near = max(axes) <= arch.attention
         self.attention = nn.ModuleList([Attention(channels)] if near else [])
 
     def forward(self, h: Tensor, c: Tensor) -> Tensor:
         for block in self.blocks:
             h = block(h, c)
+        h = self.after(h)
         for attention in self.attention:
             h = attention(h)
         return h
@@ -305,7 +340,7 @@ class ConvDown(Body):
             conv(arch.channels(i), arch.channels(i + 1), 3, stride=strides(a, b), padding=1)  # type: ignore[arg-type]
             for i, (a, b) in enumerate(pairwise(sizes))
         )
-        self.act = ACTIVATIONS[arch.activation]()
+        self.act = ACTIVATIONS[arch.activation]() if arch.blocks else nn.Identity()
         self.read = read(arch.channels(len(sizes) - 1))
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
@@ -318,7 +353,8 @@ class ConvDown(Body):
 class ConvUp(Body):
     """Lay the code out at the last of the sizes, then enlarge and convolve up to the first.
 
-    `unfold` makes the layer that lays it out, from the channels that it should have.
+    `unfold` makes the layer that lays it out, from the channels that it should have. Where any are
+    `skipped`, so many numbers of the code enter each block too.
     """
 
     ground: Tensor
@@ -331,25 +367,28 @@ class ConvUp(Body):
         sizes: list[tuple[int, ...]],
         unfold: Callable[[int], nn.Module],
         out: int,
+        skipped: int = 0,
     ) -> None:
         super().__init__()
+        self.skips = skipped > 0
         levels = range(len(sizes) - 1, -1, -1)
         conv, p = CONVOLUTIONS[len(axes)], arch.patch(axes)
         self.unfold = unfold(arch.channels(levels[0]))
-        self.stages = nn.ModuleList(arch.stage(sizes[i], i, given) for i in levels)
+        self.stages = nn.ModuleList(arch.stage(sizes[i], i, given + skipped) for i in levels)
         self.grows = nn.ModuleList(
             nn.Sequential(
                 Resize(sizes[i - 1]), conv(arch.channels(i), arch.channels(i - 1), 3, padding=1)
             )
             for i in levels[:-1]
         )
-        self.act = ACTIVATIONS[arch.activation]()
+        self.act = ACTIVATIONS[arch.activation]() if arch.blocks else nn.Identity()
         self.paint = conv(arch.channels(0), out * p ** len(axes), 3, padding=1)
         self.unpatch = Unpatch(p, axes)
         self.register_buffer("ground", torch.zeros(out, *axes))
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
-        h = self.unfold(h, c)
+        z, h = h, self.unfold(h, c)
+        c = join(z, c) if self.skips else c
         for stage, grow in zip(self.stages, self.grows, strict=False):
             h = grow(stage(h, c))
         return self.unpatch(self.paint(self.act(self.stages[-1](h, c)))) + self.ground

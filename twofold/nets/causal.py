@@ -39,10 +39,14 @@ Past = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class CausalTransformer(Part):
-    """A causal transformer.
+    r"""A causal transformer.
+
+    $$ p(k_1, \dots, k_P \mid c) = \prod_{t=1}^{P} p(k_t \mid k_1, \dots, k_{t-1}, c) $$
 
     Args:
         width: W, which the heads share. depth: layers. heads: of attention.
+
+    Source: Vaswani et al. 2017, arXiv:1706.03762.
     """
 
     width: PositiveInt = 64

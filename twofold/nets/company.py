@@ -38,7 +38,12 @@ class Company(Part, ABC):
 
 @dataclass(frozen=True)
 class Alone(Company):
-    """Nothing."""
+    r"""Nothing of the others.
+
+    $$ \varphi \mapsto \varphi $$
+
+    Source: Goodfellow et al. 2014, arXiv:1406.2661.
+    """
 
     def build(self, features: int) -> nn.Module:
         return nn.Identity()
@@ -46,7 +51,17 @@ class Alone(Company):
 
 @dataclass(frozen=True)
 class Discrimination(Company):
-    """How near the others are, by `kernels` distances of `width` numbers each."""
+    r"""How near the others are.
+
+    $$ o_k(i) = \operatorname{mean}_{j \ne i} \exp(-\|M_{i,k} - M_{j,k}\|_1), \quad
+     M_i = T \varphi_i $$
+
+    Args:
+        kernels: K, the distances.
+        width: d, the numbers of each.
+
+    Source: Salimans et al. 2016, arXiv:1606.03498.
+    """
 
     kernels: PositiveInt = 16
     width: PositiveInt = 8
@@ -57,7 +72,12 @@ class Discrimination(Company):
 
 @dataclass(frozen=True)
 class Deviation(Company):
-    """How much the rows differ."""
+    r"""How much the rows differ.
+
+    $$ o(i) = \operatorname{mean}_f \sqrt{\operatorname{var}_j \varphi_{j,f}} $$
+
+    Source: Karras et al. 2018, arXiv:1710.10196.
+    """
 
     def build(self, features: int) -> nn.Module:
         return Beside(Spread(), features, 1)

@@ -121,11 +121,16 @@ def unused(x: Tensor, c: Tensor) -> Normal:
 
 @dataclass(frozen=True)
 class Gmm(OfCodes):
-    """A mixture of Gaussians of any covariance.
+    r"""A mixture of Gaussians of any covariance.
+
+    $$ p(z) = \sum_{k=1}^K \pi_k\, \mathcal N(z; \mu_k, \Sigma_k) $$
 
     Args:
-        most: at most so many; 1, 2, 4, … are tried while the likelihood of validation codes rises.
+        most: K is at most so many; 1, 2, 4, … are tried while the likelihood of validation codes
+            rises.
         rows: codes that are fitted to, at most.
+
+    Source: Ghosh et al. 2020, arXiv:1903.12436.
     """
 
     most: PositiveInt = 64
@@ -145,12 +150,16 @@ class Gmm(OfCodes):
 
 @dataclass(frozen=True)
 class Vamp(ExPost):
-    """The posteriors of training observations, mixed alike.
+    r"""The posteriors of training observations, mixed alike.
+
+    $$ p(z) = \frac1K \sum_{k=1}^K q(z \mid x_k) $$
 
     What is drawn from it is near to an observation that was trained on.
 
     Args:
-        most: observations at most; an eighth of them, half and all are tried.
+        most: K is at most so many; an eighth of them, half and all are tried.
+
+    Source: Tomczak & Welling 2018, arXiv:1705.07120, whose inputs are learnt.
     """
 
     most: PositiveInt = 1024
@@ -308,11 +317,16 @@ class Learnt(Fitted):
 
 @dataclass(frozen=True)
 class Flow(OfCodes):
-    """A neural spline flow.
+    r"""A neural spline flow.
+
+    $$ \log p(z \mid c) = \log \mathcal N(f(z; c); 0, I)
+     + \log \Big| \det \frac{\partial f}{\partial z} \Big| $$
 
     Args:
         transforms, width: of its layers.
         steps: of training, at most; a quarter of them is tried as well. lr: its rate.
+
+    Source: Durkan et al. 2019, arXiv:1906.04032.
     """
 
     transforms: PositiveInt = 3
@@ -346,12 +360,16 @@ class FlowOfCodes(Learnt):
 
 @dataclass(frozen=True)
 class TwoStage(OfCodes):
-    """A second VAE, on the codes, with a code u of as many dimensions and one learnt scale.
+    r"""A second VAE, on the codes, with a code u of as many dimensions and one learnt scale.
+
+    $$ p(z) = \int \mathcal N\big(z;\, \mu(u),\, \gamma^2 I\big)\, \mathcal N(u; 0, I)\, du $$
 
     Args:
         width, depth: of its hidden layers.
         steps: of training, at most; a quarter of them is tried as well. lr: its rate.
         draws: of u for a likelihood, which is a lower bound.
+
+    Source: Dai & Wipf 2019, arXiv:1903.05789.
     """
 
     width: PositiveInt = 256

@@ -28,11 +28,15 @@ OF_IMAGES = ("tiny-v1", "inception")
 
 @dataclass(frozen=True)
 class FeatureDistance(Likeness):
-    """The squared distance of the features of a frozen network, and that much of the pixels'.
+    r"""The squared distance of the features of a frozen network, and that much of the pixels'.
+
+    $$ -\,w\, \lVert f(x) - f(\hat x) \rVert^2 - v\, \lVert x - \hat x \rVert^2 $$
 
     Args:
-        extractor: the network, by name: tiny-v1 or inception.
+        extractor: f, the network, by name: tiny-v1 or inception.
         weight: w, of the features. pixels: v, of the squared error.
+
+    Source: Dosovitskiy & Brox 2016, arXiv:1602.02644.
     """
 
     extractor: str = "tiny-v1"

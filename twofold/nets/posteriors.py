@@ -4,6 +4,8 @@ An encoder's body ends in as many numbers as its posterior needs. `Diagonal` tak
 scale a dimension; `Full` a whole covariance, $L L^\top$; `Flow` a diagonal Gaussian that invertible
 layers bend, each seeing the encoder's output (Rezende & Mohamed 2015, arXiv:1505.05770; affine
 couplings, Dinh et al. 2017, arXiv:1605.08803, as zuko has them).
+
+Notation: x (B, C, *A), z (B, D), μ and σ (B, D) and L (B, D, D) by the encoder.
 """
 
 from __future__ import annotations
@@ -45,7 +47,12 @@ class Form(Part, ABC):
 
 @dataclass(frozen=True)
 class Diagonal(Form):
-    """N(μ, diag σ²)."""
+    r"""A Gaussian of independent dimensions.
+
+    $$ q(z \mid x) = \mathcal N\big(z;\, \mu(x),\, \operatorname{diag} \sigma^2(x)\big) $$
+
+    Source: Kingma & Welling 2014, arXiv:1312.6114.
+    """
 
     def build(self, latent: int) -> Head:
         return DiagonalHead(latent)
@@ -53,7 +60,13 @@ class Diagonal(Form):
 
 @dataclass(frozen=True)
 class Full(Form):
-    """N(μ, L Lᵀ)."""
+    r"""A Gaussian of any covariance.
+
+    $$ q(z \mid x) = \mathcal N\big(z;\, \mu(x),\, L(x) L(x)^\top\big),
+     \qquad L \text{ lower triangular, with a positive diagonal} $$
+
+    Source: Kingma & Welling 2019, An Introduction to Variational Autoencoders, arXiv:1906.02691.
+    """
 
     def build(self, latent: int) -> Head:
         return FullHead(latent)
@@ -61,10 +74,16 @@ class Full(Form):
 
 @dataclass(frozen=True)
 class Flow(Form):
-    """A diagonal Gaussian through affine couplings.
+    r"""A diagonal Gaussian through affine couplings.
+
+    $$ z = f(\varepsilon; h(x)), \qquad
+     \log q(z \mid x) = \log \mathcal N(\varepsilon; \mu(x), \operatorname{diag} \sigma^2(x))
+     - \log \Big| \det \frac{\partial f}{\partial \varepsilon} \Big| $$
 
     Args:
-        transforms: couplings. width: of their hidden layer. context: numbers each sees of x.
+        transforms: couplings. width: of their hidden layer. context: numbers h each sees of x.
+
+    Source: Rezende & Mohamed 2015, arXiv:1505.05770; couplings, Dinh et al. 2017, arXiv:1605.08803.
     """
 
     transforms: PositiveInt = 4

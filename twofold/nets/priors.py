@@ -5,6 +5,8 @@ K learnt pseudo-inputs, $\frac1K \sum_k q(z \mid u_k)$ (Tomczak & Welling 2018, 
 `Autoregressive` factorises p(z) by dimensions, each Gaussian given those before it (Papamakarios et
 al. 2017, arXiv:1705.07057); `Spline` is a neural spline flow (Durkan et al. 2019,
 arXiv:1906.04032). The last two see what is given, so that p(z | c) may differ by condition.
+
+Notation: z (B, D) the code, c (B, G) what is given, q the encoder.
 """
 
 from __future__ import annotations
@@ -52,7 +54,12 @@ class PriorNet(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class Standard(Prior):
-    """N(0, I)."""
+    r"""The standard normal, which learns nothing.
+
+    $$ p(z) = \mathcal N(z; 0, I) $$
+
+    Source: Kingma & Welling 2014, arXiv:1312.6114.
+    """
 
     def build(self, latent: int, space: Space, given: Space) -> PriorNet:
         return StandardNet(latent)
@@ -60,7 +67,15 @@ class Standard(Prior):
 
 @dataclass(frozen=True)
 class Gmm(Prior):
-    """A learnt mixture of `components` Gaussians."""
+    r"""A learnt mixture of `components` Gaussians.
+
+    $$ p(z) = \sum_{k=1}^K \pi_k\, \mathcal N\big(z; \mu_k, \operatorname{diag} \sigma_k^2\big) $$
+
+    Args:
+        components: K.
+
+    Source: as the baseline of Tomczak & Welling 2018, arXiv:1705.07120.
+    """
 
     components: PositiveInt = 16
 
@@ -70,7 +85,15 @@ class Gmm(Prior):
 
 @dataclass(frozen=True)
 class Vamp(Prior):
-    """The posteriors of `components` pseudo-inputs, mixed alike."""
+    r"""The posteriors of `components` pseudo-inputs, mixed alike.
+
+    $$ p(z) = \frac1K \sum_{k=1}^K q(z \mid u_k) $$
+
+    Args:
+        components: K.
+
+    Source: Tomczak & Welling 2018, arXiv:1705.07120.
+    """
 
     components: PositiveInt = 64
     encodes = True
@@ -81,7 +104,16 @@ class Vamp(Prior):
 
 @dataclass(frozen=True)
 class Autoregressive(Prior):
-    """Each dimension Gaussian given the ones before, in `transforms` orders one upon the other."""
+    r"""Each dimension Gaussian given the ones before, in `transforms` orders one upon the other.
+
+    $$ p(z \mid c) = \prod_d \mathcal N\big(z_d;\, \mu_d(z_{<d}, c),\,
+     \sigma_d^2(z_{<d}, c)\big) \quad \text{with one order} $$
+
+    Args:
+        transforms: orders. width: of the hidden layers.
+
+    Source: Papamakarios et al. 2017, arXiv:1705.07057.
+    """
 
     transforms: PositiveInt = 3
     width: PositiveInt = 64
@@ -93,7 +125,17 @@ class Autoregressive(Prior):
 
 @dataclass(frozen=True)
 class Spline(Prior):
-    """A neural spline flow."""
+    r"""A neural spline flow.
+
+    $$ \log p(z \mid c) = \log \mathcal N(f(z; c); 0, I)
+     + \log \Big| \det \frac{\partial f}{\partial z} \Big|,
+     \qquad f \text{ of monotonic rational-quadratic splines} $$
+
+    Args:
+        transforms: layers of f. width: of their hidden layers.
+
+    Source: Durkan et al. 2019, arXiv:1906.04032.
+    """
 
     transforms: PositiveInt = 3
     width: PositiveInt = 64

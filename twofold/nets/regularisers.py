@@ -38,7 +38,15 @@ class Regulariser(Part, ABC):
 
 @dataclass(frozen=True)
 class L2(Regulariser):
-    """`weight` times the squared norm of the parameters."""
+    r"""`weight` times the squared norm of the parameters.
+
+    $$ \lambda\, \|\theta\|^2 $$
+
+    Args:
+        weight: λ.
+
+    Source: Ghosh et al. 2020, arXiv:1903.12436, §3.
+    """
 
     weight: float = 1e-4
 
@@ -48,7 +56,15 @@ class L2(Regulariser):
 
 @dataclass(frozen=True)
 class GradientPenalty(Regulariser):
-    """`weight` times the squared norm of the decoder's Jacobian at the codes."""
+    r"""`weight` times the squared norm of the decoder's Jacobian at the codes.
+
+    $$ \lambda\, \big\| \nabla_z D(z) \big\|_F^2 $$
+
+    Args:
+        weight: λ.
+
+    Source: Ghosh et al. 2020, arXiv:1903.12436, §3.
+    """
 
     weight: float = 1e-2
 
@@ -58,7 +74,12 @@ class GradientPenalty(Regulariser):
 
 @dataclass(frozen=True)
 class Spectral(Regulariser):
-    """Each weight divided by its largest singular value; nothing is paid."""
+    r"""Each weight divided by its largest singular value; nothing is paid.
+
+    $$ W \leftarrow W / \sigma_{\max}(W) $$
+
+    Source: Ghosh et al. 2020, arXiv:1903.12436, §3; Miyato et al. 2018, arXiv:1802.05957.
+    """
 
     def prepare(self, decoder: Decoder) -> None:
         normalise(decoder)

@@ -106,10 +106,15 @@ class History(nn.Module):
 
 @dataclass(frozen=True)
 class Unrolling(Part):
-    """How far ahead the generator looks.
+    r"""How far ahead the generator looks.
+
+    $$ \theta^{k+1} = \theta^k - \eta \nabla_\theta \ell_D(\theta^k), \quad k < K $$
 
     Args:
-        steps: K; 0 looks at the critic as it is. rate: η.
+        steps: K; 0 looks at the critic as it is.
+        rate: η.
+
+    Source: Metz et al. 2017, arXiv:1611.02163.
     """
 
     steps: NonNegativeInt = 0
@@ -122,7 +127,8 @@ def unrolled(net: nn.Module, cost: Callable[[Net], Tensor], ahead: Unrolling) ->
     Args:
         cost: of the network, as a function that may have other weights.
     """
-    weights, moved = dict(net.named_parameters()), net.__call__
+    weights: dict[str, Tensor] = dict(net.named_parameters())
+    moved: Net = net
     for _ in range(ahead.steps):
         slopes = torch.autograd.grad(
             cost(moved), list(weights.values()), create_graph=True, materialize_grads=True

@@ -28,6 +28,7 @@ from twofold.core.build import (
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Model
 from twofold.core.space import Space
+from twofold.core.switches import refuse
 from twofold.models import family
 from twofold.train.options import Training
 
@@ -132,6 +133,7 @@ def plan(recipe: Mapping[str, Any], data: Table, trust: Trust = NO_TRUST) -> Pla
     table = dict(recipe.get("model", {}))
     name, digest = str(table.pop("name", "vae")), str(table.pop("sha256", ""))
     make = family(name, digest, trust)
+    refuse(make, table)
     options = arguments(make, table, "model", trust, SPACES)
     training = build_part(Training, {"name": kebab("Training"), **recipe.get("train", {})}, "train")
     train = resolved(training)

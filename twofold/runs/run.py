@@ -28,6 +28,7 @@ from twofold.data.doctor import locate, recall
 from twofold.data.kind import Kind, Where
 from twofold.data.pictures import heated, pil
 from twofold.data.sources import Rows, Source, whole
+from twofold.maths.distributions import StandardNormal
 from twofold.maths.paths import PATHS
 from twofold.nets.attention import Look, attending, joined
 from twofold.runs.folder import existing, read_recipe, read_space
@@ -198,7 +199,13 @@ class Run:
 
     # What it does.
 
-    def sample(self, n: int = 16, given: Mapping[str, Any] | None = None, seed: int = 0) -> Any:
+    def sample(
+        self,
+        n: int = 16,
+        given: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        truncation: float = math.inf,
+    ) -> Any:
         """Draw n observations, in the user's own terms: pictures, a data frame, an array.
 
         Args:
@@ -206,18 +213,46 @@ class Run:
             given: conditions by name, such as {"label": 3}; what is not named is unknown, and with
                 nothing named labels are drawn as often as they occur in the training data.
             seed: of the draw.
+            truncation: the most that a value of a normal code may be, either way.
         """
-        return self.kind.native(self.draw(n, given or {}, seed))
+        return self.kind.native(self.draw(n, given or {}, seed, truncation))
 
-    def draw(self, n: int, given: Mapping[str, Any], seed: int) -> Rows:
+    def draw(
+        self, n: int, given: Mapping[str, Any], seed: int, truncation: float = math.inf
+    ) -> Rows:
         """As `sample`, as rows of values."""
         conditions = self.conditions(n, given, seed)
         model = self.role(Samples, "sample")
         seed_all(torch.device("cpu"), seed)
         with torch.inference_mode():
             c = self.known(conditions).c
-            parts = [model.sample(Given(part)) for part in c.split(self.chunk)]
+            parts = [
+                model.sample(Given(part))
+                if truncation == math.inf
+                else self.truncated(Given(part), truncation)
+                for part in c.split(self.chunk)
+            ]
             return Rows(self.space.decode(torch.cat(parts)), conditions)
+
+    def truncated(self, given: Given, threshold: float) -> Tensor:
+        """One x a row from codes whose values lie within ± a threshold.
+
+        Raises:
+            UserError: codes are not drawn from a standard normal, or the threshold is not positive.
+        """
+        model = self.role(Decodes, "truncation")
+        prior = model.prior(given)
+        if not threshold > 0:
+            raise UserError(f"truncation {threshold:g} leaves nothing to draw; give a positive one")
+        if not isinstance(prior, StandardNormal):
+            name = self.recipe["model"]["name"]
+            own = "; try --prior own" if self.fitted else ""
+            raise UserError(
+                f"truncation cuts the tails of a standard normal, and this {name} draws its codes "
+                f"from another density{own}"
+            )
+        p = model.decode(prior.truncated(threshold), given)
+        return p.mean if len(self.space.axes) > 1 else p.sample()
 
     def encode(
         self, where: Where, how: Literal["mean", "sample", "distribution"] = "mean", seed: int = 0
@@ -341,6 +376,8 @@ class Run:
         """As `attention`, as looks."""
         with torch.inference_mode():
             parts = [self.look(batch) for batch in self.batches(source)]
+        if not self.space.axes:
+            raise UserError(f"{self.path} has no attention: rows have no places to look at")
         if not parts or not parts[0]:
             ways = " ".join(f"--set {key}=8" for key in attention_keys(self.recipe["model"]))
             raise UserError(f"{self.path} has no attention; train with {ways or 'another family'}")

@@ -38,7 +38,7 @@ from twofold.runs.run import Run
 from twofold.train import checkpoint
 from twofold.train.chance import seed_all
 from twofold.train.feed import Feed
-from twofold.train.loop import Loop
+from twofold.train.loop import Loop, check_names
 from twofold.train.options import Training
 from twofold.train.parallel import world
 from twofold.train.record import Log, Recorder, Silent, TensorBoard, screen
@@ -135,6 +135,7 @@ def start(
     kind, files = material.kind, [*trust.files.values()]
     seed_all(torch.device("cpu"), made.training.seed)
     model = made.build(kind.space, kind.given)
+    check_names(made.training.players, model.players())
     if made.training.rescue:
         played_otherwise(model)
     if isinstance(model, Starts):

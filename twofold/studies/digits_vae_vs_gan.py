@@ -36,7 +36,9 @@ TRAIN: Mapping[str, Mapping[str, Any]] = {
     "vae": {"lr": 1e-3, "average": 20.0},
     "gan": {"lr": 5e-4, "average": 20.0, "betas": [0.0, 0.99]},
 }
-STEPS: Mapping[Budget, int] = {"smoke": 40, "cpu": 2000, "paper": 10000}
+STEPS: Mapping[Budget, int] = {"smoke": 5, "cpu": 2000, "paper": 10000}
+LOOKED: Mapping[Budget, int] = {"smoke": 60, "cpu": 2048, "paper": 2048}
+"""Test digits, at most, that the figures are of."""
 QUESTIONS = {
     "fd_tiny-v1": "distance to real digits",
     "precision": "how many draws look real",
@@ -68,29 +70,32 @@ class DigitsVaeVsGan(Study):
         return [
             row
             for family in FAMILIES
-            for row in of_family(family, material, data, STEPS[budget], seeds, out)
+            for row in of_family(family, material, data, budget, seeds, out)
         ]
 
 
 def of_family(
-    family: str, material: Material, data: Mapping[str, Any], steps: int, seeds: int, out: Path
+    family: str, material: Material, data: Mapping[str, Any], budget: Budget, seeds: int, out: Path
 ) -> list[Row]:
-    """The figures of one family over seeds, and how steady the distance is."""
-    by_seed = [one_run(family, material, data, steps, seed, out) for seed in range(seeds)]
+    """The figures of one family over seeds; of several, how steady the distance is too."""
+    by_seed = [one_run(family, material, data, budget, seed, out) for seed in range(seeds)]
     merged = measuring.over_seeds(by_seed) if seeds > 1 else by_seed[0]
     rows = [as_row(family, figure, seeds) for figure in merged if figure.name in QUESTIONS]
     distances = [f.value for figures in by_seed for f in figures if f.name == "fd_tiny-v1"]
-    return [*rows, steadiness(family, distances)]
+    return [*rows, steadiness(family, distances)] if seeds > 1 else rows
 
 
 def one_run(
-    family: str, material: Material, data: Mapping[str, Any], steps: int, seed: int, out: Path
+    family: str, material: Material, data: Mapping[str, Any], budget: Budget, seed: int, out: Path
 ) -> list[Figure]:
     """Train and measure one seed."""
+    steps = STEPS[budget]
     train = {**TRAIN[family], "steps": steps, "seed": seed, "checkpoint": steps, "best": "none"}
     recipe = {"model": MODELS[family], "train": train}
     run = start(recipe, data, material, out / f"{family}-{seed}", quiet=True)
-    evidence = measuring.evidence_of_run(run, material.train, material.test, 2048, 0, "test")
+    evidence = measuring.evidence_of_run(
+        run, material.train, material.test, LOOKED[budget], 0, "test"
+    )
     return measuring.measured(evidence, list(QUESTIONS))[0]
 
 
@@ -105,15 +110,13 @@ def as_row(family: str, figure: Figure, seeds: int) -> Row:
 def steadiness(family: str, values: Sequence[float]) -> Row:
     """The spread of a figure over seeds as a share of its mean, with its 95 % interval.
 
-    The interval of a standard deviation is by the χ² distribution.
+    The interval of a standard deviation is by the χ² distribution; it takes two seeds or more.
     """
     from scipy.stats import chi2
 
     n = len(values)
     mean = sum(values) / n
-    sd = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1)) if n > 1 else math.nan
-    low, high = (
-        sd * math.sqrt((n - 1) / chi2.ppf(q, n - 1)) if n > 1 else math.nan for q in (0.975, 0.025)
-    )
+    sd = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1))
+    low, high = (sd * math.sqrt((n - 1) / chi2.ppf(q, n - 1)) for q in (0.975, 0.025))
     name = f"{family}: spread of fd_tiny-v1 over seeds, share of its mean"
     return Row(name, "finding", sd / mean, low / mean, high / mean, n, "test", "lower")

@@ -71,7 +71,7 @@ BOUNDS: Mapping[int, Bound] = {1: ELBO(), 5: IWAE(5), 50: IWAE(50)}
 """The bounds compared, by K."""
 
 REPORTED = {1: 86.76, 5: 85.54, 50: 84.78}
-SOURCE = "Burda et al. 2016, Table 1 (MNIST), as quoted in the README of github.com/nbip/IWAE"
+SOURCE = "Burda et al. 2016, Table 1 (MNIST)"
 UNEQUAL = ((2, 7), (7, 2), (1, 14), (14, 1))
 """Pairs M, K of the check of MIWAE."""
 

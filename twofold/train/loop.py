@@ -13,7 +13,7 @@ and names the turn, the tensor and the rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from twofold.core.batch import Batch
-from twofold.core.errors import UserError
+from twofold.core.errors import UserError, nearest
 from twofold.core.game import Model, Progress, Turn
 from twofold.train.adam import Adam
 from twofold.train.average import Average, clone, kept
@@ -75,6 +75,7 @@ class Loop:
             name: self.player(name, modules) for name, modules in model.players().items()
         }
         check_players(model, self.players)
+        check_names(training.players, self.players)
         half_life = 1000 * training.average
         self.averages = [Average(model, half_life)] if half_life else []
         self.step, self.shown, self.attempt = 0, 0, 0
@@ -297,6 +298,13 @@ def parts_of(batch: int, split: int, world: World) -> list[tuple[int, slice]]:
     edges = [sum(batch // total + (i < batch % total) for i in range(p)) for p in range(total + 1)]
     mine = range(world.rank * split, (world.rank + 1) * split)
     return [(p, slice(edges[p], edges[p + 1])) for p in mine]
+
+
+def check_names(told: Iterable[str], players: Iterable[str]) -> None:
+    """What a recipe says of a player is of one that plays."""
+    for name in told:
+        if name not in players:
+            raise UserError(f"train.players.{name}: no such player; {nearest(name, players)}")
 
 
 def check_players(model: Model, players: dict[str, Player]) -> None:

@@ -283,3 +283,12 @@ def test_random_bytes_are_no_arrays(tmp_path: Path, data: bytes, suffix: str) ->
     path.write_bytes(data)
     with pytest.raises(UserError, match="cannot be read"):
         Arrays.inspect(path)
+
+
+def test_what_is_no_file_of_arrays_is_named(tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(b"")
+    for path in (tmp_path, tmp_path / "photo.png"):
+        with pytest.raises(UserError, match=r"is no array; name a \.npy or \.npz file"):
+            load(path)
+    with pytest.raises(UserError, match="is not there"):
+        load(tmp_path / "missing.npy")

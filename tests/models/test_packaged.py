@@ -1,0 +1,54 @@
+"""Every packaged recipe says what it is and how to run it, and its GANs play."""
+
+import re
+
+import pytest
+import torch
+
+from tests.contract.conftest import GIVENS, SPACES, values_of
+from twofold.core import toml
+from twofold.core.batch import Batch, Given
+from twofold.core.game import Progress
+from twofold.data.sources import Memory
+from twofold.runs.recipe import plan, recipes
+from twofold.train.feed import Feed
+from twofold.train.loop import Loop
+
+ALL = recipes()
+GANS = [
+    name
+    for name, path in ALL.items()
+    if "gan" in toml.load(path).get("model", {}).get("name", "")
+    and not name.endswith(("table", "series", "vector"))
+]
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_a_recipe_is_headed_by_its_paper_and_its_command(name: str) -> None:
+    head = [line for line in ALL[name].read_text("utf-8").splitlines() if line.startswith("#")]
+    assert len(head) >= 2
+    assert head[1].startswith("# run: twofold ")
+    assert "EXPECT" not in "".join(head)
+    assert re.search(r"(19|20)\d\d", head[0]) or name.startswith("demo")
+
+
+@pytest.mark.parametrize("name", GANS)
+def test_a_gan_of_a_recipe_plays_a_step(name: str) -> None:
+    """As written, but for the size of its batch."""
+    made = plan({k: v for k, v in toml.load(ALL[name]).items() if k != "data"}, {})
+    space, given = SPACES["colour"], GIVENS["unknowns"]
+    model = made.build(space, given)
+    feed = Feed(
+        Memory(values_of(space, 8), values_of(given, 8)), space, given, 4, 0, torch.device("cpu")
+    )
+    training = plan(toml.load(ALL[name]) | {"data": {}, "train": small(name)}, {}).training
+    notes = Loop(model, feed, training).advance()
+    assert all(value.isfinite() for value in notes.values())
+    assert {"critic", "generator"} <= set(notes)
+    batch = Batch.of(space.encode(values_of(space, 4)), Given.none(4, given))
+    assert list(model.play(batch, Progress()))  # nothing known is one of the conditions
+
+
+def small(name: str) -> dict[str, object]:
+    """A recipe's training with a batch of four."""
+    return {**toml.load(ALL[name]).get("train", {}), "batch": 4}
