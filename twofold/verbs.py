@@ -695,6 +695,7 @@ def denoise(
     *,
     clean: Where = (),
     add_noise: bool = False,
+    level: float = math.nan,
     draws: int = 16,
     deviation: bool = False,
     n: int = 1_000_000,
@@ -706,9 +707,11 @@ def denoise(
 
     Args:
         run: a run, trained with `model.noise`.
-        data: noisy observations; with `add_noise`, clean ones, and the test split when none.
+        data: noisy observations, copies of one scene being taken together; with `add_noise`, clean
+            ones, and the test split when none.
         clean: the same observations without noise, in the same order, to measure by.
         add_noise: add the run's own noise first, and measure by what it was added to.
+        level: of the noise: σ, photons or share; without, that which the run was trained with.
         draws: codes over which the posterior mean is taken.
         deviation: write the standard deviation of every value too.
         n: observations, at most. seed: of the noise and the draws.
@@ -720,22 +723,25 @@ def denoise(
     if not given and not add_noise:
         raise UserError("denoise needs noisy data, or --add-noise to try it on the test split")
     source = opened.source(data) if given else material().test
-    came = whole(source, n)
-    seen = denoising.noisy(opened, came, seed) if add_noise else came
-    truth = [came] if add_noise else beside(opened, clean, len(source), n)
-    made = denoising.denoise(opened, seen, draws, seed)
+    noise = denoising.noise_at(opened, level)
+    came, scenes = denoising.scenes_of(source, n)
+    seen = denoising.noisy(opened, came, noise, seed) if add_noise else came
+    truth = [came] if add_noise else beside(opened, clean, len(source.scenes().unique()), n)
+    made = denoising.denoise(opened, seen, scenes, noise, draws, seed, deviation)
     folder = Path(out) if out else free(opened.path / "denoised")
     kept = opened.kind.write(made.mean, folder)
     paths = [*files.spreads(folder, made.std if deviation else made.std[:0]), *kept]
     done = Made(paths, said=denoising.doubts(opened))
     for rows in truth:
         split = "given" if given else "test"
-        found = denoising.figures(opened, rows, made, lambda: material().validation, seed, split)
+        found = denoising.figures(
+            opened, rows, made, noise, lambda: material().validation, seed, split
+        )
         measuring.keep(free_name(folder, "figures.json"), *found)
         done = Made(done.paths, *found, said=done.said)
     if not opened.space.axes:
         return done
-    sides = {"clean": truth, "noisy": [seen], "denoised": [made.mean]}
+    sides = {"clean": truth, "noisy": [made.seen], "denoised": [made.mean]}
     named = {name: files.first(rows) for name, every in sides.items() for rows in every}
     drawn = moved.picture(opened.kind, list(named), files.joined(list(named.values())))
     return replace(done, paths=[files.pictured(folder, "denoised.png", drawn), *done.paths])

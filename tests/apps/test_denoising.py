@@ -8,6 +8,7 @@ from torch import Tensor
 from twofold.apps import denoising
 from twofold.core.errors import UserError
 from twofold.core.space import Bounded, Category, Field, Real, Space
+from twofold.data.sources import Copies, Memory
 
 GREY = Space((Field("pixel", Bounded(0, 255, 256)),), (8, 8))
 
@@ -50,7 +51,7 @@ def test_the_straight_line_is_least_squares() -> None:
     assert error == pytest.approx(((slope * found + height - clean) ** 2).mean().item())
 
 
-@pytest.mark.parametrize("name", ["nl-means", "tv"])
+@pytest.mark.parametrize("name", ["nl-means", "tv", "wavelet"])
 def test_a_classical_method_comes_nearer_to_a_flat_picture(name: str) -> None:
     method = denoising.METHODS[name]
     clean = torch.full((1, 1, 16, 16), 0.5, dtype=torch.float64)
@@ -59,6 +60,52 @@ def test_a_classical_method_comes_nearer_to_a_flat_picture(name: str) -> None:
     found = denoising.answered(method, spoilt, 0.1, settings)
     assert found.shape == clean.shape
     assert (found - clean).square().mean() < 0.3 * (spoilt - clean).square().mean()
+
+
+def test_a_grey_picture_is_denoised_as_the_library_would_without_a_channel() -> None:
+    from skimage.restoration import denoise_nl_means
+
+    picture = torch.zeros(1, 1, 16, 16, dtype=torch.float64)
+    picture[..., 4:12] = 1
+    spoilt = picture + 0.1 * torch.randn_like(picture)
+    found = denoising.answered(
+        denoising.METHODS["nl-means"], spoilt, 0.1, {"scale": 1.0, "patch": 3, "distance": 4}
+    )
+    how = {"patch_size": 3, "patch_distance": 4, "h": 0.1, "sigma": 0.1, "fast_mode": False}
+    theirs = denoise_nl_means(spoilt[0, 0].numpy(), **how)
+    torch.testing.assert_close(found[0, 0], torch.from_numpy(theirs))
+    assert (found - picture).square().mean() < 0.5 * (spoilt - picture).square().mean()
+
+
+def test_the_best_settings_and_the_line_after_them_are_kept() -> None:
+    space = Space((Field("pixel", Bounded(0, 255, 256)),), (16, 16))
+    clean = torch.full((4, 1, 16, 16), 128.0)
+    clean[:, :, 5:11] = 200
+    spoilt = (clean + 25 * torch.randn_like(clean)).clamp(0, 255)
+    best = denoising.tuned(space, denoising.METHODS["tv"], clean, spoilt)
+    assert best.sigma == pytest.approx(25 / 255, rel=0.1)
+    errors = {
+        settings["scale"]: denoising.straight(
+            denoising.answered(best.method, space.encode(spoilt).double(), best.sigma, settings),
+            space.encode(clean).double(),
+        )[0]
+        for settings in best.method.settings
+    }
+    assert best.settings["scale"] == min(errors, key=errors.__getitem__)
+    assert (
+        denoising.psnr(space, clean, best(space, spoilt)).mean()
+        > 5 + denoising.psnr(space, clean, spoilt).mean()
+    )
+
+
+def test_the_first_scenes_come_with_all_their_copies() -> None:
+    values = torch.arange(6.0)[:, None]
+    source = Copies(Memory(values, torch.zeros(6, 0)), torch.tensor([9, 2, 9, 5, 2, 9]))
+    rows, scenes = denoising.scenes_of(source, 2)
+    assert rows.values[:, 0].tolist() == [0, 1, 2, 4, 5]
+    assert scenes.tolist() == [0, 1, 0, 1, 0]
+    every = {copies: rows.tolist() for rows, copies in denoising.shots(scenes)}
+    assert every == {2: [[1, 3]], 3: [[0, 2, 4]]}
 
 
 def test_a_method_whose_library_is_missing_says_so() -> None:

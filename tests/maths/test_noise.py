@@ -11,7 +11,17 @@ from twofold.core.batch import Batch
 from twofold.core.errors import UserError
 from twofold.core.game import Progress
 from twofold.core.space import Bounded, Field, Real, Space
-from twofold.maths.noise import Clean, Gaussian, Masking, Noise, Poisson, SaltAndPepper, check
+from twofold.maths.noise import (
+    Again,
+    BlindGaussian,
+    Clean,
+    Gaussian,
+    Masking,
+    Noise,
+    Poisson,
+    SaltAndPepper,
+    check,
+)
 from twofold.models.vae import VAE
 from twofold.nets.bodies import Dense
 
@@ -34,6 +44,22 @@ def near(drawn: Tensor, mean: float, std: float) -> None:
 def test_gaussian_noise_has_its_mean_and_deviation() -> None:
     near(Gaussian(0.7)(torch.full((N, 1), 2.0), REAL)[:, 0], 2.0, 0.7)
     near(grey(0.5, Gaussian(0.05)), 0.5, 0.05)
+
+
+def test_blind_noise_has_a_deviation_of_its_own_for_each_observation() -> None:
+    space = Space((Field("v", Real(), 2000),))
+    drawn = BlindGaussian(0.1, 0.9)(torch.zeros(400, 2000), space).std(1)
+    assert 0.09 < drawn.min() < 0.15
+    assert 0.7 < drawn.max() < 0.95
+    assert drawn.log().mean().item() == pytest.approx(math.log(0.3), abs=0.1)
+
+
+def test_a_level_is_the_number_of_the_noise() -> None:
+    assert BlindGaussian().at(0.2) == Gaussian().at(0.2) == Gaussian(0.2)
+    assert Again(SaltAndPepper()).at(0.2) == Again(SaltAndPepper(0.2))
+    assert (Poisson().at(5), Masking().at(0.5)) == (Poisson(5), Masking(0.5))
+    with pytest.raises(UserError, match="without noise"):
+        Clean().at(0.2)
 
 
 def test_poisson_noise_has_the_variance_of_its_photons() -> None:
@@ -63,7 +89,9 @@ def test_masking_loses_whole_values_and_says_so_where_it_can() -> None:
             torch.testing.assert_close(seen[kept, i], values[kept, i])
 
 
-@pytest.mark.parametrize("noise", [Gaussian(), Poisson(), SaltAndPepper(), Masking(), Clean()])
+@pytest.mark.parametrize(
+    "noise", [Gaussian(), Poisson(), SaltAndPepper(), Masking(), Clean(), BlindGaussian(), Again()]
+)
 @pytest.mark.parametrize("name", sorted(SPACES))
 def test_what_is_missing_stays_missing_and_what_is_bounded_stays_bounded(
     noise: Noise, name: str
@@ -85,6 +113,8 @@ def test_what_is_missing_stays_missing_and_what_is_bounded_stays_bounded(
 def test_a_noise_without_anything_to_touch_is_refused() -> None:
     with pytest.raises(UserError, match="salt-and-pepper noise touches bounded"):
         check(SaltAndPepper(), REAL)
+    with pytest.raises(UserError, match="salt-and-pepper"):
+        check(Again(SaltAndPepper()), REAL)
     with pytest.raises(UserError, match="poisson"):
         VAE(REAL, Space(), 2, Dense(8, 1), Dense(8, 1), noise=Poisson())
 

@@ -14,7 +14,7 @@ from PIL import Image
 import twofold
 from tests.stories.commands import inside, refused, settings
 from twofold.apps import editing, traversing
-from twofold.apps.denoising import noisy, psnr
+from twofold.apps.denoising import noise_of, noisy, psnr
 from twofold.core.batch import Given
 from twofold.data.sources import Rows, whole
 from twofold.measures.latent import Latent
@@ -224,7 +224,7 @@ def test_noisy_files_are_denoised_and_compared_with_clean_ones(
 ) -> None:
     run = Run.open(digits)
     clean = whole(material_of(run, "").test, 12)
-    seen = noisy(run, clean, 1)
+    seen = noisy(run, clean, noise_of(run), 1)
     run.kind.write(seen, tmp_path / "noisy")
     run.kind.write(clean, tmp_path / "clean")
     sides = [tmp_path / name / "samples.npz" for name in ("noisy", "clean")]
@@ -280,3 +280,51 @@ def test_a_run_that_was_never_told_is_told_nothing(tmp_path: Path) -> None:
     )
     told = inside("edit", run.path, "digits", "--to", "label=3", "-n", "4")
     assert told.status == 0, told.err
+
+
+# Noisy copies.
+
+FIXED = 'model.likelihood=[{name="gaussian", scale="fixed", std=0.1}]'
+
+
+def copies_of(clean: np.ndarray, path: Path, names: tuple[str, ...]) -> Path:
+    """A folder of noisy PNG files, each picture once in every sub-folder."""
+    chance = np.random.default_rng(3)
+    for name in names:
+        (path / name).mkdir(parents=True)
+        for i, picture in enumerate(clean):
+            noisy = np.clip(picture + chance.normal(0, 30, picture.shape), 0, 255)
+            Image.fromarray(noisy.round().astype(np.uint8)).save(path / name / f"{i:03d}-scene.png")
+    return path
+
+
+def test_pairs_of_noisy_pictures_teach_and_copies_are_taken_together(tmp_path: Path) -> None:
+    """No clean picture is ever seen; two copies are nearer to the truth than one."""
+    chance = np.random.default_rng(0)
+    y, x = np.mgrid[:8, :8]
+    waves = [np.cos(x / a + b) * np.cos(y / c) for a, b, c in chance.uniform(1, 3, (300, 3))]
+    clean = 128 + 50 * np.stack(waves)
+    pairs = copies_of(clean[:250], tmp_path / "pairs", ("first", "second"))
+    new = copies_of(clean[250:], tmp_path / "new", ("a", "b"))
+    (tmp_path / "clean").mkdir()
+    for i, picture in enumerate(clean[250:]):
+        Image.fromarray(picture.round().astype(np.uint8)).save(tmp_path / "clean" / f"{i:03d}.png")
+    words = [*settings("vae", steps=300, batch=64, lr=3e-3), "--set", "model.divergence.beta=0.1"]
+    run = tmp_path / "run"
+    refused(inside("fit", pairs, *words, "--set", "data.copies=number", "--out", run), "owl_1")
+    words += ["--set", "data.copies=folder", "--set", FIXED]
+    told = inside("fit", pairs, *words, "--out", run)
+    assert told.status == 0, told.err
+    assert "2 noisy copies of 250 scenes" in told.err
+
+    def found(data: Path) -> dict[str, float]:
+        told = inside("denoise", run, data, "--clean", tmp_path / "clean", "--json",
+                      "--out", tmp_path / f"out-{data.name}")  # fmt: skip
+        assert told.status == 0, told.err
+        return {f["name"]: f["value"] for f in json.loads(told.out)["figures"]}
+
+    both, one = found(new), found(new / "a")
+    assert len(list((tmp_path / "out-new").glob("0*.png"))) == 50
+    assert both["psnr"] > one["psnr"] > one["psnr noisy"]
+    assert both["psnr noisy"] == pytest.approx(one["psnr noisy"] + 3, abs=0.3)
+    refused(inside("denoise", run, "--add-noise"), "noisy copies")

@@ -362,6 +362,7 @@ def denoise(
     *,
     clean: str = "",
     add_noise: Annotated[bool, Parameter(negative="")] = False,
+    level: float = math.nan,
     draws: int = 16,
     deviation: Annotated[bool, Parameter(negative="")] = False,
     n: Annotated[int, Parameter(name=["-n", "--n"])] = 1_000_000,
@@ -377,13 +378,14 @@ def denoise(
         data: Noisy observations; with --add-noise, clean ones, and the test split when none.
         clean: The same observations without noise, in the same order, to measure by.
         add_noise: Add the run's own noise first, and measure by what it was added to.
+        level: Of the noise: sigma, photons or share; without, that which the run was trained with.
         draws: Codes over which the posterior mean is taken.
         deviation: Write the standard deviation of every value too.
         n: Observations, at most.
         seed: Of the noise and the draws.
     """
     arguments = {"clean": clean or (), "add_noise": add_noise, "draws": draws, "n": n}
-    more = {"deviation": deviation, "seed": seed, "out": out, "trust": trust}
+    more = {"level": level, "deviation": deviation, "seed": seed, "out": out, "trust": trust}
     made(verbs().denoise(run, data or (), **arguments, **more), json)
 
 

@@ -47,11 +47,21 @@ class Given:
 
 @dataclass(frozen=True)
 class Batch:
-    """B observations `x` (B, C, *A), what is given of them, and their row numbers in the data."""
+    """B observations `x` (B, C, *A), what is given of them, and their row numbers in the data.
+
+    Args:
+        others: where each x is a noisy copy of a scene, another copy of the same, (B, C, *A).
+    """
 
     x: Tensor
     given: Given
     rows: Tensor
+    others: tuple[Tensor, ...] = ()
+
+    @property
+    def seen(self) -> Tensor:
+        """What an encoder may see of x: another copy where there is one, else x itself."""
+        return self.others[0] if self.others else self.x
 
     @classmethod
     def of(cls, x: Tensor, given: Given | None = None) -> Batch:
@@ -63,7 +73,8 @@ class Batch:
         return len(self.x)
 
     def __getitem__(self, rows: slice) -> Self:
-        return type(self)(self.x[rows], self.given[rows], self.rows[rows])
+        others = tuple(other[rows] for other in self.others)
+        return type(self)(self.x[rows], self.given[rows], self.rows[rows], others)
 
     def parts(self, number: int) -> list[Self]:
         """Cut into `number` parts whose sizes differ by one at most, none empty.

@@ -96,6 +96,22 @@ class OnDisk(Store):
         return np.frombuffer(data, self.dtype).reshape(count, *self.shape[1:])
 
 
+class Flat(Store):
+    """The M copies of each of N rows as N · M rows, a row's copies one after the other."""
+
+    def __init__(self, rows: Store) -> None:
+        self.rows, self.copies = rows, rows.shape[1]
+        self.shape = (rows.shape[0] * self.copies, *rows.shape[2:])
+        self.dtype = rows.dtype
+
+    def __getitem__(self, rows: slice) -> Array:
+        start, stop, _ = rows.indices(len(self))
+        first = start // self.copies
+        found = self.rows[slice(first, -(-stop // self.copies))]
+        flat: Array = found.reshape(-1, *self.shape[1:])
+        return flat[start - first * self.copies : stop - first * self.copies]
+
+
 READ_HEADER: Mapping[tuple[int, int], Callable[[Any], Any]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -142,6 +158,21 @@ class Block:
         """
         index, names, notes = labelled(labels, rows.shape[0] if rows.shape else 0)
         return replace(cls(InMemory(rows), index, names, notes=notes), **known)
+
+
+def flattened(block: Block) -> Block:
+    """A block of N rows of M copies each as one of N · M rows."""
+    if len(block.rows.shape) < 3:
+        raise UserError(
+            f"data.copies needs a second axis that counts copies, and {block.rows.shape} has none"
+        )
+    copies = block.rows.shape[1]
+    each = {
+        part: (rows[:, None] * copies + np.arange(copies)).ravel()
+        for part, rows in block.official.items()
+    }
+    labels = np.repeat(block.labels, copies)
+    return replace(block, rows=Flat(block.rows), labels=labels, official=each)
 
 
 def labelled(labels: Array, count: int) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:

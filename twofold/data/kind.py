@@ -80,6 +80,9 @@ class Kind(ABC):
     factors: Space = Space()
     """What is known of it and not given to a model: what measures of its code may look at."""
 
+    copied: bool = False
+    """Whether rows are noisy copies of scenes, several of each: what a model may learn from."""
+
     augments: tuple[Augment, ...] = ()
     """Random changes that training applies to the values of a batch, in this order."""
 

@@ -65,6 +65,10 @@ class Source(ABC):
         """
         return torch.arange(len(self))
 
+    def scenes(self) -> Tensor:
+        """A number for each row, (N,): rows of one number are noisy copies of one scene."""
+        return torch.arange(len(self))
+
 
 @dataclass(frozen=True)
 class Memory(Source):
@@ -151,6 +155,39 @@ class Known(Source):
     def groups(self) -> Tensor:
         return self.source.groups()
 
+    def scenes(self) -> Tensor:
+        return self.source.scenes()
+
+
+@dataclass(frozen=True)
+class Copies(Source):
+    """Another source, some of whose rows are copies of one scene, by `scene` (N,)."""
+
+    source: Source
+    scene: Tensor
+
+    @property
+    def official(self) -> Mapping[str, Tensor]:  # type: ignore[override]
+        return self.source.official
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read(self, rows: Tensor) -> Rows:
+        return self.source.read(rows)
+
+    def labels(self) -> Tensor:
+        return self.source.labels()
+
+    def factors(self) -> Tensor:
+        return self.source.factors()
+
+    def groups(self) -> Tensor:
+        return self.scene
+
+    def scenes(self) -> Tensor:
+        return self.scene
+
 
 @dataclass(frozen=True)
 class Subset(Source):
@@ -174,6 +211,9 @@ class Subset(Source):
 
     def groups(self) -> Tensor:
         return self.source.groups().index_select(0, self.rows)
+
+    def scenes(self) -> Tensor:
+        return self.source.scenes().index_select(0, self.rows)
 
 
 def whole(source: Source, limit: int = 0) -> Rows:

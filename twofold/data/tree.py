@@ -75,6 +75,17 @@ def folder(name: bytes, depth: int) -> str:
     return parts[depth].decode("utf-8", "replace") if depth < len(parts) - 1 else ""
 
 
+def unlabelled(name: bytes, tree: Tree) -> bytes:
+    """A name without its ending and without the folder that would be its label.
+
+    >>> unlabelled(b"train/first/owl.png", Tree(0, True))
+    b'train/owl'
+    """
+    *folders, file = bytes(name).split(b"/")
+    depth = tree.skip + tree.parted
+    return b"/".join([*folders[:depth], *folders[depth + 1 :], file.rpartition(b".")[0]])
+
+
 def official(names: NDArray[np.bytes_], tree: Tree) -> dict[str, Tensor]:
     """Row numbers of the publisher's own split, by part."""
     if not tree.parted:

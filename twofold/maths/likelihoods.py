@@ -679,6 +679,16 @@ class DiscretisedLogisticValues(Elementwise):
             x < half, F.logsigmoid(above), torch.where(last, F.logsigmoid(-below), inside)
         )
 
+    def masses(self) -> Tensor:
+        """p of every level, (L, B, F, *A): what lies between its borders, as of `log_prob`.
+
+        All at once it is many times faster; in single precision, what is below 1e-7 is rounded.
+        """
+        borders = torch.arange(0.5, self.levels - 1).to(self.mu) / (self.levels - 1)
+        inverse = (-self.log_s).exp()
+        F = (borders.reshape(-1, *[1] * self.mu.dim()) - self.mu).mul_(inverse).sigmoid_()
+        return torch.cat([F[:1], F[1:] - F[:-1], 1 - F[-1:]])
+
     def sample(self) -> Tensor:
         u = torch.rand_like(self.mu).clamp(1e-6, 1 - 1e-6)
         x = self.mu + self.log_s.exp() * torch.logit(u)

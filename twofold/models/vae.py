@@ -9,8 +9,9 @@ minus a *distortion* and a *rate*. The divergence D is the Kullback–Leibler di
 part; β > 1, free bits, total correlation, MMD and others are choices of that part, not classes. The
 bound is another: with several draws a row it is importance-weighted, and needs the KL. With a
 *noise*, the encoder sees a corrupted observation and the decoder is scored on the one it came
-from: a model that denoises. Everything may be conditioned on what is given, c: the same code with
-nothing given is the plain model.
+from: a model that denoises. Where the data are noisy copies of scenes, it sees one copy and is
+scored on another (Lehtinen et al. 2018, arXiv:1803.04189). Everything may be conditioned on what is
+given, c: the same code with nothing given is the plain model.
 
 Source: Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv:1312.6114; Rezende, Mohamed &
 Wierstra 2014, arXiv:1401.4082; Burda, Grosse & Salakhutdinov 2016, arXiv:1509.00519; conditional,
@@ -104,7 +105,7 @@ class VAE(Model, Decodes, Encodes, Scores, Rescues, Starts):
             yield self.raised(batch)
             return
         x, given = batch.x, batch.given
-        q, p = self.encode(self.noise(x, self.space), given), self.prior(given)
+        q, p = self.encode(self.noise(batch.seen, self.space), given), self.prior(given)
         z = q.rsample()
         distortion = -self.decode(z, given).log_prob(x).mean()
         rate = self.divergence(Code(q, z, p, progress.size), progress)
@@ -113,7 +114,7 @@ class VAE(Model, Decodes, Encodes, Scores, Rescues, Starts):
 
     def raised(self, batch: Batch) -> Turn:
         """The turn of an importance-weighted bound."""
-        seen = self.noise(batch.x, self.space)
+        seen = self.noise(batch.seen, self.space)
         q = self.encode(seen, batch.given)
         draws = self.weighed(q, batch.x, batch.given, self.bound.draws)
         distortion, gain = -draws.log_px.mean(), draws.log_w.mean()

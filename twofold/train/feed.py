@@ -3,12 +3,15 @@
 Each epoch is a permutation of the rows, a pure function of (seed, epoch); a batch that reaches past
 the end of one takes its rest from the next, so that every batch has the same size. Balanced
 feeding draws rows with weights inverse to how often their label occurs; where few rows have one, a
-share of each batch may be drawn from those.
+share of each batch may be drawn from those. Where rows are noisy copies of scenes, each comes with
+another copy of the same scene, drawn anew every time that it is shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -39,7 +42,7 @@ class Feed:
         labelled: the share of a batch, on average, that has a label; 0 for as they come.
 
     Raises:
-        UserError: there are no rows, or no labels to balance.
+        UserError: there are no rows, no labels to balance, or a scene without a second copy.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Feed:
         weights = balanced(source.labels()) if balance else torch.ones(len(source))
         weights = shared(weights, source.labels(), labelled) if labelled else weights
         self.weights = weights if balance or labelled else torch.zeros(0)
+        self.partners = partners(source)
         self.epochs: dict[int, Tensor] = {}
         self.encoded = self.keep()
 
@@ -78,6 +82,9 @@ class Feed:
         """The rows in `part` of the batch that starts after `shown` observations."""
         rows = self.rows(shown)
         batch = self.fetch(rows[part], shown, part)
+        for partner in self.partners:
+            others = partner(rows, generator(self.seed, shown, 4))[part]
+            batch = replace(batch, others=(self.fetch(others, shown, part).x,))
         return self.withhold(batch, shown, part, len(rows)) if self.given.width else batch
 
     def fetch(self, rows: Tensor, shown: int, part: slice) -> Batch:
@@ -93,7 +100,7 @@ class Feed:
         """Give some rows the null condition; which ones does not depend on the parts."""
         kept = torch.rand(rows, generator=generator(self.seed, shown, 3))[part] >= self.null
         c = batch.given.c * kept.to(batch.given.c).unsqueeze(1)
-        return Batch(batch.x, Given(c), batch.rows)
+        return replace(batch, given=Given(c))
 
     def encode(self, rows: Tensor) -> Batch:
         read = self.source.read(rows)
@@ -124,6 +131,51 @@ class Feed:
                 len(self.source), generator=generator(self.seed, epoch)
             )
         return self.epochs[epoch]
+
+
+@dataclass(frozen=True)
+class Partner:
+    """Another row of the same scene, any of them as likely.
+
+    Args:
+        order: the rows, scene by scene. place: of each row in it.
+        start, count: of each row's scene in it.
+
+    >>> partner = Partner.of(torch.tensor([5, 8, 5, 8]))
+    >>> partner(torch.tensor([0, 3]), torch.Generator())
+    tensor([2, 1])
+    """
+
+    order: Tensor
+    place: Tensor
+    start: Tensor
+    count: Tensor
+
+    @classmethod
+    def of(cls, scenes: Tensor) -> Self:
+        """From the number of each row's scene, (N,)."""
+        _, which, counts = scenes.unique(return_inverse=True, return_counts=True)
+        order = which.argsort(stable=True)
+        return cls(order, order.argsort(), (counts.cumsum(0) - counts)[which], counts[which])
+
+    def __call__(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        """A partner for each row, (B,)."""
+        start, count = self.start[rows], self.count[rows]
+        ahead = 1 + (torch.rand(len(rows), generator=chance) * (count - 1)).long()
+        return self.order[start + (self.place[rows] - start + ahead) % count]
+
+
+def partners(source: Source) -> tuple[Partner, ...]:
+    """How copies are paired; nothing where no rows share a scene."""
+    made = Partner.of(source.scenes())
+    if not len(made.count) or made.count.max() == 1:
+        return ()
+    if alone := int((made.count == 1).sum()):
+        raise UserError(
+            f"{alone} scenes have a single noisy copy, and one copy is scored on another; give "
+            "each scene two, or take those out"
+        )
+    return (made,)
 
 
 def balanced(labels: Tensor) -> Tensor:

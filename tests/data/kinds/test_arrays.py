@@ -285,6 +285,33 @@ def test_random_bytes_are_no_arrays(tmp_path: Path, data: bytes, suffix: str) ->
         Arrays.inspect(path)
 
 
+def test_the_second_axis_counts_copies() -> None:
+    rows = np.arange(3 * 2 * 4 * 5, dtype=np.uint8).reshape(3, 2, 4, 5)
+    labelled = Block.of(rows, np.array(["a", "b", "a"]), official={"test": np.array([1])})
+    kind, _ = Arrays.inspect(labelled, copies=True)
+    source = kind.open(labelled)
+    assert kind.space.axes == (4, 5)
+    assert (
+        whole(source).values[:, 0].numpy().astype(np.uint8).tolist()
+        == rows.reshape(6, 4, 5).tolist()
+    )
+    assert source.scenes().tolist() == [0, 0, 1, 1, 2, 2]
+    assert source.labels()[:, 0].tolist() == [0, 0, 1, 1, 0, 0]
+    assert source.official["test"].tolist() == [2, 3]
+    assert Arrays.from_dict(kind.to_dict()) == kind
+    assert kind.open(rows[:, 0]).scenes().tolist() == [0, 1, 2]  # one copy of each, without an axis
+    with pytest.raises(UserError, match="second axis that counts copies"):
+        Arrays.inspect(rows[0, 0], copies=True)
+
+
+@pytest.mark.parametrize("rows", [slice(0, 6), slice(1, 5), slice(3, 4), slice(2, 2)])
+def test_copies_are_read_by_range(rows: slice) -> None:
+    array = np.arange(3 * 2 * 4).reshape(3, 2, 4)
+    flat = block_module.Flat(block_module.InMemory(array))
+    assert flat[rows].tolist() == array.reshape(6, 4)[rows].tolist()
+    assert len(flat) == 6
+
+
 def test_what_is_no_file_of_arrays_is_named(tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(b"")
     for path in (tmp_path, tmp_path / "photo.png"):

@@ -193,6 +193,46 @@ def test_sub_folders_are_labels_and_single_ones_are_told(tmp_path: Path) -> None
     assert names == ["grid.png", "000000-cat.png", "000001-cat.png", "000002-dog.png", "000003.png"]
 
 
+def test_copies_in_folders_are_scenes_and_no_labels(tmp_path: Path) -> None:
+    pairs = {
+        f"{copy}__{name}": noise("L") for copy in ("first", "second") for name in ("fox", "owl")
+    }
+    path = folder_of(tmp_path, **pairs)
+    kind, findings = Images.inspect(path, copies="folder")
+    source = kind.open(path)
+    assert kind.copied
+    assert not kind.given.fields
+    assert "4 files are 2 noisy copies of 2 scenes" in texts(findings)
+    assert source.scenes().tolist() == [0, 1, 0, 1]
+    assert source.groups().equal(source.scenes())
+    assert Images.from_dict(kind.to_dict()) == kind
+    told = texts(Images.inspect(path)[1])
+    assert "data.copies=folder" in told
+    assert "2 labels" in told
+
+
+def test_copies_by_number_and_within_the_parts_of_a_split(tmp_path: Path) -> None:
+    names = ("owl_1", "owl_2", "fox-1", "fox-02", "2024")
+    kind, _ = Images.inspect(folder_of(tmp_path / "n", **{n: noise("L") for n in names}),
+                             copies="number")  # fmt: skip
+    scenes = dict(zip(kind.names(tmp_path / "n"), kind.open(tmp_path / "n").scenes().tolist(),
+                      strict=True))  # fmt: skip
+    assert scenes["owl_1.png"] == scenes["owl_2.png"]
+    assert scenes["fox-1.png"] == scenes["fox-02.png"]
+    assert len(set(scenes.values())) == 3
+    parted = {f"{part}__{copy}__a": noise("L") for part in ("train", "test") for copy in "xy"}
+    kind, _ = Images.inspect(folder_of(tmp_path / "p", **parted), copies="folder")
+    assert kind.open(tmp_path / "p").scenes().tolist() == [0, 0, 1, 1]
+
+
+def test_copies_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    path = folder_of(tmp_path, first__fox=noise("L"), second__owl=noise("L"))
+    with pytest.raises(UserError, match="the same name in different sub-folders"):
+        Images.inspect(path, copies="folder")
+    with pytest.raises(UserError, match="owl_1"):
+        Images.inspect(path, copies="number")
+
+
 def test_labels_keep_their_numbers_on_other_data(tmp_path: Path) -> None:
     first = folder_of(tmp_path / "a", cat__a=noise("L"), dog__a=noise("L"), emu__a=noise("L"))
     other = folder_of(tmp_path / "b", emu__a=noise("L"), ox__a=noise("L"))

@@ -11,13 +11,16 @@ The first axis counts the rows. By rule, from shape and type:
 * (N, T, C) of floating-point numbers with C ≤ 64 is a series, and is left to that kind;
   `data.layout = "image"` overrules this.
 
+With `data.copies = true` the second axis counts noisy copies of one scene, and the rest is as
+above: (N, M, H, W) are M copies of each of N images.
+
 NaN is missing; an infinite value is an error that names its place. Written files have the type of
 the input.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, final
@@ -29,9 +32,19 @@ from torch import Tensor
 from twofold.core.errors import UserError
 from twofold.core.space import Bounded, Category, Domain, Field, Real, Space
 from twofold.data import pictures, places
-from twofold.data.block import Array, Block, OnDisk, Store, holds_series, is_array, load
+from twofold.data.block import (
+    Array,
+    Block,
+    Flat,
+    OnDisk,
+    Store,
+    flattened,
+    holds_series,
+    is_array,
+    load,
+)
 from twofold.data.kind import Finding, Kind, Told, Where, told
-from twofold.data.sources import Memory, Rows, Source, Streamed, known
+from twofold.data.sources import Copies, Memory, Rows, Source, Streamed, known
 
 COLUMNS = 256
 KEEP = 1 << 30
@@ -52,7 +65,7 @@ class Arrays(Kind):
         dtype: the number type of the input.
         place: where the channels of an image are: `last`, `first`, or `only` one; `none` of a
             vector.
-        key, stream: as asked of `inspect`.
+        key, stream, copied: as asked of `inspect`.
     """
 
     space: Space
@@ -62,6 +75,7 @@ class Arrays(Kind):
     key: str = ""
     stream: Streams = "auto"
     factors: Space = Space()
+    copied: bool = False
 
     name = "arrays"
     example = Space((Field("v", Real(), 8),))
@@ -81,6 +95,7 @@ class Arrays(Kind):
         key: str = "",
         stream: Streams = "auto",
         given: Told = "all",
+        copies: bool = False,
     ) -> tuple[Self, list[Finding]]:
         """Learn what a row is.
 
@@ -91,8 +106,9 @@ class Arrays(Kind):
             key: the array of a `.npz` to take.
             stream: read a `.npy` row by row; `auto` does so above 1 GB.
             given: `all`, or nothing: then the label is kept for measures and no model is given it.
+            copies: the second axis counts noisy copies of one scene.
         """
-        block = load(where, key)
+        block = COPIES[copies](load(where, key))
         place = place_of(block.rows.shape, layout)
         seen = Extremes.of(block.rows)
         fields, notes = LEARN[place == "none"](block, seen, levels)
@@ -100,7 +116,7 @@ class Arrays(Kind):
         label = Field("label", Category(block.names), missing=True)
         split = told(Space((label,) if block.names else ()), given)
         dtype = block.rows.dtype.str
-        kind = cls(Space(fields, axes), split[0], dtype, place, key, stream, split[1])
+        kind = cls(Space(fields, axes), split[0], dtype, place, key, stream, split[1], copies)
         what = f"{len(block.rows):,} {WORD[place]} of {by(block.rows.shape[1:])} {block.rows.dtype}"
         head = [Finding("note", what)]
         if len(block.rows) == 1:
@@ -112,7 +128,7 @@ class Arrays(Kind):
         return kind, head + [Finding("warning", text) for text in (*block.notes, *notes)]
 
     def open(self, where: Where) -> Source:
-        block = load(where, self.key)
+        block = self.block(where)
         shape = (self.space.size, *self.space.axes)
         rows = block.rows[0:1]
         if place_of(block.rows.shape, WANT[self.place]) != self.place or (
@@ -125,10 +141,22 @@ class Arrays(Kind):
         factors = label_of(self.factors, block)
         large = block.rows.nbytes > KEEP and isinstance(block.rows, OnDisk)
         if {"auto": large, "always": True, "never": False}[self.stream]:
-            return known(Streamed(Row(self, block.rows), given, official=official), factors)
+            streamed = Streamed(Row(self, block.rows), given, official=official)
+            return known(self.paired(streamed, block), factors)
         parts = [self.tensor(finite(part, start)) for start, part in block.rows.ranges()]
         whole = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return known(Memory(whole, given, official), factors)
+        return known(self.paired(Memory(whole, given, official), block), factors)
+
+    def block(self, where: Where) -> Block:
+        """The array with copies laid out as rows; one without their axis has one copy of each."""
+        block = load(where, self.key)
+        return COPIES[self.copied and len(block.rows.shape) > AXES[self.place]](block)
+
+    def paired(self, source: Source, block: Block) -> Source:
+        """A source that knows which of its rows are copies of one scene."""
+        if not isinstance(block.rows, Flat):
+            return source
+        return Copies(source, torch.arange(len(source)) // block.rows.copies)
 
     def tensor(self, rows: Array) -> Tensor:
         """Rows of the input as values (B, F, *A)."""
@@ -209,6 +237,7 @@ class Arrays(Kind):
             "key": self.key,
             "stream": self.stream,
             "factors": self.factors.to_dict(),
+            "copied": self.copied,
         }
 
     @classmethod
@@ -417,6 +446,9 @@ def bounded(
     return Bounded(low, top, steps), f"values are taken as bounded by {low:g} and {top:g}"
 
 
+AXES: dict[Place, int] = {"none": 2, "only": 3, "last": 4, "first": 4}
+"""Axes of an array whose channels are there, its rows being the first."""
+COPIES: dict[bool, Callable[[Block], Block]] = {True: flattened, False: lambda block: block}
 LEARN = {True: vector_fields, False: image_fields}
 
 

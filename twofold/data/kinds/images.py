@@ -12,6 +12,11 @@ Every image becomes one `Form` (see `pixels`), found by rule from the files' hea
 Of more than `LOOK` images, that many, evenly spread, are looked at; what is read later must only be
 readable. One observation is one field, `pixel`, of as many values as channels, over (H, W); given
 are the label (the first sub-folder) and the attributes of `labels.csv` and `attributes.csv`.
+
+Noisy copies of scenes, several of each, are told apart by `data.copies`: `folder`, where files of
+one name in different sub-folders are one scene (`first/owl.png`, `second/owl.png`), so that
+sub-folders are no labels; `number`, where names that differ in their last number alone are
+(`owl_1.png`, `owl_2.png`).
 """
 
 from __future__ import annotations
@@ -40,7 +45,7 @@ from twofold.data.augment import Augment, Crop, Flip
 from twofold.data.files import Files, Wanted, files_of, names_of, spread
 from twofold.data.kind import Finding, Kind, Told, Where, told
 from twofold.data.pixels import Form, Header
-from twofold.data.sources import Memory, Rows, Source, Streamed, known
+from twofold.data.sources import Copies, Memory, Rows, Source, Streamed, known
 
 LOOK = 4096
 """Images whose headers are looked at."""
@@ -54,6 +59,7 @@ THREADS = 4
 
 Crops = Literal["centre", "random", "none"]
 Streams = Literal["auto", "always", "never"]
+Copied = Literal["none", "folder", "number"]
 T = TypeVar("T")
 
 
@@ -68,7 +74,7 @@ class Images(Kind):
     Args:
         space: one field `pixel` over (H, W).
         given: label and attributes, each may be missing. factors: those that are not given.
-        crop, flip, skip_bad, stream, files: as asked of `inspect`.
+        crop, flip, skip_bad, stream, files, copies: as asked of `inspect`.
     """
 
     space: Space
@@ -79,6 +85,7 @@ class Images(Kind):
     stream: Streams = "auto"
     files: str = "*"
     factors: Space = UNKNOWN
+    copies: Copied = "none"
 
     name = "images"
     example = Space((Field("pixel", Bounded(0, 255, 256), 3),), (16, 12))
@@ -91,6 +98,10 @@ class Images(Kind):
         height, width = self.space.axes
         stretch = self.crop == "none"
         return Form(height, width, self.space.fields[0].size, domain.levels, stretch)
+
+    @property
+    def copied(self) -> bool:  # type: ignore[override]
+        return self.copies != "none"
 
     @property
     def augments(self) -> tuple[Augment, ...]:  # type: ignore[override]
@@ -121,6 +132,7 @@ class Images(Kind):
         skip_bad: bool = False,
         stream: Streams = "auto",
         given: Told = "all",
+        copies: Copied = "none",
     ) -> tuple[Self, list[Finding]]:
         """Learn the codec from a folder, a zip or a file.
 
@@ -137,6 +149,8 @@ class Images(Kind):
             stream: read images when they are needed; `auto` does so above 1 GB decoded.
             given: the label and attributes that a model is given, `all` or by name; the others are
                 kept for measures.
+            copies: noisy copies of one scene have one name in several sub-folders (`folder`), or
+                names that differ in their last number (`number`).
         """
         asked = Asked(shape_of(size), channels, levels, crop == "none")
         asked.check()
@@ -145,9 +159,9 @@ class Images(Kind):
         heads, unread = headers(found, rows, skip_bad)
         form = form_of(list(heads.values()), asked)
         shape = tree.Tree.of(found.names)
-        every, noticed = given_space(found, shape)
+        every, noticed = given_space(found, shape, labelled=copies != "folder")
         split = told(every, given)
-        how = (crop, flip, skip_bad, stream, files, split[1])
+        how = (crop, flip, skip_bad, stream, files, split[1], copies)
         kind = cls(space_of(form), split[0], *how)
         if skip_bad:
             unread = bad_rows(found, form)
@@ -159,6 +173,7 @@ class Images(Kind):
             *tone_findings(heads, kind.form, asked),
             *look.findings(kind.form, asked),
             *bad_findings(found, unread),
+            *copy_findings(found.names, shape, copies),
             *noticed,
         ]
         return kind, findings
@@ -180,7 +195,9 @@ class Images(Kind):
         )
         streamed = Streamed(Reader(found, form, rows), given, THREADS, official)
         keep = len(rows) * form.bytes <= KEEP
-        return known(in_memory(streamed, form) if KEPT[self.stream](keep) else streamed, factors)
+        source = in_memory(streamed, form) if KEPT[self.stream](keep) else streamed
+        scenes = scenes_of(found.names[rows], shape, self.copies)
+        return known(Copies(source, scenes) if self.copied else source, factors)
 
     def names(self, where: Where) -> list[str]:
         found = found_in(where, self.files)
@@ -227,6 +244,7 @@ class Images(Kind):
             "stream": self.stream,
             "files": self.files,
             "factors": self.factors.to_dict(),
+            "copies": self.copies,
         }
 
     @classmethod
@@ -544,10 +562,16 @@ def bad_findings(files: Files, unread: NDArray[np.int64]) -> list[Finding]:
     return [Finding("warning", f"{len(unread):,} unreadable images were left out: {named}{more}")]
 
 
-def given_space(files: Files, shape: tree.Tree) -> tuple[Space, list[Finding]]:
-    """What is given of every image, and what is worth saying of it."""
+def given_space(
+    files: Files, shape: tree.Tree, labelled: bool = True
+) -> tuple[Space, list[Finding]]:
+    """What is given of every image, and what is worth saying of it.
+
+    Args:
+        labelled: whether sub-folders are labels.
+    """
     fields, findings = {}, []
-    counts = tree.label_counts(files.names, shape)
+    counts = tree.label_counts(files.names, shape) if labelled else Counter[str]()
     if len(counts) > tree.MOST_LABELS:
         text = f"{len(counts):,} sub-folders are too many for labels; their names were not used"
         findings.append(Finding("warning", text))
@@ -563,6 +587,57 @@ def given_space(files: Files, shape: tree.Tree) -> tuple[Space, list[Finding]]:
         parts = ", ".join(sorted({tree.folder(name, shape.skip) for name in files.names}))
         findings.append(Finding("note", f"the folders {parts} are kept as the official split"))
     return Space(tuple(fields[name] for name in sorted(fields))), findings
+
+
+SCENES: dict[Copied, Callable[[bytes, tree.Tree], bytes]] = {
+    "none": lambda name, shape: name,
+    "folder": lambda name, shape: tree.unlabelled(name, shape),
+    "number": lambda name, shape: re.sub(rb"[ _.-]?\d+$", b"", name.rpartition(b".")[0]),
+}
+"""What the names of the copies of one scene have in common."""
+
+
+def scenes_of(names: NDArray[np.bytes_], shape: tree.Tree, copies: Copied) -> Tensor:
+    """The number of each file's scene, (N,)."""
+    keys = np.array([SCENES[copies](bytes(name), shape) for name in names])
+    return torch.from_numpy(np.unique(keys, return_inverse=True)[1])
+
+
+def copy_findings(names: NDArray[np.bytes_], shape: tree.Tree, copies: Copied) -> list[Finding]:
+    """How many copies the scenes have; that folders might hold copies; none found is an error."""
+    if copies == "none":
+        return [Finding("note", ALIKE)] if alike(names, shape) else []
+    _, counts = scenes_of(names, shape, copies).unique(return_counts=True)
+    if counts.max() == 1:
+        raise UserError(
+            f"data.copies = {copies!r} finds no two files of one scene; {ALIKE_IN[copies]}"
+        )
+    least, most = int(counts.min()), int(counts.max())
+    each = f"{least}" if least == most else f"{least} to {most}"
+    return [
+        Finding("note", f"{len(names):,} files are {each} noisy copies of {len(counts):,} scenes")
+    ]
+
+
+ALIKE = (
+    "sub-folders hold files of the same names; if these are noisy copies of one scene, set "
+    "data.copies=folder"
+)
+ALIKE_IN: dict[Copied, str] = {
+    "folder": "give them the same name in different sub-folders",
+    "number": "name them like owl_1.png and owl_2.png",
+}
+
+
+def alike(names: NDArray[np.bytes_], shape: tree.Tree) -> bool:
+    """Whether every file has one of the same name in another sub-folder, and no name is a number.
+
+    Exports of labelled sets count their files anew in each folder.
+    """
+    if any(bytes(name).rpartition(b"/")[2].partition(b".")[0].isdigit() for name in names):
+        return False
+    _, counts = scenes_of(names, shape, "folder").unique(return_counts=True)
+    return bool(counts.min() > 1)
 
 
 def label_findings(counts: Counter[str], total: int) -> list[Finding]:
