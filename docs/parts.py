@@ -22,7 +22,7 @@ import torch
 from twofold.core import toml
 from twofold.core.build import Option, Part, is_part, kebab, options, parts_of, resolved
 from twofold.core.errors import UserError
-from twofold.core.game import Model
+from twofold.core.game import Classifies, Model
 from twofold.core.space import Space
 from twofold.data.doctor import every_kind
 from twofold.maths.adversarial import Objective
@@ -40,10 +40,13 @@ from twofold.nets.bodies import Architecture, Dense
 from twofold.nets.causal import CausalTransformer
 from twofold.nets.company import Company
 from twofold.nets.expost import Codes, ExPost, OfCodes
+from twofold.nets.imposed import Imposed
+from twofold.nets.inference import Inference
 from twofold.nets.posteriors import Form
 from twofold.nets.priors import Prior
 from twofold.nets.regularisers import Regulariser
 from twofold.nets.weights import Unrolling
+from twofold.runs.matrix import LABELLED
 from twofold.runs.recipe import SPACES
 
 Make = type[Any]
@@ -89,6 +92,8 @@ GROUPS: Mapping[str, Group] = {
     "regularisers": Group("Decoder regularisers", "decoder regulariser", Regulariser),
     "codebooks": Group("Codebooks", "codebook", Codebook),
     "code-priors": Group("Priors of indices", "prior of indices", CausalTransformer),
+    "inferences": Group("Inferences of codes", "inference of codes", Inference),
+    "imposed": Group("Imposed distributions", "imposed distribution", Imposed),
     "fitted-priors": Group("Fitted priors", "fitted prior", ExPost),
 }
 TINY = Dense(2, 1)
@@ -315,10 +320,15 @@ def built(family: str, kind: str, chosen: tuple[Chosen, ...]) -> str:
     parts = {place.option: (part(),) if place.many else part() for place, part in chosen}
     try:
         with torch.random.fork_rng(devices=()):
-            make(every_kind()[kind].example, Space(), **small | parts)
+            make(every_kind()[kind].example, known(make), **small | parts)
     except UserError as error:
         return str(error)
     return ""
+
+
+def known(make: type[Model]) -> Space:
+    """What is given where a family is tried: a label to those that learn one, else nothing."""
+    return LABELLED if issubclass(make, Classifies) else Space()
 
 
 def of_points(make: Make) -> Iterator[tuple[str, str]]:

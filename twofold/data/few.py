@@ -43,6 +43,9 @@ class Told(Source):
     def groups(self) -> Tensor:
         return self.source.groups()
 
+    def scenes(self) -> Tensor:
+        return self.source.scenes()
+
     def withheld(self, given: Tensor, told: Tensor) -> Tensor:
         return given.masked_fill(~told.unsqueeze(1), torch.nan)
 

@@ -8,7 +8,7 @@ $$ q(z) = \int q(z \mid x)\, p_\text{data}(x)\, dx $$
 
 with draws of p(z), of which no density is needed. Each step has two phases,
 
-1. *reconstruction*: encoder and decoder lower $-\mathbb E \log p(x \mid z)$, $z \sim q(z \mid x)$;
+1. *reconstruction*: encoder and decoder lower $-\mathbb E \log p(x \mid z)$ of z drawn from q(z | x);
 2. *regularisation*: D learns to tell $z \sim p(z)$ from $\hat z \sim q(z \mid x)$, and then the
    encoder, which is the generator of codes, learns to deceive D, $-\mathbb E \log D(\hat z)$.
 
@@ -16,9 +16,11 @@ The encoder is a function, a Gaussian, or a function of x and noise (`inference`
 is seen by the encoder, the decoder and, by projection, by D: codes then follow p(z) whatever is
 given, so that z holds what c does not say (§4).
 
-Makhzani, Shlens, Jaitly, Goodfellow & Frey 2016, Adversarial Autoencoders, arXiv:1511.05644. One
-optimiser moves the encoder in both phases here, in which distortions are many nats; `pressure`
+One optimiser moves the encoder in both phases here, in which distortions are many nats; `pressure`
 weighs the second.
+
+Source: Makhzani, Shlens, Jaitly, Goodfellow & Frey 2016, Adversarial Autoencoders,
+arXiv:1511.05644.
 
 Notation: x (B, C, *A); z from p(z) and ẑ from q(z | x), (B, D); D(·) are logits (B,).
 """

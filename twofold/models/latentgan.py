@@ -17,7 +17,7 @@ they are. Both are trained in one game: the codes drift while they are learnt an
 and a run is whole, with no other run whose weights it would need; the rate may be lowered towards
 the end, so that they stand still. The critic of codes is small and steep ones are penalised.
 
-Prykhodko et al. 2019, A de novo molecular generation method using latent vector based GAN,
+Source: Prykhodko et al. 2019, A de novo molecular generation method using latent vector based GAN,
 J. Cheminformatics 11:74, for molecules, with an autoencoder trained beforehand; Zhao et al. 2018,
 Adversarially Regularized Autoencoders, arXiv:1706.04223, for text, trained together as here, but
 with the encoder playing too.

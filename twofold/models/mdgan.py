@@ -19,8 +19,10 @@ $$ D_2: -\mathbb E_x \log D_2(G(E(x))) - \mathbb E_z \log\big(1 - D_2(G(z))\big)
 The distance d is the squared error, with its weight. $D_2$ compares draws with draws, both of G's
 making, which overlap from the start as draws and data do not.
 
-Che, Li, Jacob, Bengio & Li 2017, Mode Regularized Generative Adversarial Networks,
-arXiv:1612.02136. Any *objective* of logits may stand in for the logarithms.
+Any *objective* of logits may stand in for the logarithms.
+
+Source: Che, Li, Jacob, Bengio & Li 2017, Mode Regularized Generative Adversarial Networks,
+arXiv:1612.02136.
 
 Notation: x (B, C, *A); z from p(z) and E(x), (B, D); D₁(·), D₂(·) are logits (B,).
 """

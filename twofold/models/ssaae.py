@@ -11,7 +11,15 @@ y says, and where a label is known, y is taught it. Each step has three phases,
 3. *semi-supervised classification*: over rows whose label is known, the encoder lowers the
    cross-entropy $-\mathbb E \log q(y \mid x)$.
 
-Makhzani, Shlens, Jaitly, Goodfellow & Frey 2016, Adversarial Autoencoders, arXiv:1511.05644, §5.
+So the encoder, weighing the phases by α (`pressure`) and λ (`supervised`), lowers in turn
+
+$$ -\mathbb E \log p(x \mid y, z), \qquad
+   -\alpha\, \mathbb E\big[\log D_y(q(y \mid x)) + \log D_z(z)\big], \qquad
+   -\lambda\, \mathbb E \log q(y \mid x). $$
+
+Source: Makhzani, Shlens, Jaitly, Goodfellow & Frey 2016, Adversarial Autoencoders,
+arXiv:1511.05644, §5.
+
 The label is shown to no network; what else is given conditions encoder and decoder, and the critic
 of styles by projection. With a label given, draws have it: y is in the code.
 

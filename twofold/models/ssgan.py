@@ -18,9 +18,10 @@ matching*), and may be asked to deceive it as well:
 $$ L_G = \|\mathbb E_x\, \varphi(x) - \mathbb E_z\, \varphi(G(z))\|^2
    - \alpha\, \mathbb E_z \log D(G(z)). $$
 
-Salimans et al. 2016, Improved Techniques for Training GANs, arXiv:1606.03498, §5 and §3.1. The
-label is never shown to a network. Draws of a label are chosen among draws of all by p(y | x), each
-with that chance (*sampling importance resampling*); what else is given conditions both players.
+The label is never shown to a network. Draws of a label are chosen among draws of all by p(y | x),
+each with that chance (*sampling importance resampling*); what else is given conditions both players.
+
+Source: Salimans et al. 2016, Improved Techniques for Training GANs, arXiv:1606.03498, §5 and §3.1.
 
 Notation: x real, x̂ drawn, (B, C, *A); z (B, D); l (B, K); y (B, K) one-hot.
 """

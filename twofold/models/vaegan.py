@@ -21,8 +21,8 @@ $-\log \text{Dis}(\tilde x) - \log \text{Dis}(x_p)$, which is not saturating (Go
 2014). The Gaussian's constant is left out. The features' scale is the critic's to choose: the
 penalty on its slope, R1, bounds it.
 
-Larsen, Sønderby, Larochelle & Winther 2016, Autoencoding beyond pixels using a learned similarity
-metric, arXiv:1512.09300.
+Source: Larsen, Sønderby, Larochelle & Winther 2016, Autoencoding beyond pixels using a learned
+similarity metric, arXiv:1512.09300.
 
 Notation: x, x̃, x_p (B, C, *A); z (B, D); Dis(·) are logits (B,), Dis_l (B, F, *places).
 """

@@ -42,7 +42,12 @@ class Imposed(Part, ABC):
 
 @dataclass(frozen=True)
 class Gaussian(Imposed):
-    """N(0, I)."""
+    r"""The standard normal.
+
+    $$ p(z) = \mathcal N(z;\, 0, I) $$
+
+    Source: Makhzani et al. 2016, arXiv:1511.05644.
+    """
 
     def __call__(self, rows: int, latent: int, like: Tensor) -> Normal:
         return Normal.standard(rows, latent, like)
@@ -50,10 +55,17 @@ class Gaussian(Imposed):
 
 @dataclass(frozen=True)
 class Ring(Imposed):
-    """`components` Gaussians around a circle: the first two dimensions of the code.
+    r"""Gaussians around a circle, each stretched outwards, in the first two dimensions of the code.
+
+    $$ p(z_{1,2}) = \frac1K \sum_{k<K} \mathcal N\big(z_{1,2};\, R_k (r, 0)^\top,\,
+     R_k \operatorname{diag}(a^2, b^2)\, R_k^\top\big), \qquad
+     R_k \text{ the turn by } 2 \pi k / K $$
 
     Args:
-        radius: of their centres. along, across: standard deviations outwards and sideways.
+        components: K. radius: r, of their centres. along, across: standard deviations a, outwards,
+            and b, sideways.
+
+    Source: Makhzani et al. 2016, arXiv:1511.05644, Fig. 2, 4.
     """
 
     components: PositiveInt = 10
@@ -78,7 +90,16 @@ class Ring(Imposed):
 
 @dataclass(frozen=True)
 class SwissRoll(Imposed):
-    """A spiral of `turns` turns around the origin, `radius` at its end, with a little `noise`."""
+    r"""A spiral around the origin, in the first two dimensions of the code.
+
+    $$ z_{1,2} = r \sqrt u\, \big(\cos 2 \pi n \sqrt u,\ \sin 2 \pi n \sqrt u\big)
+     + \sigma \varepsilon, \qquad u \text{ uniform in } [0, 1] $$
+
+    Args:
+        turns: n. radius: r, at its end. noise: σ.
+
+    Source: Makhzani et al. 2016, arXiv:1511.05644, Fig. 4.
+    """
 
     turns: PositiveFloat = 1.5
     radius: PositiveFloat = 3.0

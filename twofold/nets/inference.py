@@ -37,7 +37,12 @@ class Inference(Part, ABC):
 
 @dataclass(frozen=True)
 class Point(Inference):
-    """A function of x: all chance comes from the data."""
+    r"""A function of x: all chance comes from the data.
+
+    $$ z = f(x) $$
+
+    Source: Makhzani et al. 2016, arXiv:1511.05644, §2.1.
+    """
 
     def build(
         self, architecture: Architecture, space: Space, given: Space, latent: int
@@ -47,7 +52,15 @@ class Point(Inference):
 
 @dataclass(frozen=True)
 class Stochastic(Inference):
-    """A form of posterior, a Gaussian where nothing is said."""
+    r"""A form of posterior, a Gaussian where nothing is said.
+
+    $$ z \sim \mathcal N\big(\mu(x), \operatorname{diag} \sigma^2(x)\big) $$
+
+    Args:
+        form: of q(z | x).
+
+    Source: Makhzani et al. 2016, arXiv:1511.05644, §2.1.
+    """
 
     form: Form = Diagonal()
 
@@ -57,7 +70,15 @@ class Stochastic(Inference):
 
 @dataclass(frozen=True)
 class Universal(Inference):
-    """A function of x and of `noise` standard normal numbers."""
+    r"""A function of x and of noise, which can draw any distribution.
+
+    $$ z = f(x, \eta), \qquad \eta \sim \mathcal N(0, I) $$
+
+    Args:
+        noise: dimensions of η.
+
+    Source: Makhzani et al. 2016, arXiv:1511.05644, §2.1.
+    """
 
     noise: PositiveInt = 16
 
