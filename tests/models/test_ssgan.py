@@ -31,7 +31,7 @@ def labelled(*labels: float) -> Given:
 
 def test_the_losses_are_those_of_the_paper() -> None:
     """§5, over K + 1 classes with the last logit at 0; labels of two rows of four are known."""
-    model, x = ssgan(supervised=2.0, deceiving=0.5, matching=3.0), torch.randn(4, 2)
+    model, x = ssgan(supervised=2.0, deceiving=0.5, matching=3.0, penalties=()), torch.randn(4, 2)
     given = labelled(2, torch.nan, 0, torch.nan)
     torch.manual_seed(1)
     critic, generator = model.play(Batch.of(x, given), Progress())

@@ -8,7 +8,7 @@ $$ q(z) = \int q(z \mid x)\, p_\text{data}(x)\, dx $$
 
 with draws of p(z), of which no density is needed. Each step has two phases,
 
-1. *reconstruction*: encoder and decoder lower $-\mathbb E \log p(x \mid z)$ of z drawn from q(z | x);
+1. *reconstruction*: encoder and decoder lower $-\mathbb E \log p(x \mid z)$, z drawn by q(z | x);
 2. *regularisation*: D learns to tell $z \sim p(z)$ from $\hat z \sim q(z \mid x)$, and then the
    encoder, which is the generator of codes, learns to deceive D, $-\mathbb E \log D(\hat z)$.
 

@@ -18,8 +18,10 @@ matching*), and may be asked to deceive it as well:
 $$ L_G = \|\mathbb E_x\, \varphi(x) - \mathbb E_z\, \varphi(G(z))\|^2
    - \alpha\, \mathbb E_z \log D(G(z)). $$
 
-The label is never shown to a network. Draws of a label are chosen among draws of all by p(y | x),
-each with that chance (*sampling importance resampling*); what else is given conditions both players.
+The penalties bound the slope of log Z, without which a critic of few labels runs away from its
+generator. The label is never shown to a network. Draws of a label are chosen among draws of all by
+p(y | x), each with that chance (*sampling importance resampling*); what else is given conditions
+both players.
 
 Source: Salimans et al. 2016, Improved Techniques for Training GANs, arXiv:1606.03498, §5 and §3.1.
 
@@ -41,6 +43,7 @@ from twofold.core.game import Classifies, Criticises, Decodes, Model, Progress, 
 from twofold.core.label import Label
 from twofold.core.space import Space
 from twofold.maths.distributions import Categories, Normal, gumbel
+from twofold.maths.penalties import R1, Contest, Penalty
 from twofold.maths.varying import Number, value
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.classifiers import LabelCritic, Seen
@@ -59,6 +62,7 @@ class SSGAN(Model, Decodes, Criticises, Classifies):
         supervised: λ, the weight of the labels that are known.
         matching: the weight of feature matching.
         deceiving: α, the weight of the generator's part in the critic's game.
+        penalties: what the critic pays besides, for the slope of log Z, summed.
         instance_noise: the standard deviation of noise on what the critic sees, in units of x.
         candidates: draws among which one of a wanted label is chosen.
         tau: the temperature of relaxed categories.
@@ -87,6 +91,7 @@ class SSGAN(Model, Decodes, Criticises, Classifies):
         supervised: PositiveFloat = 1.0,
         matching: NonNegativeFloat = 1.0,
         deceiving: NonNegativeFloat = 0.0,
+        penalties: tuple[Penalty, ...] = (R1(0.1),),
         instance_noise: Number = 0.0,
         candidates: PositiveInt = 16,
         tau: PositiveFloat = 0.5,
@@ -102,6 +107,7 @@ class SSGAN(Model, Decodes, Criticises, Classifies):
         self.generator = Generator(generator, latent, rest, space, tau)
         self.critic = LabelCritic(critic, space, rest, features, len(self.label.names))
         self.supervised, self.matching, self.deceiving = supervised, matching, deceiving
+        self.penalties = penalties
         self.instance_noise, self.candidates = instance_noise, candidates
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
@@ -112,18 +118,20 @@ class SSGAN(Model, Decodes, Criticises, Classifies):
         sigma = value(self.instance_noise, progress.step)
         with torch.no_grad():
             drawn = self.draw(given)
-        at_real, at_fake = (self.look(blurred(t, sigma), given) for t in (x, drawn))
+        real, fake = (shown(t, sigma).requires_grad_(bool(self.penalties)) for t in (x, drawn))
+        at_real, at_fake = self.look(real, given), self.look(fake, given)
         log_p = at_real.p.log_prob(told.y)
         L_supervised = -(told.known * log_p).mean()
         L_unsupervised = softplus(-at_real.log_Z).mean() + softplus(at_fake.log_Z).mean()
+        L = self.supervised * L_supervised + L_unsupervised
+        contest = Contest(lambda x: self.judge(x, given), real, fake, at_real.log_Z, at_fake.log_Z)
+        steepness = sum((p(contest).mean() for p in self.penalties), L.new_zeros(()))
         notes = {"real": at_real.log_Z.mean(), "fake": at_fake.log_Z.mean()}
-        yield Turn(
-            {**notes, "mistaken": L_supervised},
-            critic=self.supervised * L_supervised + L_unsupervised,
-        )
+        notes |= {"mistaken": L_supervised, "steepness": steepness}
+        yield Turn(notes, critic=L + steepness)
         with torch.no_grad():
-            at_real = self.look(blurred(x, sigma), given)
-        at_fake = self.look(blurred(self.draw(given), sigma), given)
+            at_real = self.look(shown(x, sigma), given)
+        at_fake = self.look(shown(self.draw(given), sigma), given)
         unmatched = (at_real.phi.mean(0) - at_fake.phi.mean(0)).square().sum()
         L_G = self.matching * unmatched + self.deceiving * softplus(-at_fake.log_Z).mean()
         yield Turn(generator=L_G)
@@ -167,6 +175,6 @@ class SSGAN(Model, Decodes, Criticises, Classifies):
         return self.decode(self.prior(given).sample(), given).sample()
 
 
-def blurred(x: Tensor, sigma: float) -> Tensor:
-    """x with noise on top."""
-    return x + sigma * torch.randn_like(x) if sigma else x
+def shown(x: Tensor, sigma: float) -> Tensor:
+    """What the critic sees of x: a copy, with noise on top."""
+    return x + sigma * torch.randn_like(x) if sigma else x.clone()
