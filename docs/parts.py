@@ -39,7 +39,7 @@ from twofold.models import families
 from twofold.nets.bodies import Architecture, Dense
 from twofold.nets.causal import CausalTransformer
 from twofold.nets.company import Company
-from twofold.nets.expost import Codes, ExPost, OfCodes
+from twofold.nets.expost import Codes, ExPost, OfCodes, Origin, unused
 from twofold.nets.imposed import Imposed
 from twofold.nets.inference import Inference
 from twofold.nets.posteriors import Form
@@ -336,7 +336,8 @@ def of_points(make: Make) -> Iterator[tuple[str, str]]:
     if issubclass(make, ExPost) and not issubclass(make, OfCodes):
         z, none = torch.zeros(4, 1), torch.zeros(4, 0)
         try:
-            make().fit(Codes(z, none, none, none), Codes(z, none, none, none), 0)
+            codes, nowhere = Codes(z, none, none, none), Origin(Space(), unused, lambda rows: z)
+            make().fit(codes, codes, 0, nowhere)
         except UserError as error:
             yield "codes that are points, or of another posterior than `diagonal`", str(error)
 

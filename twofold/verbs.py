@@ -52,6 +52,7 @@ from twofold.report import compare as comparison_page
 from twofold.report import run as run_page
 from twofold.runs import matrix as trial
 from twofold.runs import measuring
+from twofold.runs.conditions import of_pairs
 from twofold.runs.folder import existing, free
 from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
 from twofold.runs.recipe import recipes as packaged_recipes
@@ -290,6 +291,7 @@ def sample(
     n: int = 16,
     *,
     given: Mapping[str, Any] | Sequence[str] = (),
+    guidance: float = 1.0,
     seed: int = 0,
     truncation: float = math.inf,
     out: str | Path = "",
@@ -302,7 +304,8 @@ def sample(
     Args:
         run: the run.
         n: how many.
-        given: conditions, {"label": 3} or ["label=3"].
+        given: conditions, {"label": 3} or ["label=3"], or the path of a file of rows.
+        guidance: how many times the condition counts: 1 is plain, more goes beyond, 0 without.
         seed: of the draw: the same seed gives the same files.
         truncation: the most that a value of a normal code may be, either way (the truncation
             trick): the smaller, the more typical and the less varied.
@@ -310,7 +313,8 @@ def sample(
         weights, prior, trust: as in `load`.
     """
     opened = load(run, trust=trust, weights=weights, prior=prior)
-    return written(opened, opened.draw(n, conditions(given), seed, truncation), out, "samples")
+    rows = opened.draw(n, conditions(given), seed, guidance, truncation)
+    return written(opened, rows, out, "samples")
 
 
 def written(run: Run, rows: Rows, out: str | Path, name: str) -> list[Path]:
@@ -322,14 +326,8 @@ def written(run: Run, rows: Rows, out: str | Path, name: str) -> list[Path]:
 def conditions(
     given: Mapping[str, Any] | Sequence[str], flag: str = "--given"
 ) -> Mapping[str, Any]:
-    """Conditions from `name=value` pairs."""
-    if isinstance(given, Mapping):
-        return given
-    pairs = [pair.partition("=") for pair in given]
-    for pair in pairs:
-        if not pair[1]:
-            raise UserError(f"{flag} {pair[0]} should read name=value, such as label=3")
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    """Conditions from `name=value` pairs and files of rows."""
+    return given if isinstance(given, Mapping) else of_pairs(given, flag)
 
 
 def encode(
@@ -481,6 +479,7 @@ def impute(
     draws: int = 0,
     telling: bool = False,
     check: bool = False,
+    corrected: bool = False,
     seed: int = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
@@ -496,12 +495,13 @@ def impute(
         draws: also write so many completed copies, each gap drawn.
         telling: which values are missing tells of the others.
         check: hide a tenth of the known values, fill them, and say how wrong that is.
+        corrected: widen or narrow the intervals until they hold as much of validation data.
         seed: of all chance.
         out: a folder; without it `imputed` in the run, numbered when it is taken.
         trust: as in `load`.
     """
     opened = load(run, trust=trust)
-    filling = Filling(samples, rounds, interval, draws, telling, seed)
+    filling = Filling(samples, rounds, interval, draws, telling, seed, corrected)
     folder = Path(out) if out else free(opened.path / "imputed")
     return imputation.impute(opened, data, fields, mask, filling, check, folder)
 
@@ -664,7 +664,7 @@ def edit(
         run: the run. data: observations of the same form.
         to: what to change, {"smile": "yes"} or ["smile=yes"]: a label, an attribute, a column.
         how: decode the same code under another `condition`, or move it along a `direction` learnt
-            from the training data; `auto` takes the first where the run was taught the attribute.
+            from the training data; `auto` tries both on validation data where both can be.
         strength: 1 goes as far as observations of the new value lie.
         keep: attributes to hold still along a direction, or `all` others.
         check: measure how many edits a classifier of its own sees as meant, and what else changed.
@@ -675,18 +675,23 @@ def edit(
     wanted = editing.edits(opened, conditions(to, "--to"))
     rows = whole(opened.source(data), n)
     material = cache(lambda: material_of(opened, ""))
-    made = editing.edit(opened, rows, wanted, lambda: material().train, how, strength, keep)
+    chosen = (
+        editing.choose(opened, wanted, material, strength, keep, seed)
+        if how == "auto"
+        else editing.Choice(how)
+    )
+    made = editing.edit(opened, rows, wanted, lambda: material().train, chosen.how, strength, keep)
     figures = editing.checked(opened, made, wanted, material(), seed) if check else []
     folder = Path(out) if out else free(opened.path / "edits")
     kept = opened.kind.write(made.after, folder)
     if check:
         measuring.keep(free_name(folder, "figures.json"), figures, {})
     if not opened.space.axes:
-        return Made(kept, figures)
+        return Made(kept, figures, said=chosen.why)
     names = ("original", "decoded", f"{', '.join(one.words for one in wanted)}")
     sides = [files.first(side) for side in (made.seen, made.before, made.after)]
     drawn = moved.picture(opened.kind, names, files.joined(sides))
-    return Made([files.pictured(folder, "edits.png", drawn), *kept], figures)
+    return Made([files.pictured(folder, "edits.png", drawn), *kept], figures, said=chosen.why)
 
 
 def denoise(
@@ -857,9 +862,9 @@ def compare(
 
 
 def kept_or_measured(run: Run, n: int, seed: int, again: bool) -> list[Figure]:
-    """The figures that a run has, or new ones."""
+    """The figures that a run has, or new ones, and how far its seeds agree where that is known."""
     old = [] if again else measuring.kept(run.path / "measures.json")
-    return old or measure(run, n=n, seed=seed)
+    return [*(old or measure(run, n=n, seed=seed)), *measuring.alike(run.path)]
 
 
 # Looking.

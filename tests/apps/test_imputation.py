@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits, load_wine
 
 import twofold
 from tests.stories.commands import inside, refused, settings
+from twofold.apps.imputation import Filling, asked, hidden_ranks, opened
 
 FAST = ["--samples", "20", "--rounds", "6"]
 SMALL = settings("vae", steps=5, batch=32, evaluate=1000)[1::2]
@@ -125,6 +126,33 @@ def test_a_check_says_how_wrong_it_is_beside_simple_ways(folder: Path, tmp_path:
     assert 0 <= check["inside"][0] <= 1
 
 
+def test_corrected_intervals_are_those_that_held_as_much_of_validation_data(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Of a model that has hardly learnt: another level is asked for, and nothing else changes."""
+    words = ["impute", folder / "run", folder / "wine.csv", "--fields", "proline", *FAST]
+    told = inside(*words, "--interval", "0.5", "--corrected", "--out", tmp_path / "a", "--json")
+    assert told.status == 0, told.err
+    level = json.loads(told.out)["level"]
+    run = twofold.load(folder / "run")
+    rows = opened(run.source(folder / "wine.csv"))
+    gaps = rows.values.isnan() | asked(run.space, ["proline"], rows.values)
+    filling = Filling(20, 6, 0.5, corrected=True)
+    u = hidden_ranks(run, gaps[gaps.flatten(1).any(1)], filling)
+    held = ((2 * u - 1).abs() <= level).double().mean()
+    assert 0.5 <= held <= 0.5 + 2 / len(u)
+    again = inside(*words, "--interval", repr(level), "--out", tmp_path / "b")
+    assert again.status == 0, again.err
+    for end in ("low", "high"):
+        a, b = (cells(tmp_path / name / end / "completed.csv") for name in "ab")
+        assert a == b
+    said = inside(*words, "--interval", "0.5", "--corrected", "--out", tmp_path / "c").out
+    assert (
+        f"hold 50% of validation values hidden in the same places are the model's {level:.1%}"
+        in said
+    )
+
+
 def test_the_same_seed_fills_alike(folder: Path, tmp_path: Path) -> None:
     words = ["impute", folder / "run", folder / "wine.csv", *FAST, "--draws", "1"]
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
@@ -141,6 +169,7 @@ def test_mistakes_are_told(folder: Path, tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "taken").iterdir()] == ["mine.txt"]
     refused(inside("impute", run, data, "--fields", "alcool"), "alcool", "alcohol")
     refused(inside("impute", run, data, "--interval", "90"), "0.9")
+    refused(inside("impute", run, data, "--corrected"), "--interval 0.9")
     whole = table(tmp_path / "whole.csv", {})
     refused(inside("impute", run, whole), "nothing is missing", "--fields")
     refused(inside("impute", run, data, "--mask", tmp_path / "none.png"), "not there")

@@ -31,6 +31,7 @@ from twofold.core.game import (
     Turn,
 )
 from twofold.core.space import Bounded, Category, Count, Domain, Space, Token
+from twofold.maths.guidance import Guided
 from twofold.maths.likelihoods import Likelihood
 from twofold.maths.noise import Noise
 from twofold.models import families
@@ -291,6 +292,24 @@ def test_what_is_given_matters_and_the_null_row_does_not_fail(
         draws.append(model.sample(c))
         assert draws[-1].isfinite().all()
     assert not draws[0].equal(draws[1])
+
+
+def test_guidance_goes_from_the_null_condition_through_the_plain_model(
+    model: Model, batch: Batch
+) -> None:
+    """w = 1 is the plain draw and w = 0 that under the null condition, bit for bit."""
+    if not isinstance(model, Decodes):
+        return
+    null = Given(torch.zeros_like(batch.given.c))
+    for weight, given in ((1.0, batch.given), (0.0, null)):
+        draws = []
+        for each, c in ((model, given), (Guided(model, model.space, weight), batch.given)):
+            torch.manual_seed(5)
+            draws.append(each.sample(c))
+        assert draws[0].equal(draws[1])
+    beyond = Guided(model, model.space, 3.0).sample(batch.given)
+    assert beyond.shape == batch.x.shape
+    assert beyond.isfinite().all()
 
 
 # The state.

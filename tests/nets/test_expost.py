@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from twofold.core.errors import UserError
+from twofold.core.space import Bounded, Field, Real, Space
 from twofold.maths.distributions import Affine, FullMixture, FullNormal, Normal
 from twofold.nets.expost import (
     Bank,
@@ -17,6 +18,8 @@ from twofold.nets.expost import (
     Fitted,
     Flow,
     Gmm,
+    Origin,
+    Posteriors,
     TwoStage,
     Vamp,
     by_condition,
@@ -24,7 +27,7 @@ from twofold.nets.expost import (
     unused,
 )
 
-PARTS = [Gmm(8), Flow(1, 16, 120, 0.02), TwoStage(32, 1, 300, 0.01), Vamp(64)]
+PARTS = [Gmm(8), Flow(1, 16, 120, 0.02), TwoStage(32, 1, 300, 0.01), Vamp(64, 20)]
 NAMES = [type(part).__name__ for part in PARTS]
 
 
@@ -39,9 +42,19 @@ def codes(rows: int, labels: int = 0, seed: int = 0) -> Codes:
     return Codes(z, c if labels else c[:, :0], mu, sigma)
 
 
+def fit(part: ExPost, train: Codes, held: Codes) -> Fitted:
+    """The density of codes whose encoder is the identity, with one σ."""
+
+    def q(x: Tensor, c: Tensor) -> Normal:
+        return Normal(x, torch.full_like(x, 0.3).log())
+
+    fields = tuple(Field(f"x{i}", Real()) for i in range(train.mu.shape[1]))
+    return part.fit(train, held, 0, Origin(Space(fields), q, lambda rows: train.mu[rows]))
+
+
 @cache
 def fitted(part: ExPost, labels: int = 0) -> Fitted:
-    return part.fit(codes(600, labels), codes(150, labels, seed=1), seed=0)
+    return fit(part, codes(600, labels), codes(150, labels, seed=1))
 
 
 def drawn(net: Fitted, c: Tensor) -> Tensor:
@@ -52,7 +65,7 @@ def drawn(net: Fitted, c: Tensor) -> Tensor:
 @pytest.mark.parametrize("part", PARTS, ids=NAMES)
 def test_codes_that_were_not_seen_are_likelier_than_under_one_gaussian(part: ExPost) -> None:
     held = codes(400, seed=2)
-    one = Gmm(1).fit(codes(600), codes(150, seed=1), seed=0)
+    one = fit(Gmm(1), codes(600), codes(150, seed=1))
     assert fitted(part).score(held).mean() > one.score(held).mean() + 0.1
 
 
@@ -88,7 +101,7 @@ def test_equal_seeds_give_equal_fits_and_leave_the_callers_stream_alone(part: Ex
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    first = part.fit(codes(600), codes(150, seed=1), seed=0).state_dict()
+    first = fit(part, codes(600), codes(150, seed=1)).state_dict()
     assert torch.rand(3).equal(expected)
     assert all(first[name].equal(tensor) for name, tensor in fitted(part).state_dict().items())
 
@@ -99,7 +112,7 @@ def test_equal_seeds_give_equal_fits_and_leave_the_callers_stream_alone(part: Ex
 )
 def test_a_density_integrates_to_one(part: ExPost) -> None:
     double = [Codes(*(t.double() for t in vars(c).values())) for c in (codes(300), codes(80))]
-    net = part.fit(*double, seed=0)
+    net = fit(part, *double)
     side = torch.linspace(-12, 12, 401)
     grid = torch.cartesian_prod(side, side)
     every = Codes(grid, grid[:, :0], grid, grid)
@@ -132,29 +145,62 @@ def test_a_second_stages_likelihood_is_below_the_truth_and_rises_with_draws() ->
 
 def test_vamp_is_the_mixture_of_the_posteriors() -> None:
     train = codes(3)
-    net = Vamp(3).fit(train, codes(20, seed=1), seed=0)
-    assert isinstance(net, Bank)
+    net = fit(Vamp(3, steps=0), train, codes(20, seed=1))
+    assert isinstance(net, Posteriors)
     z = torch.randn(5, 2)
-    each = torch.stack(
-        [Normal(m, s.log()).elementwise(z).sum(1) for m, s in zip(net.mu, net.scale, strict=True)]
-    )
-    expected = each.logsumexp(0) - math.log(len(net.mu))
+    each = torch.stack([Normal(u, torch.full_like(u, 0.3).log()).log_prob(z) for u in net.u])
+    expected = each.logsumexp(0) - math.log(3)
     torch.testing.assert_close(net.score(Codes(z, z[:, :0], z, z)), expected)
+    assert sorted(net.u.tolist()) == sorted(train.mu.tolist())
+
+
+@pytest.mark.parametrize("labels", [0, 2])
+def test_pseudo_inputs_are_learnt(labels: int) -> None:
+    """Eight that start as observations end where codes that no fit has seen are likelier."""
+    train, held = codes(600, labels), codes(150, labels, seed=1)
+    unseen = codes(1000, labels, seed=2)
+    start, end = (fit(Vamp(8, steps), train, held) for steps in (0, 60))
+    assert isinstance(start, Posteriors)
+    assert isinstance(end, Posteriors)
+    assert end.score(unseen).mean() > start.score(unseen).mean() + 0.02
+    assert start.u.shape == end.u.shape
+    assert not start.u.equal(end.u)
+
+
+def test_learning_that_does_harm_is_not_kept() -> None:
+    """Two Gaussians that are where they belong, and a rate that throws them out."""
+    train, held = codes(600), codes(150, seed=1)
+    start, thrown = (fit(Vamp(64, steps, lr), train, held) for steps, lr in ((0, 1.0), (1, 1e3)))
+    assert start.score(held).mean() == thrown.score(held).mean()
+
+
+def test_pseudo_inputs_stay_where_observations_are() -> None:
+    """Codes beyond 1 pull at a pixel, which ends at 1."""
+    z = torch.full((300, 1), 1.4) + 0.1 * torch.randn(300, 1)
+    far = Codes(z, z[:, :0], torch.full_like(z, 0.5), torch.full_like(z, 0.3))
+    space = Space((Field("pixel", Bounded(0, 1)),))
+
+    def q(x: Tensor, c: Tensor) -> Normal:
+        return Normal(x, torch.full_like(x, 0.3).log())
+
+    net = Vamp(4, 200, 0.05).fit(far, far, 0, Origin(space, q, lambda rows: far.mu[rows]))
+    assert isinstance(net, Posteriors)
+    torch.testing.assert_close(net.u, torch.ones_like(net.u))
 
 
 def test_vamp_refuses_points() -> None:
     point = Codes(*(torch.zeros(4, n) for n in (2, 0, 0, 0)))
     with pytest.raises(UserError, match="diagonal Gaussians"):
-        Vamp().fit(point, point, seed=0)
+        fit(Vamp(), point, point)
 
 
 def test_validation_decides_how_many_gaussians() -> None:
     """Two blobs need two; points on a line need one."""
-    two = Gmm(16).fit(codes(2000), codes(500, seed=1), seed=0)
+    two = fit(Gmm(16), codes(2000), codes(500, seed=1))
     assert isinstance(two, Bank)
     assert len(two.mu) >= 2
     flat = [Codes(z, z[:, :0], z, z) for z in (torch.randn(2000, 2), torch.randn(2000, 2))]
-    one = Gmm(16).fit(*flat, seed=0)
+    one = fit(Gmm(16), *flat)
     assert len(one.mu) == 1  # type: ignore[arg-type]
     assert one.words == "1 Gaussian"
 
@@ -168,14 +214,14 @@ def test_many_conditions_or_rare_ones_share_a_mixture() -> None:
     whole = codes(600, 2)
     shared = Codes(whole.z, torch.rand(600, 3), whole.mu, whole.sigma)
     assert len(list(by_condition(shared, shared))) == 1
-    net = Gmm(4).fit(shared, shared, seed=0)
+    net = fit(Gmm(4), shared, shared)
     assert "whatever is given" in net.words
     assert drawn(net, torch.rand(7, 3)).shape == (7, 2)
 
 
 def test_one_code_alone_is_no_trouble() -> None:
     one = Codes(*(t[:1] for t in vars(codes(9)).values()))
-    net = Gmm().fit(one, one, seed=0)
+    net = fit(Gmm(), one, one)
     torch.testing.assert_close(drawn(net, one.c), one.z, atol=1e-3, rtol=0)
 
 
@@ -183,7 +229,7 @@ def test_constant_and_tiny_dimensions_are_no_trouble() -> None:
     z = torch.cat([torch.randn(300, 2), torch.zeros(300, 1), 1e-6 * torch.randn(300, 1)], 1)
     still = Codes(z, z[:, :0], z, z.abs() + 1e-3)
     for part in (Gmm(2), TwoStage(8, 1, 4)):
-        assert drawn(part.fit(still, still, seed=0), still.c).isfinite().all()
+        assert drawn(fit(part, still, still), still.c).isfinite().all()
 
 
 # The distributions they return.

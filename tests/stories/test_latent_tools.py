@@ -125,8 +125,8 @@ def test_a_gan_is_traversed_by_how_far_x_moves(tmp_path: Path) -> None:
 def test_an_edit_by_condition_decodes_the_same_code_under_another(digits: Path) -> None:
     run = Run.open(digits)
     rows = whole(run.source("digits"), 6)
-    made = editing.edit(run, rows, editing.edits(run, {"label": "3"}), lambda: run.source("digits"))
-    assert made.how == "condition"
+    wanted = editing.edits(run, {"label": "3"})
+    made = editing.edit(run, rows, wanted, lambda: run.source("digits"), "condition")
     x = run.space.encode(rows.values)
     with torch.no_grad():
         z = run.model.encode(x, Given(run.given.encode(rows.given))).mean  # type: ignore[operator]
@@ -149,6 +149,30 @@ def test_an_edit_along_a_direction_goes_from_class_mean_to_class_mean(digits: Pa
     means = torch.stack([z[every.given[:, 0] == k].mean(0) for k in range(10)])
     expected = means[3] - means[rows.given[:, 0].long()]
     torch.testing.assert_close(shift, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_auto_takes_the_way_that_does_more(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As judges see it on validation rows, and it says so."""
+    run, wanted = Run.open(digits), editing.edits(Run.open(digits), {"label": "3"})
+    material = material_of(run, "")
+    done = {
+        how: editing.effect(run, wanted, material, how, 1.0, 0)  # type: ignore[arg-type]
+        for how in ("condition", "direction")
+    }
+    assert all(0 <= share <= 1 for share in done.values())
+    told = inside("edit", digits, "digits", "--to", "label=3", "-n", "2", "--out", tmp_path / "e")
+    assert told.status == 0, told.err
+    better = "condition" if done["condition"] >= done["direction"] - editing.TIE else "direction"
+    assert f"edited by the {better}" in told.err
+    for share in done.values():
+        assert f"{share:.2f}" in told.err
+    for best in ("condition", "direction"):
+        monkeypatch.setattr(editing, "effect", lambda *a, b=best: float(a[3] == b))
+        found = editing.choose(run, wanted, lambda: material, 1.0, (), 0)
+        assert found.how == best
+    assert editing.choose(run, wanted, lambda: material, 1.0, ("all",), 0).how == "direction"
 
 
 def test_an_edited_column_flips_and_another_kept_one_drifts_less(
@@ -192,7 +216,8 @@ def test_what_cannot_be_edited_is_said(digits: Path, people: tuple[Path, Path]) 
     refused(inside("edit", digits, "digits", "--to", "label"), "--to label", "name=value")
     refused(inside("edit", digits, "digits", "--to", "labl=3"), "labl", "label")
     refused(inside("edit", digits, "digits", "--to", "label=11"), "label=11")
-    refused(inside("edit", digits, "digits", "--to", "label=1", "--keep", "all"), "direction")
+    kept = ["--how", "condition", "--keep", "all"]
+    refused(inside("edit", digits, "digits", "--to", "label=1", *kept), "direction")
     table, run = people
     refused(inside("edit", run, table, "--to", "income=high", "--how", "condition"), "direction")
     refused(inside("edit", run, table, "--to", "age=old"), "age=old", "number")

@@ -226,3 +226,51 @@ def test_without_validation_data_a_tenth_of_the_codes_decides(tmp_path: Path) ->
     (figure,) = twofold.prior(run, fit={"name": "gmm", "most": 2})
     assert figure.name == "code_log_likelihood"
     assert figure.n > 100
+
+
+# What a reader is told.
+
+
+def pages(run: Path) -> list[str]:
+    told = inside("measure", run, "--measures", "elbo", "-n", "40")
+    assert told.status == 0, told.err
+    return [(run / name).read_text() for name in ("report.html", "card.md")]
+
+
+def test_the_report_names_the_fitted_prior_and_says_when_it_is_stale(run: Path) -> None:
+    for page in pages(run):
+        assert "Fitted prior" not in page
+    inside("prior", run, "--fit", QUICK)
+    for page in pages(run):
+        assert "gmm, fitted to the codes of the average weights at step 4" in page
+        assert "codes are drawn from the fitted prior, gmm: 1 Gaussian for each of 10" in page
+    assert "<p>Codes are drawn from the fitted prior" in (run / "report.html").read_text()
+    assert "fitted prior, gmm" in repr(Run.open(run))
+    inside("resume", run, "--steps", "6")
+    for page in pages(run):
+        assert "the fitted prior is stale, it was fitted" in page
+        assert "codes are drawn from the fitted prior" not in page
+
+
+def test_a_comparison_says_where_codes_come_from(run: Path, trained: Path, tmp_path: Path) -> None:
+    inside("prior", run, "--fit", QUICK)
+    page = tmp_path / "page.html"
+    told = inside("compare", run, trained, "-n", "40", "--out", page)
+    assert told.status == 0, told.err
+    assert "run: codes are drawn from the fitted prior, gmm" in page.read_text()
+
+
+def test_a_comparison_shows_how_far_seeds_agree(trained: Path, tmp_path: Path) -> None:
+    small = settings("vae", steps=4, batch=16, best="none")
+    options = [*small, "--set", "model.latent=3", "--seeds", "2", "--quiet"]
+    made = inside("fit", "digits", *options, "--out", tmp_path / "runs")
+    assert made.status == 0, made.err
+    last = tmp_path / "runs" / "seed-1"
+    kept = json.loads((last / "seeds.json").read_text())["figures"]
+    (known,) = [figure for figure in kept if figure["name"] == "udr"]
+    page = tmp_path / "page.html"
+    told = inside("compare", last, trained, "-n", "40", "--out", page, "--json")
+    assert told.status == 0, told.err
+    figures = [row for row in json.loads(told.out)["figures"][str(last)] if row["name"] == "udr"]
+    assert [row["value"] for row in figures] == [known["value"]]
+    assert "udr" in page.read_text()

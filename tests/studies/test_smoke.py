@@ -14,6 +14,9 @@ NEEDS = {
     "adam": ("mnist",),
     "attention-vae": ("fashion-mnist",),
     "beta-tradeoff": ("mnist",),
+    "conditional-vae": ("mnist",),
+    "better-prior": ("fashion-mnist",),
+    "coverage": ("fashion-mnist", "wine-quality"),
     "mnist-nll": ("mnist",),
 }
 

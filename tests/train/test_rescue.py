@@ -15,6 +15,7 @@ from twofold.train.checkpoint import read
 
 CRUSHED = {"name": "kl", "beta": 200.0}
 MODEL = {"name": "vae", "latent": 3, "encoder": {"name": "dense", "width": 16, "depth": 1}}
+LADDER = {"name": "ladder", "latents": [2, 2], "encoder": MODEL["encoder"]}
 SPLIT = {"split": {"validation": 0.3, "test": 0.1, "seed": 0}}
 TRAIN = {"batch": 64, "tick": 20, "evaluate": 20, "checkpoint": 30, "lr": 0.02, "average": 0.1}
 
@@ -28,8 +29,14 @@ def material() -> Material:
     return Material.of(found.kind, found.source, (), SPLIT)
 
 
-def fitted(folder: Path, divergence: object, steps: int = 200, **train: object) -> Run:
-    recipe = {"model": {**MODEL, "divergence": divergence}, "train": {**TRAIN, **train}}
+def fitted(
+    folder: Path,
+    divergence: object,
+    model: dict[str, Any] = MODEL,
+    steps: int = 200,
+    **train: object,
+) -> Run:
+    recipe = {"model": {**model, "divergence": divergence}, "train": {**TRAIN, **train}}
     recipe["train"]["steps"] = steps
     return start(recipe, SPLIT, material(), folder, quiet=True)
 
@@ -85,6 +92,22 @@ def test_rescue_brings_units_back(divergence: dict[str, Any], tmp_path: Path) ->
     assert f"from {step} on" in said(run)[0]
     assert "is used again" in said(run)[1]
     assert active(run)[-1] > 0
+
+
+def test_a_ladder_is_rescued_and_a_resumed_one_equals_it(tmp_path: Path) -> None:
+    crushed = {"name": "kl", "beta": 4.0}
+    left = fitted(tmp_path / "left", crushed, LADDER, steps=120, lr=0.01)
+    assert active(left)[-1] == 0
+    whole = fitted(tmp_path / "whole", crushed, LADDER, steps=120, rescue=True, lr=0.01)
+    (step,) = whole.record["session"]["rescued"]
+    assert f"rescued by free bits from {step} on" in said(whole)[0]
+    assert "is used again" in said(whole)[1]
+    assert active(whole)[-1] == 2
+    part = fitted(tmp_path / "cut", crushed, LADDER, steps=step + 15, rescue=True, lr=0.01)
+    again = go_on(part, material(), {"steps": 120}, quiet=True)
+    assert again.record["session"]["rescued"] == [step]
+    ours, theirs = (read(run.path, "weights.safetensors") for run in (again, whole))
+    assert all(ours[key].equal(theirs[key]) for key in theirs)
 
 
 def test_a_resumed_rescue_equals_the_uninterrupted_one(tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ is given of it (a label, attributes), or a column of a row itself. There are two
   the codes of training observations (see `maths/directions.py`). If the attribute is a condition of
   the run, the condition is withheld, so that the code must hold it.
 
+Which of the two does more depends on what the code holds. Where both can be, `choose` tries them on
+validation rows and takes the one whose edits a judge sees as meant more often.
+
 What was done is checked by classifiers and regressions of their own, fitted on real training rows:
 how many edits they see as meant (*flip*), and how many other attributes have changed (*drift*),
 against the same observations decoded without an edit.
@@ -34,14 +37,20 @@ from twofold.maths.directions import Direction, shifts
 from twofold.measures.classifier import Classifier, Regressor
 from twofold.measures.estimate import generator, mean
 from twofold.measures.measure import Figure
-from twofold.runs.run import Run, condition, likely
+from twofold.runs.conditions import condition
+from twofold.runs.run import Run, likely
 from twofold.runs.training import Material
 
+Way = Literal["condition", "direction"]
 How = Literal["auto", "condition", "direction"]
 FITTED = 10_000
 """Training observations that directions are learnt from, at most."""
 JUDGES = 4000
 """Training observations that a classifier or regression is fitted on, at most."""
+TRIED = 256
+"""Validation observations that both ways are tried on, at most."""
+TIE = 0.05
+"""How much less a condition may do and still be taken: it leaves the rest alone by itself."""
 ALL = "all"
 """Every other attribute."""
 
@@ -133,7 +142,14 @@ class Edited:
     seen: Rows
     before: Rows
     after: Rows
-    how: How
+    how: Way
+
+    def __getitem__(self, rows: Tensor) -> Edited:
+        seen, before, after = (
+            Rows(side.values[rows], side.given[rows])
+            for side in (self.seen, self.before, self.after)
+        )
+        return Edited(seen, before, after, self.how)
 
 
 def edit(
@@ -141,7 +157,7 @@ def edit(
     seen: Rows,
     wanted: Sequence[Edit],
     train: Callable[[], Source],
-    how: How = "auto",
+    how: Way = "direction",
     strength: float = 1.0,
     keep: Sequence[str] = (),
 ) -> Edited:
@@ -150,13 +166,13 @@ def edit(
     Args:
         run: the run. seen: the observations. wanted: what to change.
         train: the run's training data, if it is needed.
-        how: by `condition` or by `direction`; `auto` takes the first where it can.
+        how: by `condition` or by `direction`.
         strength: 1 goes as far as observations of the new value lie; less is a part of the way.
         keep: attributes to hold still, or `all` others; for a direction.
     """
     encoder, decoder = run.role(Encodes, "edit"), run.role(Decodes, "edit")
-    told = how != "direction" and all(one.attribute.told for one in wanted) and teaches(run)
-    if how == "condition" and not told:
+    told = how == "condition"
+    if told and not taught(run, wanted):
         raise UserError("this run was not trained with that condition; use --how direction")
     if told and keep:
         raise UserError("--keep holds attributes still along a direction; add --how direction")
@@ -171,12 +187,65 @@ def edit(
             shift = strength * along(run, seen, wanted, train(), keep)
             after = likely(run.space, decoder.decode(z + shift, given))
     was, now = (Rows(run.space.decode(x), seen.given) for x in (before, after))
-    return Edited(seen, was, now, "condition" if told else "direction")
+    return Edited(seen, was, now, how)
 
 
-def teaches(run: Run) -> bool:
-    """Whether the model was ever told a condition."""
-    return run.plan.training.null < 1
+def taught(run: Run, wanted: Sequence[Edit]) -> bool:
+    """Whether the model was ever told all of these attributes as conditions."""
+    return run.plan.training.null < 1 and all(one.attribute.told for one in wanted)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A way to edit, and why it was chosen, where there was a choice."""
+
+    how: Way
+    why: tuple[str, ...] = ()
+
+
+def choose(
+    run: Run,
+    wanted: Sequence[Edit],
+    data: Callable[[], Material],
+    strength: float,
+    keep: Sequence[str],
+    seed: int,
+) -> Choice:
+    """The way that does more, where both can be.
+
+    By condition alone, where the model never did without it; along a direction alone, where it was
+    never told, or something is to be kept.
+    """
+    if keep or not taught(run, wanted):
+        return Choice("direction")
+    if run.plan.training.null <= 0:
+        return Choice("condition")
+    material = data()
+    ways: tuple[Way, Way] = ("condition", "direction")
+    done = {how: effect(run, wanted, material, how, strength, seed) for how in ways}
+    told, moved = done.values()
+    how: Way = "condition" if told >= moved - TIE else "direction"
+    shares = f"{told:.2f} of validation edits are seen as meant by the condition, {moved:.2f} along"
+    return Choice(how, (f"edited by the {how}: {shares} the direction",))
+
+
+def effect(
+    run: Run, wanted: Sequence[Edit], data: Material, how: Way, strength: float, seed: int
+) -> float:
+    """The share of validation edits that judges see as meant, of those that change something.
+
+    Of a number it is how near the change comes to the whole way.
+    """
+    held = data.validation if len(data.validation) else data.train
+    rows = some(held, TRIED, seed)
+    made = edit(run, rows, wanted, lambda: data.train, how, strength)
+    shares = []
+    for one in wanted:
+        judge = Judge.of(run, one.attribute, data.train, held, seed)
+        other = one.attribute.of(rows) != one.target
+        share = flip(judge, one, made[other], seed).value
+        shares.append(share if one.attribute.named else max(0.0, 1 - abs(1 - share)))
+    return sum(shares) / len(shares)
 
 
 def withheld(run: Run, given: Tensor, wanted: Sequence[Edit]) -> Given:

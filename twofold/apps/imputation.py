@@ -10,6 +10,10 @@ K draws of a row come
   (sampling importance resampling), so that what is estimated from them can carry the uncertainty
   of the gaps (Rubin 1987).
 
+An interval of the model may hold less or more than it promises. A *corrected* one asks for another
+level: the one whose intervals hold the share of validation values, hidden in the places where these
+data have gaps (`maths/conformal.py`).
+
 What was observed is written back as it was, bit for bit. `check` hides known values, fills them and
 says how wrong that is, beside simple ways to fill.
 """
@@ -17,7 +21,7 @@ says how wrong that is, beside simple ways to fill.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +36,10 @@ from twofold.data.doctor import locate
 from twofold.data.kind import Where
 from twofold.data.sources import Memory, Rows, Source, fingerprints, whole
 from twofold.maths import importance
+from twofold.maths.conformal import corrected
 from twofold.maths.missing import Completer, Completions, Incomplete, completer, incompletable
-from twofold.measures.estimate import Estimate
+from twofold.measures.calibration import Predicted
+from twofold.measures.estimate import Estimate, chunks, steady
 from twofold.measures.imputing import (
     Errors,
     column_fill,
@@ -42,6 +48,7 @@ from twofold.measures.imputing import (
     regression_fill,
 )
 from twofold.measures.reconstruction import Tally, pooled
+from twofold.runs.measuring import evidence_of_code
 from twofold.runs.run import CHUNK, Run
 from twofold.runs.training import material_of
 from twofold.train.chance import generator, seed_all
@@ -50,6 +57,8 @@ HIDDEN = 0.1
 """The share of known values that a check hides."""
 LEARNT = 5000
 """Training rows that the simple ways to fill learn from, at most."""
+CORRECTING = 256
+"""Validation rows that a level is corrected by, at most."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class Filling:
         draws: M, completed copies; 0 for none.
         telling: which values are missing tells of the others (not missing at random).
         seed: of all chance.
+        corrected: ask for the level that holds this share of validation values.
     """
 
     samples: int = 100
@@ -71,8 +81,11 @@ class Filling:
     draws: int = 0
     telling: bool = False
     seed: int = 0
+    corrected: bool = False
 
     def __post_init__(self) -> None:
+        if self.corrected and not self.interval:
+            raise UserError("--corrected corrects intervals; say how wide, as in --interval 0.9")
         if not 0 <= self.interval < 1:
             raise UserError(f"--interval {self.interval} is no share; say 0.9 for nine in ten")
         if self.samples < 1 or self.rounds < 1 or self.draws < 0:
@@ -124,6 +137,7 @@ class Imputed:
         rows, gaps: observations, and values that were filled, `by_field`.
         chains: whether gaps were filled by chains, as the encoder does not know them.
         effective: of the weighted draws of a row, the median over rows with gaps.
+        level: of the intervals that were written: the share asked for, or the corrected one.
         checks: how wrong it is, where that was asked; one or none.
     """
 
@@ -134,6 +148,7 @@ class Imputed:
     chains: bool
     filling: Filling
     effective: float
+    level: float
     checks: tuple[Check, ...] = ()
 
     def __str__(self) -> str:
@@ -147,8 +162,21 @@ class Imputed:
             "ones (median)"
         )
         head = f"{self.gaps:,} values of {self.rows:,} observations were filled: {listed}{more}"
-        lines = [head, f"by {how}", *(line for check in self.checks for line in words(check))]
+        lines = [
+            head,
+            f"by {how}",
+            *self.mended(),
+            *(line for check in self.checks for line in words(check)),
+        ]
         return "\n".join([*lines, *map(str, self.paths[:8]), *self.others()])
+
+    def mended(self) -> list[str]:
+        """What a correction has changed."""
+        text = (
+            f"intervals that hold {self.filling.interval:.0%} of validation values hidden in the "
+            f"same places are the model's {self.level:.1%} intervals"
+        )
+        return [text] * self.filling.corrected
 
     def others(self) -> list[str]:
         """How many files are not named."""
@@ -189,7 +217,9 @@ def impute(
         raise UserError("nothing is missing in this data; name what to fill by --fields or --mask")
     unused(out)
     judged = (checked(run, rows, filling),) if check else ()
-    found = filled(run, Rows(rows.values.masked_fill(gaps, torch.nan), rows.given), filling)
+    level = level_of(run, gaps, filling)
+    asked_for = replace(filling, interval=level)
+    found = filled(run, Rows(rows.values.masked_fill(gaps, torch.nan), rows.given), asked_for)
     paths = [
         path
         for name, values in found.parts(filling).items()
@@ -203,6 +233,7 @@ def impute(
         any_silent(run.space, gaps),
         filling,
         float(found.effective.median()) if len(found.effective) else float("nan"),
+        level,
         judged,
     )
 
@@ -339,6 +370,33 @@ def ends(found: Completions, interval: float) -> dict[str, Tensor]:
     return {name: importance.quantile(found.log_w, draws, tail) for name, tail in tails.items()}
 
 
+def level_of(run: Run, gaps: Tensor, filling: Filling) -> float:
+    """The level of the intervals: as asked for, or corrected for gaps (N, F, *A) like these."""
+    holed = gaps[gaps.flatten(1).any(1)]
+    if not filling.corrected or not len(holed):
+        return filling.interval
+    return corrected(hidden_ranks(run, holed, filling), filling.interval)
+
+
+def hidden_ranks(run: Run, holed: Tensor, filling: Filling) -> Tensor:
+    """Ranks (n,) of validation numbers, hidden where some of these rows have gaps."""
+    validation = material_of(run, "").validation
+    evidence = evidence_of_code(run, validation, CORRECTING, filling.seed)
+    number, found = ~labelled(run.space).reshape(1, -1, *[1] * (holed.dim() - 2)), []
+    size = max(1, CHUNK // (filling.samples * max(1, run.space.numel)))
+    with steady(run.model, filling.seed):
+        for batch in chunks(run.model, evidence.real, size):
+            mask = holed[torch.randint(len(holed), (len(batch),))]
+            made = Predicted.of(evidence, batch, mask, filling.samples, filling.rounds)
+            found.append(made.rank()[made.hidden & number])
+    if not any(map(len, found)):
+        raise UserError(
+            "--corrected needs validation rows in which numbers are known that are missing here; "
+            "train with data.split.validation above 0, or leave --corrected out"
+        )
+    return torch.cat(found)
+
+
 def put(values: Tensor, rows: Tensor, new: Tensor, gaps: Tensor) -> None:
     """Put new values into the gaps of some rows, in place."""
     values[rows] = torch.where(gaps[rows], new.to(values), values[rows])
@@ -356,7 +414,8 @@ def checked(run: Run, rows: Rows, filling: Filling) -> Check:
     judged = ~truth.isnan() & (chance < HIDDEN)
     hidden = Rows(truth.masked_fill(judged, torch.nan), rows.given)
     level = filling.interval or 0.9
-    ours = filled(run, hidden, Filling(**{**vars(filling), "interval": level, "draws": 0}))
+    asking = replace(filling, interval=level, draws=0)
+    ours = filled(run, hidden, replace(asking, interval=level_of(run, judged, asking)))
     train = whole(material.train, LEARNT).values.to(truth)
     ways = {
         "ours": ours.fill,

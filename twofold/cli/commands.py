@@ -23,7 +23,8 @@ app = App(
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
 Out = Annotated[str, Parameter(help="Where the result goes.")]
 Given = Annotated[
-    list[str], Parameter(name="--given", negative="", help="A condition, such as label=3.")
+    list[str],
+    Parameter(name="--given", negative="", help="A condition, such as label=3, or a file of rows."),
 ]
 Trusted = Annotated[
     list[str],
@@ -154,6 +155,7 @@ def sample(
     n: Annotated[int, Parameter(name=["-n", "--n"])] = 16,
     *,
     given: Given = [],
+    guidance: float = 1.0,
     seed: int = 0,
     truncation: float = math.inf,
     out: Out = "",
@@ -167,14 +169,15 @@ def sample(
     Args:
         run: The run's folder.
         n: How many.
+        guidance: How many times the condition counts; 1 is plain, 2 is twice, 0 does without.
         seed: Of the draw.
         truncation: The most that a value of a normal code may be: the smaller, the less varied.
         weights: Averaged, last, or best on held-out data.
         prior: Where codes come from: the fitted prior that is kept, or the model's own.
     """
     opening = {"weights": weights, "prior": prior, "trust": trust}
-    made = verbs().sample(run, n, given=given, seed=seed, truncation=truncation, out=out, **opening)
-    paths(made, json)
+    asked = {"given": given, "guidance": guidance, "truncation": truncation, "seed": seed}
+    paths(verbs().sample(run, n, out=out, **asked, **opening), json)
     tell(run, **opening)
 
 
@@ -478,6 +481,7 @@ def impute(
     draws: int = 0,
     telling: Annotated[bool, Parameter(negative="")] = False,
     check: Annotated[bool, Parameter(negative="")] = False,
+    corrected: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
     out: Out = "",
     trust: Trusted = [],
@@ -496,10 +500,12 @@ def impute(
         draws: Also write so many completed copies, each gap drawn.
         telling: Which values are missing tells of the others.
         check: Hide a tenth of the known values, fill them, and say how wrong that is.
+        corrected: Widen or narrow the intervals until they hold as much of validation data.
         seed: Of all chance.
     """
     arguments = {"fields": fields, "mask": mask, "samples": samples, "rounds": rounds}
     more = {"interval": interval, "draws": draws, "telling": telling, "check": check}
+    more["corrected"] = corrected
     found = verbs().impute(run, data, **arguments, **more, seed=seed, out=out, trust=trust)
     show.as_json(found) if json else print(found)
 

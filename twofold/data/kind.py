@@ -10,8 +10,9 @@ and `draw` go back.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -41,6 +42,28 @@ class Finding:
     text: str
 
 
+def matching(asked: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Names as they are asked for, `*` and `?` standing for any letters; each once.
+
+    Raises:
+        UserError: a pattern that matches nothing. A plain name that is not there stays.
+
+    >>> matching(("e*", "age"), ("e0", "age", "e1"))
+    ('e0', 'e1', 'age')
+    """
+    found = {one: [name for name in names if fnmatchcase(name, one)] for one in asked}
+    for one, matched in found.items():
+        if not matched and set("*?") & set(one) and one not in names:
+            raise UserError(f"data.given has {one!r}, which matches nothing; {nearest(one, names)}")
+    return tuple(
+        dict.fromkeys(
+            name
+            for one, matched in found.items()
+            for name in ([one] if one in names else matched or [one])
+        )
+    )
+
+
 def told(known: Space, names: Told) -> tuple[Space, Space]:
     """What is known, as what is given and what is left as factors.
 
@@ -53,7 +76,7 @@ def told(known: Space, names: Told) -> tuple[Space, Space]:
     [['size'], ['label']]
     """
     fields = [field.name for field in known.fields]
-    asked = fields if names == "all" else names
+    asked = fields if names == "all" else matching(names, fields)
     for name in asked:
         if name not in fields:
             raise UserError(f"data.given has {name!r}, which is not known; {nearest(name, fields)}")

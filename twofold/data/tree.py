@@ -4,7 +4,8 @@ The first folder below the root is the label. A folder that holds everything is 
 passed over; so are `train`, `validation` and `test` (and `val`, `valid`) when every file lies below
 one of them: they are the publisher's own split. `labels.csv` and `attributes.csv` at the root give
 more: their column `file` names a file, every other column is an attribute, a number where all of
-its entries are numbers and more than ten differ, else a category.
+its entries are numbers and more than ten differ, else a category. `embeddings.npy` or
+`embeddings.npz` gives a vector a file (see `vectors`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from torch import Tensor
 
 from twofold.core.errors import UserError
 from twofold.core.space import Category, Field, Real, Space
+from twofold.data import vectors
 from twofold.data.files import Files
+from twofold.data.vectors import Vectors, is_vector
 
 PARTS = {
     "train": "train",
@@ -129,14 +132,30 @@ class Table:
 
 def tables(files: Files, tree: Tree) -> list[Table]:
     """The side files of a set, at its root or in the folder that holds everything."""
-    above = b"/".join(bytes(files.names[0]).split(b"/")[: tree.skip]).decode("utf-8", "replace")
-    found = []
-    for name in SIDE_FILES:
-        place = f"{above}/{name}" if above else name
-        text = files.find(name) or files.find(place)
-        if text:
-            found.append(table(name, text, files, above))
-    return found
+    above = roof(files, tree)
+    held = beside(files, above, SIDE_FILES)
+    return [table(name, text, files, above) for name, text in held.items()]
+
+
+def embeddings(files: Files, tree: Tree) -> tuple[Vectors, ...]:
+    """The vectors of a set, from the first of their side files that is there."""
+    above = roof(files, tree)
+    held = beside(files, above, vectors.SIDE_FILES)
+    return tuple(
+        vectors.read(name, content, len(files), lambda one: place_of(files, one, above))
+        for name, content in held.items()
+    )[:1]
+
+
+def roof(files: Files, tree: Tree) -> str:
+    """The folder that holds everything; empty where the root does."""
+    return b"/".join(bytes(files.names[0]).split(b"/")[: tree.skip]).decode("utf-8", "replace")
+
+
+def beside(files: Files, above: str, names: Sequence[str]) -> dict[str, bytes]:
+    """What side files hold, of those that are there: at the root, or in the folder above all."""
+    held = {name: files.find(name) or files.find(f"{above}/{name}") for name in names}
+    return {name: content for name, content in held.items() if content}
 
 
 def table(name: str, text: bytes, files: Files, above: str) -> Table:
@@ -219,12 +238,15 @@ def given_of(files: Files, tree: Tree, space: Space) -> Tensor:
         if space.fields
         else {}
     )
+    scalars = [field for field in space.fields if not is_vector(field)]
+    told = embeddings(files, tree) if len(scalars) < len(space.fields) else ()
     values = [
         column(field, columns[field.name])
         if field.name in columns
         else label_column(files.names, tree, field.domain.labels)
         if field.name == "label" and isinstance(field.domain, Category)
         else torch.full((len(files),), math.nan)
-        for field in space.fields
+        for field in scalars
     ]
-    return torch.stack(values, 1) if values else torch.zeros(len(files), 0)
+    known = torch.stack(values, 1) if values else torch.zeros(len(files), 0)
+    return torch.cat([known, vectors.given(told, space, len(files))], 1)

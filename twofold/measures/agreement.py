@@ -10,9 +10,10 @@ $$ UDR_{ij} = \frac{1}{d_a + d_b} \Big[
 \sum_b \frac{\max_a R(a, b)^2}{\sum_a R(a, b)} + \sum_a \frac{\max_b R(a, b)^2}{\sum_b R(a, b)}
 \Big] . $$
 
-The score of a model is the median over the others. It is 1 where every used dimension of one model
-is one of the other and no more. It ranks models of one architecture and one data set; it does not
-say that the dimensions mean anything.
+That is the paper's; its published code averages the two sums each for itself, which differs where
+the models use unlike numbers of dimensions. The score of a model is the median over the others. It
+is 1 where every used dimension of one model is one of the other and no more. It ranks models of one
+architecture and one data set; it does not say that the dimensions mean anything.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ Randomised PIT: Czado, Gneiting & Held 2009.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -40,7 +41,6 @@ from twofold.measures.measure import Evidence, Figure, Measure
 from twofold.measures.reconstruction import Tally, pooled
 
 LEVELS = (50, 80, 95)
-HIDDEN = 0.1
 NUMBERS = 1 << 22  # of x at once
 
 
@@ -92,17 +92,19 @@ class Coverage(Measure):
 class ImputedCoverage(Measure):
     """Share of hidden numbers inside the central intervals of their imputation.
 
-    A tenth of the values of each observation is hidden, at random.
+    Values of each observation are hidden at random.
 
     Args:
         n: at most so many observations.
         draws: K, weighted draws or chains.
         rounds: of a chain.
+        hidden: the share of the values.
     """
 
     n: int = 256
     draws: int = 50
     rounds: int = 20
+    hidden: float = 0.1
     names = ("imputed_coverage_50", "imputed_coverage_80", "imputed_coverage_95")
 
     def refuses(self, evidence: Evidence) -> str:
@@ -121,20 +123,64 @@ class ImputedCoverage(Measure):
 
     def ranks(self, evidence: Evidence, batch: Batch) -> tuple[Tensor, Tensor]:
         """u of every value, (B, F), and which of them were hidden."""
+        mask = torch.rand_like(evidence.space.decode(batch.x)) < self.hidden
+        made = Predicted.of(evidence, batch, mask, self.draws, self.rounds)
+        return made.rank(), made.hidden
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Hidden values beside what the model says of them.
+
+    Args:
+        truth: all values, (B, F, *A). hidden: which of them were, (B, F, *A).
+        draws: of p(x_m | x_o), (S, B, F, *A). log_w: their weights, (S, B).
+    """
+
+    truth: Tensor
+    hidden: Tensor
+    draws: Tensor
+    log_w: Tensor
+
+    @classmethod
+    def of(cls, evidence: Evidence, batch: Batch, mask: Tensor, draws: int, rounds: int) -> Self:
+        """Hide what a mask (B, F, *A) covers, and predict it from the rest."""
         space = evidence.space
         truth = space.decode(batch.x)
-        hidden = (torch.rand_like(truth) < HIDDEN) & ~truth.isnan()
+        hidden = mask & ~truth.isnan()
         rows = Incomplete.of(space, truth.masked_fill(hidden, torch.nan))
-        found = completer(evidence.model, self.draws, self.rounds)(rows, batch.given)
-        draws = torch.stack([space.decode(x) for x in found.draws()])
-        return rank(truth, draws, found.log_w), hidden
+        found = completer(evidence.model, draws, rounds)(rows, batch.given)
+        made = torch.stack([space.decode(x) for x in found.draws()])
+        return cls(truth, hidden, made, found.log_w)
+
+    def rank(self) -> Tensor:
+        """u of every value, (B, F, *A)."""
+        return rank(self.truth, self.draws, self.log_w)
+
+    def halves(self) -> tuple[Self, Self]:
+        """The draws in two parts that know nothing of each other, given what is observed."""
+        half = len(self.draws) // 2
+        first, second = (slice(0, half), slice(half, None))
+        return (
+            replace(self, draws=self.draws[first], log_w=self.log_w[first]),
+            replace(self, draws=self.draws[second], log_w=self.log_w[second]),
+        )
+
+    def sureness(self) -> Tensor:
+        """The probability of the lowest value drawn or of the highest, the larger, (B, F, *A).
+
+        Near 1 where a value is as good as known, such as the black around a picture.
+        """
+        ends = (self.draws.amin(0), self.draws.amax(0))
+        shares = [importance.average(self.log_w, (self.draws == end).double()) for end in ends]
+        return torch.maximum(*shares)
 
 
 NOTE = (
     "the code has seen the value itself: even the true model covers more than it promises where "
     "the code has many dimensions for the numbers it explains"
 )
-NOTE_IMPUTED = "a tenth of the values was hidden and predicted from the others"
+NOTE_IMPUTED = "values were hidden at random and predicted from the others"
 
 
 def unordered(evidence: Evidence) -> str:

@@ -32,6 +32,8 @@ from twofold.measures.latent import ACTIVE, Codes, Latent, infer, log_posteriors
 from twofold.measures.measure import Evidence, Figure, Measure
 
 GROUPS = 20
+AT_ONCE = 128
+"""Draws whose density is asked at once."""
 
 
 @dataclass(frozen=True)
@@ -92,17 +94,22 @@ def terms(codes: Codes, seed: int) -> Tensor:
     """log q(z) − Σ_d log q(z_d) at a draw of each posterior, (n,)."""
     noise = torch.randn(codes.mean.shape, generator=generator(seed), dtype=torch.float64)
     z = codes.mean + codes.sigma * noise
-    alone = [
-        Codes(codes.mean[:, d : d + 1], codes.sigma[:, d : d + 1], codes.kl)
-        for d in range(z.shape[1])
+    return log_mixture(z, codes) - log_marginals(z, codes).sum(1)
+
+
+def log_marginals(z: Tensor, codes: Codes) -> Tensor:
+    """log q(z_d) of draws (S, D) under the mixture of n posteriors, a dimension alone, (S, D)."""
+    alone = [Codes(codes.mean[:, [d]], codes.sigma[:, [d]], codes.kl) for d in range(z.shape[1])]
+    parts = [
+        torch.stack([log_mixture(part[:, [d]], one) for d, one in enumerate(alone)], 1)
+        for part in z.split(AT_ONCE)
     ]
-    marginals = [log_mixture(z[:, d : d + 1], one) for d, one in enumerate(alone)]
-    return log_mixture(z, codes) - torch.stack(marginals).sum(0)
+    return torch.cat(parts)
 
 
 def log_mixture(z: Tensor, codes: Codes) -> Tensor:
-    """log q(z_i) under the mixture of all posteriors, (n,)."""
-    return log_posteriors(z, codes).logsumexp(1) - math.log(len(z))
+    """log q(z_i) of draws (S, D) under the mixture of n posteriors, (S,)."""
+    return log_posteriors(z, codes).logsumexp(1) - math.log(len(codes.mean))
 
 
 def linear(code: Tensor) -> Tensor:

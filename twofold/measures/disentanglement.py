@@ -12,7 +12,8 @@ $$ \mathrm{MIG} = \frac1K \sum_k \frac{I(z_{d_1}; v_k) - I(z_{d_2}; v_k)}{H(v_k)
   `mig` takes the 20-bin histogram of Locatello et al. 2019 over all dimensions, for comparison with
   published figures; `mig_knn` takes nearest neighbours, which hardly depend on n (see
   `maths/information.py`), and live dimensions only: the mean of a collapsed one may trace a factor
-  at a scale that its own noise drowns, and would count as the second best.
+  at a scale that its own noise drowns, and would count as the second best. The paper itself looks
+  at draws and not at the mean: that is `mig_posterior` (see `measures/posterior_gap.py`).
 * **Modularity** (Ridgeway & Mozer 2018, arXiv:1802.05312): whether each dimension is about one
   factor only, the mean over dimensions of
 
@@ -23,7 +24,8 @@ k^* = \arg\max_k I(z_d; v_k) . $$
   dimension moves when everything but its factor changes. With
   $\Delta_{dk} = E_v \max_{i: v_{ik} = v} |z_{id} - E[z_d \mid v_k = v]|$ and $\Delta_d$ the same
   without holding a factor, the score of d is $1 - \min_k \Delta_{dk} / \Delta_d$; the mean is
-  weighted by $\Delta_d$.
+  weighted by $\Delta_d$. The largest is taken, as in the paper; the code of Locatello et al. 2019
+  takes the 99 % point of what is left while a factor is held, and its score is higher for it.
 
 Modularity and IRS, too, are of live dimensions; a collapsed one is one whose mean hardly moves.
 """

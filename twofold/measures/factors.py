@@ -133,12 +133,17 @@ def unassessed(model: object, real: Batch, factors: Factors, least: int = 1) -> 
 def look(model: object, real: Batch, factors: Factors, n: int, seed: int) -> Seen:
     """The codes and factors of at most n of the rows whose factors are all known."""
     assert isinstance(model, Encodes)
-    whole = (factors.index >= 0).all(1).nonzero()[:, 0]
-    rows = whole[torch.randperm(len(whole), generator=generator(seed))[:n]]
-    batch = Batch(real.x[rows], real.given[rows], real.rows[rows])
+    batch, index = known(real, factors, n, seed)
     code = means(model, batch, seed)
     live = code.var(0) >= COLLAPSED * prior_variance(model, batch.given, seed)
-    return Seen(code, factors.index[rows], factors.ordered, live)
+    return Seen(code, index, factors.ordered, live)
+
+
+def known(real: Batch, factors: Factors, n: int, seed: int) -> tuple[Batch, Tensor]:
+    """At most n rows at random whose factors are all known, and those factors (n, K)."""
+    whole = (factors.index >= 0).all(1).nonzero()[:, 0]
+    rows = whole[torch.randperm(len(whole), generator=generator(seed))[:n]]
+    return Batch(real.x[rows], real.given[rows], real.rows[rows]), factors.index[rows]
 
 
 def means(model: Encodes, batch: Batch, seed: int) -> Tensor:

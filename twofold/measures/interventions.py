@@ -13,7 +13,8 @@ the others is the score.
 The sets are drawn from the n codes measured, rows of the same value standing in for another drawing
 with that value: so any data with factors can be measured, not only a full grid. As in Locatello et
 al. 2019 there are 10,000 sets to learn on and 5,000 to judge, of 64, and collapsed dimensions have
-no vote. A code that says nothing gives about 1/K, which the floor shows.
+no vote; here the classifier of the β-VAE score sees the differences in units of their spread. A
+code that says nothing gives about 1/K, which the floor shows.
 """
 
 from __future__ import annotations

@@ -10,13 +10,18 @@ $$ \text{disentanglement} = \sum_d \rho_d \Big( 1 + \sum_k P_{dk} \log_K P_{dk} 
 \text{completeness} = \frac1K \sum_k \Big( 1 + \sum_d \tilde P_{dk} \log_D \tilde P_{dk} \Big), $$
 
   $\rho_d \propto \sum_k R_{dk}$. *Informativeness* is how well it predicts: for a number $R^2$, for
-  a category the accuracy above that of naming the most frequent one; 0 is chance, 1 is perfect.
+  a category the accuracy above that of naming the most frequent one; 0 is chance, 1 is perfect. The
+  paper has lasso and random forests, and reports the error; boosting is that of Locatello et al.
+  2019 (arXiv:1811.12359), who classify numbers as well, by their values.
 * **SAP**, the separated attribute predictability (Kumar et al. 2018, arXiv:1711.00848): the gap
   between the two dimensions that alone predict a factor best, the mean over factors. A number is
   predicted by a straight line ($R^2$), a category by thresholds (balanced accuracy). So a category
-  of K values has a gap of 1 − 1/K at most.
+  of K values has a gap of 1 − 1/K at most. Locatello et al. take a linear support-vector machine
+  for every factor instead; figures of the two ways do not compare.
 * **Explicitness** (Ridgeway & Mozer 2018, arXiv:1802.05312): whether logistic regression on the
   whole code tells each value of a factor from the others: the area under the curve, with ½ made 0.
+  The paper leaves the area as it is, so that its chance is ½: $(1 + e) / 2$ of ours; it judges the
+  rows that the regression has learnt from.
 
 The floor is the same score with the codes in another order.
 """

@@ -40,7 +40,7 @@ from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
 from twofold.core.errors import UserError
-from twofold.core.game import Decodes, Encodes, Model, Progress, Scores, Starts, Turn
+from twofold.core.game import Decodes, Encodes, Model, Progress, Rescues, Scores, Starts, Turn
 from twofold.core.space import Space
 from twofold.maths.bounds import Draws, importance_weighted
 from twofold.maths.distributions import Density, Normal, Posterior, product
@@ -57,7 +57,7 @@ Choice = Callable[[Normal, Normal], Tensor]
 """Picks z_l, given q(z_l | z_{l+1}, x) and p(z_l | z_{l+1})."""
 
 
-class Ladder(Model, Decodes, Encodes, Scores, Starts):
+class Ladder(Model, Decodes, Encodes, Scores, Rescues, Starts):
     """The ladder VAE of a Space: several stochastic layers.
 
     Args:
@@ -164,6 +164,14 @@ class Ladder(Model, Decodes, Encodes, Scores, Starts):
         z = q.rsample()
         log_px = self.decode(z, every).log_prob(x.repeat_interleave(samples, 0))
         return importance_weighted(Draws(log_px, q, z, self.prior(every), samples).log_w)
+
+    def remedy(self) -> str:
+        """Free bits, in every layer."""
+        return self.divergence.relief
+
+    def rescue(self, step: int) -> None:
+        """The divergence of every layer is eased from a step on."""
+        self.divergence = self.divergence.eased(step)
 
 
 @dataclass(frozen=True)

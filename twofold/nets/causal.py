@@ -25,8 +25,10 @@ from torch import Tensor, nn
 
 from twofold.core.build import Part
 from twofold.core.errors import UserError
+from twofold.core.game import Distribution
 from twofold.core.space import Space
 from twofold.maths.distributions import Density
+from twofold.maths.guidance import guided
 from twofold.maths.quantise import nearest
 from twofold.nets.blocks import Condition
 from twofold.nets.bodies import Body
@@ -113,12 +115,18 @@ class CausalNet(Body):
         return -F.cross_entropy(logits.transpose(1, 2), k, reduction="none").sum(1)
 
     @torch.no_grad()
-    def roll(self, c: Tensor, choose: Callable[[Tensor], Tensor]) -> Tensor:
-        """Indices (B, P), each chosen from the logits (B, K) that those before it lead to."""
-        before, pasts, chosen = self.begin(c), self.nothing(c), []
+    def roll(self, c: Tensor, choose: Callable[..., Tensor], *others: Tensor) -> Tensor:
+        """Indices (B, P), each chosen from the logits (B, K) that those before it lead to.
+
+        Under other conditions beside c, from the logits of each of them.
+        """
+        cs, chosen, before = (c, *others), list[Tensor](), self.begin(c)
+        every = [self.nothing(c) for c in cs]
         for t in range(self.places):
-            logits, pasts = self.onward(before, slice(t, t + 1), c, pasts)
-            chosen.append(choose(logits.squeeze(1)))
+            at = slice(t, t + 1)
+            seen = [self.onward(before, at, *pair) for pair in zip(cs, every, strict=True)]
+            every = [pasts for _, pasts in seen]
+            chosen.append(choose(*(logits.squeeze(1) for logits, _ in seen)))
             before = self.embed(chosen[-1]).unsqueeze(1)
         return torch.stack(chosen, 1)
 
@@ -178,6 +186,37 @@ class CodePrior(Density):
     def vectors(self, k: Tensor) -> Tensor:
         """Indices (B, P) to their entries, one after the other, (B, P · D)."""
         return self.e[k].flatten(1)
+
+
+@dataclass(frozen=True)
+class GuidedCodes(Distribution):
+    """Indices drawn one after the other under guidance, each from logits that are guided."""
+
+    full: CodePrior
+    null: CodePrior
+    weight: float
+
+    def choice(self, choose: Callable[[Tensor], Tensor]) -> Tensor:
+        def between(full: Tensor, null: Tensor) -> Tensor:
+            return choose(guided(full, null, self.weight))
+
+        return self.full.vectors(self.full.net.roll(self.full.c, between, self.null.c))
+
+    def sample(self) -> Tensor:
+        return self.choice(drawn)
+
+    @property
+    def mean(self) -> Tensor:
+        return torch.stack([self.sample() for _ in range(MEAN_DRAWS)]).mean(0)
+
+    @property
+    def mode(self) -> Tensor:
+        return self.choice(likeliest)
+
+
+@guided.register
+def codes(full: CodePrior, null: CodePrior, weight: float) -> GuidedCodes:
+    return GuidedCodes(full, null, weight)
 
 
 def drawn(logits: Tensor) -> Tensor:

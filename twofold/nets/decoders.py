@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from twofold.core.space import Bounded, Category, Count, Domain, Field, Space, Token, paste
 from twofold.maths.distributions import Reparameterised
+from twofold.maths.guidance import by_parameter, guided
 from twofold.maths.likelihoods import Observation, ObservationSpec, hard
 from twofold.nets import perceptual  # noqa: F401 (a recipe may name its likelihoods)
 from twofold.nets.bodies import Architecture, Body
@@ -135,3 +136,6 @@ class Relaxed(Reparameterised):
             u = torch.rand_like(scores).clamp(1e-20, 1 - 1e-7)
             scores = (scores - torch.log(-torch.log(u))) / self.tau
         return scores.softmax(2).flatten(1, 2) if soft else hard(scores)
+
+
+guided.register(Relaxed, by_parameter)

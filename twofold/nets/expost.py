@@ -9,32 +9,34 @@ codes:
 
 * `Gmm`: a mixture of K Gaussians of any covariance, by expectation–maximisation (scikit-learn);
 * `Flow`: a neural spline flow (Durkan et al. 2019, arXiv:1906.04032; zuko);
-* `Vamp`: $\frac1K \sum_k q(z \mid x_k)$, the posteriors of K training observations (Tomczak &
-  Welling 2018, arXiv:1705.07120, whose inputs are learnt: here they are real);
+* `Vamp`: $\frac1K \sum_k q(z \mid u_k)$, the posteriors of K *pseudo-inputs*, which start as
+  training observations and are learnt, the encoder being frozen: they raise
+  $\mathbb E_{q(z)} \log \frac1K \sum_k q(z \mid u_k)$ (Tomczak & Welling 2018, arXiv:1705.07120,
+  who learn them beside the encoder);
 * `TwoStage`: a second VAE on the codes (Dai & Wipf 2019, arXiv:1903.05789).
 
 Under conditions, `Gmm` and `Vamp` hold a mixture for each condition that occurs, and all of them
 together, as often as they occur, where the condition is not known; `Flow` and `TwoStage` see the
 condition as a context, hidden from a tenth of the rows.
 
-Notation: z (N, D) codes, c (N, G) what is given of each.
+Notation: z (N, D) codes, c (N, G) what is given of each, u (K, C, *A) pseudo-inputs.
 """
 
 from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from twofold.core.build import Part
 from twofold.core.errors import UserError
-from twofold.core.space import Field, Real, Space
+from twofold.core.space import Bounded, Field, Real, Space
 from twofold.maths.bounds import importance_weighted
 from twofold.maths.distributions import Affine, Density, FullMixture, Normal
 from twofold.maths.divergences import kl_by_dimension
@@ -74,6 +76,20 @@ class Codes:
         return Codes(self.z[rows], self.c[rows], self.mu[rows], self.sigma[rows])
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where codes come from.
+
+    Args:
+        space: of the observations. q: the encoder.
+        x: the observations of some training codes, by their rows, (n, C, *A).
+    """
+
+    space: Space
+    q: Encoder
+    x: Callable[[Tensor], Tensor]
+
+
 class Fitted(PriorNet):
     """A density of codes, after its fit."""
 
@@ -93,7 +109,7 @@ class ExPost(Part, ABC):
     """A density to be fitted to the codes of a trained model."""
 
     @abstractmethod
-    def fit(self, train: Codes, validation: Codes, seed: int) -> Fitted:
+    def fit(self, train: Codes, validation: Codes, seed: int, origin: Origin) -> Fitted:
         """The density of `train`, its choices made by the likelihood of `validation`."""
 
     @abstractmethod
@@ -136,7 +152,7 @@ class Gmm(OfCodes):
     most: PositiveInt = 64
     rows: PositiveInt = 20_000
 
-    def fit(self, train: Codes, validation: Codes, seed: int) -> Fitted:
+    def fit(self, train: Codes, validation: Codes, seed: int, origin: Origin) -> Fitted:
         kept = train[some(len(train), self.rows, seed)]
         parts = [
             belonging(mixture(z, held, self.most, seed), c, len(z) / len(kept))
@@ -150,21 +166,25 @@ class Gmm(OfCodes):
 
 @dataclass(frozen=True)
 class Vamp(ExPost):
-    r"""The posteriors of training observations, mixed alike.
+    r"""The posteriors of pseudo-inputs, mixed alike.
 
-    $$ p(z) = \frac1K \sum_{k=1}^K q(z \mid x_k) $$
+    $$ p(z) = \frac1K \sum_{k=1}^K q(z \mid u_k) $$
 
     What is drawn from it is near to an observation that was trained on.
 
     Args:
         most: K is at most so many; an eighth of them, half and all are tried.
+        steps: in which they are learnt; with 0 they stay the observations they start as.
+        lr: their rate, in units of x.
 
-    Source: Tomczak & Welling 2018, arXiv:1705.07120, whose inputs are learnt.
+    Source: Tomczak & Welling 2018, arXiv:1705.07120, who learn them beside the encoder.
     """
 
     most: PositiveInt = 1024
+    steps: NonNegativeInt = 300
+    lr: PositiveFloat = 0.03
 
-    def fit(self, train: Codes, validation: Codes, seed: int) -> Fitted:
+    def fit(self, train: Codes, validation: Codes, seed: int, origin: Origin) -> Fitted:
         if not train.mu.shape[1]:
             raise UserError(
                 "vamp mixes the posteriors of observations, which must be diagonal Gaussians, and "
@@ -172,16 +192,79 @@ class Vamp(ExPost):
             )
         order = some(len(train), self.most, seed)
         sizes = sorted({max(1, len(order) * share // 8) for share in (1, 4, 8)})
-        return best([self.of(train, order[:size]) for size in sizes], validation, seed)
-
-    def of(self, train: Codes, rows: Tensor) -> Bank:
-        chosen = train[rows]
-        seen = chosen.c if separate(train.c) else torch.zeros_like(chosen.c)
-        even = chosen.z.new_zeros(len(rows))
-        return Bank({"logits": even, "c": seen, "mu": chosen.mu, "scale": chosen.sigma})
+        starts = [PseudoInputs(train, order[:n], origin).posteriors() for n in sizes]
+        start = best(starts, validation, seed)
+        if not self.steps:
+            return start
+        u = PseudoInputs(train, order[: len(start.u)], origin)
+        return best([start, u.learnt(train, self, seed)], validation, seed)
 
     def build(self, tensors: Mapping[str, Tensor], latent: int, given: int) -> Fitted:
-        return Bank(tensors)
+        bank = {name.removeprefix("bank."): tensors[name] for name in tensors if name != "u"}
+        return Posteriors(Bank(bank), tensors["u"])
+
+
+class PseudoInputs(nn.Module):
+    """u, with all that makes their posteriors a density of codes; its output is what falls.
+
+    They stay where an observation can be, and each keeps the condition c of the one it started as.
+    """
+
+    def __init__(self, train: Codes, rows: Tensor, origin: Origin) -> None:
+        super().__init__()
+        self.origin, self.c = origin, train.c[rows]
+        self.seen = self.c if separate(train.c) else torch.zeros_like(self.c)
+        self.u = nn.Parameter(origin.x(rows).clone())
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """-log p(z | c), a mean over codes (B, D + G)."""
+        z, c = codes.tensor_split([codes.shape[1] - self.c.shape[1]], 1)
+        u = self.u + (self.inside() - self.u).detach()  # what is cut off keeps its gradient
+        return -self.bank(u)(c, unused).log_prob(z).mean()
+
+    def learnt(self, train: Codes, part: Vamp, seed: int) -> Posteriors:
+        """The posteriors after so many steps."""
+        codes = torch.cat([train.z, train.c], 1)
+        fit(self, codes, codes, itself, steps=part.steps, batch=256, lr=part.lr, seed=seed)
+        return self.posteriors()
+
+    @torch.no_grad()
+    def posteriors(self) -> Posteriors:
+        """The posteriors as they are."""
+        u = self.inside()
+        return Posteriors(self.bank(u), u)
+
+    def bank(self, u: Tensor) -> Bank:
+        """The mixture of q(z | u)."""
+        q = self.origin.q(u, self.c)
+        assert isinstance(q, Normal)
+        even = q.mu.new_zeros(len(u))
+        return Bank({"logits": even, "c": self.seen, "mu": q.mu, "scale": q.sigma})
+
+    def inside(self) -> Tensor:
+        """u, in [0, 1] where the observations are."""
+        fields = self.origin.space.fields
+        bounded = [isinstance(f.domain, Bounded) for f in fields for _ in range(f.width)]
+        keep = torch.tensor(bounded).reshape(-1, *[1] * (self.u.dim() - 2))
+        return torch.where(keep, self.u.clamp(0, 1), self.u)
+
+
+class Posteriors(Fitted):
+    """The posteriors of pseudo-inputs u (K, C, *A), which are kept to be looked at."""
+
+    u: Tensor
+
+    def __init__(self, bank: Bank, u: Tensor) -> None:
+        super().__init__()
+        self.bank = bank
+        self.register_buffer("u", u)
+
+    @property
+    def words(self) -> str:
+        return f"{self.bank.words}, each the posterior of a pseudo-input"
+
+    def forward(self, c: Tensor, q: Encoder) -> Density:
+        return self.bank(c, q)
 
 
 class Bank(Fitted):
@@ -198,7 +281,7 @@ class Bank(Fitted):
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
         for name, tensor in tensors.items():
-            self.register_buffer(name, tensor)
+            self.register_buffer(name, tensor.contiguous())
 
     @property
     def words(self) -> str:
@@ -334,7 +417,7 @@ class Flow(OfCodes):
     steps: PositiveInt = 1000
     lr: PositiveFloat = 1e-3
 
-    def fit(self, train: Codes, validation: Codes, seed: int) -> Fitted:
+    def fit(self, train: Codes, validation: Codes, seed: int, origin: Origin) -> Fitted:
         return trained(self, train, validation, seed)
 
     def build(self, tensors: Mapping[str, Tensor], latent: int, given: int) -> FlowOfCodes:
@@ -378,7 +461,7 @@ class TwoStage(OfCodes):
     lr: PositiveFloat = 1e-3
     draws: PositiveInt = 16
 
-    def fit(self, train: Codes, validation: Codes, seed: int) -> Fitted:
+    def fit(self, train: Codes, validation: Codes, seed: int, origin: Origin) -> Fitted:
         return trained(self, train, validation, seed)
 
     def build(self, tensors: Mapping[str, Tensor], latent: int, given: int) -> SecondStage:
@@ -482,7 +565,7 @@ class Loss(nn.Module):
         return self.net.loss(z, c * shown.to(c))
 
 
-def best(made: Sequence[Fitted], validation: Codes, seed: int) -> Fitted:
+def best(made: Sequence[F], validation: Codes, seed: int) -> F:
     """The density under which validation codes are likeliest."""
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)

@@ -14,7 +14,7 @@ from twofold.data.doctor import in_words
 from twofold.measures.measure import Figure
 from twofold.measures.verdict import verdict
 from twofold.report.scale import short
-from twofold.report.words import article, data_in_words, family_in_words, parameters
+from twofold.report.words import article, data_in_words, family_in_words, parameters, sampler
 from twofold.runs.run import Run
 from twofold.train.checkpoint import replace
 from twofold.train.record import clock
@@ -91,6 +91,7 @@ def training(run: Run) -> str:
         f"{record['shown']:,} shown, {took}",
         f"seed {options.seed}, learning rate {options.lr:g}",
         f"ended: {escaped(str(session.get('ended') or 'not yet'))}",
+        *(escaped(f"{name}: {text}") for name, text in sampler(run)),
         "the complete recipe is `recipe.toml`, beside this card",
     ]
     return f"## Training\n\n{bullets(facts)}"

@@ -58,6 +58,7 @@ AHEAD: dict[str, str] = {
     "elbo": "gives held-out data more likelihood",
     "nll_is": "gives held-out data more likelihood",
     "reconstruction": "reconstructs better",
+    "udr": "finds the same dimensions again with another seed",
     "copies": "copies less of its training data",
 }
 """What it means to be ahead in a figure, by the beginning of its name, in the order it is said."""
@@ -223,7 +224,7 @@ def level(rivals: Sequence[Contestant]) -> list[str]:
 
 
 def unfair(rivals: Sequence[Contestant]) -> list[str]:
-    """Why figures may not be comparable."""
+    """Why figures may not be comparable, and where codes come from if not from the own prior."""
     said = []
     if len(places(rivals)) > 1:
         said.append("The runs were trained on different data: read every difference with care.")
@@ -231,7 +232,7 @@ def unfair(rivals: Sequence[Contestant]) -> list[str]:
     if any(len({f.n for _, f in shared(rivals, name)}) > 1 for name in measured(rivals)):
         counts = ", ".join(f"{n:,}" for n in sorted(sizes))
         said.append(f"The runs were measured on different numbers of observations ({counts}).")
-    return said
+    return [*said, *(f"{rival.name}: {text}." for rival in rivals for text in rival.run.said)]
 
 
 def figures_of(rivals: Sequence[Contestant]) -> list[Section]:

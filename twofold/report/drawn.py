@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twofold.data.sources import whole
-from twofold.report.page import Html, Section, figure, join, tag
+from twofold.report.page import Html, Section, figure, join, paragraph, tag
 from twofold.report.seen import Seen
 from twofold.report.shots import COARSE, preview, sheet, strips
 
@@ -34,7 +34,8 @@ def samples(seen: Seen) -> list[Section]:
     name, labels = seen.labels
     few = 1 < len(labels) <= CLASSES
     drawn = by_label(seen, name, labels) if few else at_random(seen)
-    return [Section("Draws", join([drawn, real_ones(seen)]))]
+    told = [paragraph(f"{text[:1].upper()}{text[1:]}.") for text in seen.run.said]
+    return [Section("Draws", join([*told, drawn, real_ones(seen)]))]
 
 
 def by_label(seen: Seen, name: str, labels: Sequence[str]) -> Html:

@@ -70,6 +70,7 @@ def story(seen: Seen) -> list[tuple[str, str]]:
         ("Given", given),
         ("Model", f"{family_in_words(run)}, {short(parameters(run))} parameters"),
         ("Trained", trained(seen)),
+        *sampler(run),
         ("Speed", f"{short(speed(seen))} observations a second"),
         ("Ended", str(session.get("ended") or "not yet")),
         ("Seed", f"{training.seed} of training, {seen.seed} of this page"),
@@ -82,6 +83,12 @@ def trained(seen: Seen) -> str:
     record = seen.run.record
     took = clock(float(seen.session.get("seconds", 0.0)))
     return f"{record['step']:,} steps, {short(record['shown'])} observations shown, {took}"
+
+
+def sampler(run: Run) -> list[tuple[str, str]]:
+    """The density that was fitted to the codes, where one is kept, and whether it is drawn from."""
+    kept = zip(run.kept, run.said, strict=True)
+    return [("Fitted prior", f"{density.name}, {density.fitted}; {said}") for density, said in kept]
 
 
 def best(seen: Seen) -> list[tuple[str, str]]:

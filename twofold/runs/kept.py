@@ -38,6 +38,11 @@ class Kept:
     def name(self) -> str:
         return kebab(type(self.part).__name__)
 
+    @property
+    def fitted(self) -> str:
+        """To what, in words."""
+        return f"fitted to the codes of the {self.weights} weights at step {self.step:,}"
+
     def build(self, latent: int, given: int) -> Fitted:
         """The density itself."""
         return self.part.build(checkpoint.read(self.folder, NAME), latent, given).eval()
@@ -46,7 +51,7 @@ class Kept:
         """Why it does not fit the weights with this hash; empty where it does."""
         if sha256 == self.sha256:
             return ""
-        return f"it was fitted to the codes of the {self.weights} weights at step {self.step}"
+        return f"it was {self.fitted}"
 
 
 def keep(kept: Kept, net: Fitted, figures: list[Mapping[str, Any]]) -> None:

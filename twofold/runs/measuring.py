@@ -117,6 +117,11 @@ def kept(path: Path) -> list[Figure]:
     return TypeAdapter(list[Figure]).validate_python(known)
 
 
+def alike(folder: Path) -> list[Figure]:
+    """How far a fit of several seeds agrees, where its summary lies in this run; else nothing."""
+    return [figure for figure in kept(folder / "seeds.json") if figure.name == "udr"]
+
+
 def measured(
     evidence: Evidence, names: Iterable[str] = (), skip: Iterable[str] = ()
 ) -> tuple[list[Figure], dict[str, str]]:

@@ -8,16 +8,17 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 import torch
+from torch import Tensor
 
 from twofold.core.batch import Given
 from twofold.core.errors import UserError
 from twofold.core.game import Decodes, Distribution, Encodes, Model
 from twofold.data.sources import Source, Subset
-from twofold.maths.distributions import Density, Normal
+from twofold.maths.distributions import Density, Normal, Posterior
 from twofold.measures.estimate import mean, steady
 from twofold.measures.fidelity import Fidelity
 from twofold.measures.measure import Figure
-from twofold.nets.expost import Codes, ExPost, Fitted, some
+from twofold.nets.expost import Codes, ExPost, Fitted, Origin, some
 from twofold.nets.priors import PriorNet
 from twofold.runs.kept import Kept, keep
 from twofold.runs.measuring import evidence_of_run, finite
@@ -48,11 +49,13 @@ def refit(
     """
     own = replace(run, prior="own")
     exchangeable(own.model, own.recipe["model"]["name"])
-    fitted, held = codes_of(own, train, seed), codes_of(own, validation, seed)
+    chosen = chosen_of(train, seed)
+    fitted, held = codes_of(own, chosen, seed), codes_of(own, chosen_of(validation, seed), seed)
     if not len(held):  # a tenth of the codes stands for them, and of a few codes all
         few = len(fitted) // 10
+        chosen = Subset(chosen, torch.arange(few, len(fitted)))
         held, fitted = (fitted[:few], fitted[few:]) if few else (fitted, fitted)
-    net = part.fit(fitted, held, seed)
+    net = part.fit(fitted, held, seed, origin_of(own, chosen))
     found = [likelihood(own, held, net, seed)]
     if drawn and len(validation):
         found += distance(own, net, train, validation, seed)
@@ -76,10 +79,14 @@ def exchangeable(model: Model, name: str) -> None:
         raise UserError(f"the codes of {name} are not vectors that a density can be fitted to")
 
 
-def codes_of(run: Run, source: Source, seed: int) -> Codes:
-    """One draw of the code of each observation, of at most so many."""
+def chosen_of(source: Source, seed: int) -> Source:
+    """The observations whose codes are looked at: at most so many."""
+    return Subset(source, some(len(source), MOST, seed))
+
+
+def codes_of(run: Run, chosen: Source, seed: int) -> Codes:
+    """One draw of the code of each observation."""
     model = run.role(Encodes, "prior")
-    chosen = Subset(source, some(len(source), MOST, seed))
     seed_all(torch.device("cpu"), seed)
     with torch.no_grad():
         pieces = [codes(model.encode(b.x, b.given), b.given) for b in run.batches(chosen)]
@@ -87,6 +94,18 @@ def codes_of(run: Run, source: Source, seed: int) -> Codes:
         return Codes(*(torch.zeros(0, 0) for _ in range(4)))
     columns = ([getattr(piece, name) for piece in pieces] for name in ("z", "c", "mu", "sigma"))
     return Codes(*(torch.cat(column) for column in columns))
+
+
+def origin_of(run: Run, chosen: Source) -> Origin:
+    """Where the codes of some observations come from."""
+    model = run.role(Encodes, "prior")
+
+    def q(x: Tensor, c: Tensor) -> Posterior:
+        found = model.encode(x, Given(c))
+        assert isinstance(found, Posterior)
+        return found
+
+    return Origin(run.space, q, lambda rows: run.batch(chosen, rows).x)
 
 
 def codes(q: Distribution, given: Given) -> Codes:

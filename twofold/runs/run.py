@@ -23,14 +23,16 @@ from twofold.core.batch import Batch, Given
 from twofold.core.build import NO_TRUST, Trust
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Criticises, Decodes, Distribution, Encodes, Model, Samples
-from twofold.core.space import Category, Field, Space
+from twofold.core.space import Space
 from twofold.data.doctor import locate, recall
 from twofold.data.kind import Kind, Where
 from twofold.data.pictures import heated, pil
 from twofold.data.sources import Rows, Source, whole
-from twofold.maths.distributions import StandardNormal
+from twofold.maths.guidance import Guided
 from twofold.maths.paths import PATHS
+from twofold.maths.truncation import Truncated
 from twofold.nets.attention import Look, attending, joined
+from twofold.runs.conditions import Asker, check_guidance, named_row, vector_of
 from twofold.runs.folder import existing, read_recipe, read_space
 from twofold.runs.kept import Kept, kept
 from twofold.runs.recipe import Plan, plan
@@ -204,55 +206,59 @@ class Run:
         n: int = 16,
         given: Mapping[str, Any] | None = None,
         seed: int = 0,
+        guidance: float = 1.0,
         truncation: float = math.inf,
     ) -> Any:
         """Draw n observations, in the user's own terms: pictures, a data frame, an array.
 
         Args:
             n: how many.
-            given: conditions by name, such as {"label": 3}; what is not named is unknown, and with
-                nothing named labels are drawn as often as they occur in the training data.
+            given: conditions by name, such as {"label": 3}, or {"label": [3, 5]} for draws that
+                take them in turn; of a vector an array (D,) or (N, D). What is not named is
+                unknown, and with nothing named labels are drawn as often as they occur in the
+                training data.
             seed: of the draw.
+            guidance: how many times the condition counts: 1 is plain, more is clearer and less
+                varied, 0 does without.
             truncation: the most that a value of a normal code may be, either way.
         """
-        return self.kind.native(self.draw(n, given or {}, seed, truncation))
+        return self.kind.native(self.draw(n, given or {}, seed, guidance, truncation))
 
     def draw(
-        self, n: int, given: Mapping[str, Any], seed: int, truncation: float = math.inf
+        self,
+        n: int,
+        given: Mapping[str, Any],
+        seed: int,
+        guidance: float = 1.0,
+        truncation: float = math.inf,
     ) -> Rows:
         """As `sample`, as rows of values."""
         conditions = self.conditions(n, given, seed)
-        model = self.role(Samples, "sample")
+        model = self.drawer(guidance, truncation)
         seed_all(torch.device("cpu"), seed)
         with torch.inference_mode():
             c = self.known(conditions).c
-            parts = [
-                model.sample(Given(part))
-                if truncation == math.inf
-                else self.truncated(Given(part), truncation)
-                for part in c.split(self.chunk)
-            ]
+            parts = [model.sample(Given(part)) for part in c.split(self.chunk)]
             return Rows(self.space.decode(torch.cat(parts)), conditions)
 
-    def truncated(self, given: Given, threshold: float) -> Tensor:
-        """One x a row from codes whose values lie within ± a threshold.
+    def drawer(self, guidance: float, truncation: float) -> Samples:
+        """What samples, guided or truncated or plainly.
 
         Raises:
-            UserError: codes are not drawn from a standard normal, or the threshold is not positive.
+            UserError: the run cannot be asked so.
         """
-        model = self.role(Decodes, "truncation")
-        prior = model.prior(given)
-        if not threshold > 0:
-            raise UserError(f"truncation {threshold:g} leaves nothing to draw; give a positive one")
-        if not isinstance(prior, StandardNormal):
-            name = self.recipe["model"]["name"]
-            own = "; try --prior own" if self.fitted else ""
-            raise UserError(
-                f"truncation cuts the tails of a standard normal, and this {name} draws its codes "
-                f"from another density{own}"
-            )
-        p = model.decode(prior.truncated(threshold), given)
-        return p.mean if len(self.space.axes) > 1 else p.sample()
+        if guidance != 1 and truncation != math.inf:
+            raise UserError("a draw is guided or truncated; give --guidance or --truncation alone")
+        if guidance != 1:
+            check_guidance(guidance, self.given, self.plan.training.null)
+            return Guided(self.role(Decodes, "--guidance"), self.space, guidance)
+        if truncation != math.inf:
+            if not truncation > 0:
+                raise UserError(
+                    f"truncation {truncation:g} leaves nothing to draw; give a positive one"
+                )
+            return Truncated(self.role(Decodes, "--truncation"), self.space, truncation)
+        return self.role(Samples, "sample")
 
     def encode(
         self, where: Where, how: Literal["mean", "sample", "distribution"] = "mean", seed: int = 0
@@ -431,16 +437,20 @@ class Run:
 
     def conditions(self, n: int, given: Mapping[str, Any], seed: int) -> Tensor:
         """What is known of n draws, as values (n, G), NaN where unknown."""
-        for name in given:
-            if name not in [field.name for field in self.given.fields]:
-                fields = [field.name for field in self.given.fields]
-                raise UserError(
-                    f"{name!r} is not something this run can be given; {nearest(name, fields)}"
-                )
-        if not given:
-            return self.usual(n, seed)
-        row = [condition(self.kind, field, given) for field in self.given.fields]
-        return torch.tensor(row, dtype=torch.get_default_dtype()).expand(n, -1)
+        return Asker(self.kind, self.vector)(n, given) if given else self.usual(n, seed)
+
+    def vector(self, name: str) -> Tensor:
+        """The vector that is given of a row of the run's own data, by the row's name."""
+        data = self.recipe["data"]
+        if not {"path", "name"} & data.keys():
+            raise UserError(
+                f"{self.path} was trained on an object in memory, whose rows cannot be named; give "
+                "the vectors themselves"
+            )
+        where = data.get("path") or data["name"]
+        source = self.source(where)
+        at = named_row(self.kind.names(locate(where, self.kind.name).where), name, len(source))
+        return vector_of(self.given, source.labels(), at)
 
     def usual(self, n: int, seed: int) -> Tensor:
         """Conditions as often as they occur in the training data."""
@@ -456,9 +466,8 @@ class Run:
     # How it shows itself.
 
     def __repr__(self) -> str:
-        return (
-            f"Run({str(self.path)!r}: {self.recipe['model']['name']}, step {self.record['step']})"
-        )
+        name, step = self.recipe["model"]["name"], self.record["step"]
+        return f"Run({str(self.path)!r}: {name}, step {step}{''.join(f'; {s}' for s in self.said)})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the recipe in short, the last preview, the last numbers."""
@@ -500,27 +509,6 @@ def fill(model: Model, tensors: Mapping[str, Tensor], path: Path) -> None:
             f"{path}: the weights are not those of the model in its recipe.toml ({first:.120}); "
             "restore that file, or use the Twofold that its first lines name"
         ) from None
-
-
-def condition(kind: Kind, field: Field, values: Mapping[str, Any]) -> float:
-    """What is said of a field, as a number; NaN when it is not named."""
-    if field.name not in values:
-        return math.nan
-    domain, value = field.domain, values[field.name]
-    if not isinstance(domain, Category):
-        try:
-            number = kind.number(field.name, str(value))
-        except (TypeError, ValueError):
-            number = math.nan
-        if math.isnan(number):
-            raise UserError(f"{field.name}={value} should be a number")
-        return number
-    if str(value) not in domain.labels:
-        raise UserError(
-            f"{field.name}={value} does not occur in the training data; "
-            f"{nearest(str(value), domain.labels)}"
-        )
-    return float(domain.labels.index(str(value)))
 
 
 def likely(space: Space, p: Distribution) -> Tensor:

@@ -40,6 +40,11 @@ def least(estimate: Estimate) -> float:
     return estimate.value if math.isnan(estimate.low) else estimate.low
 
 
+def most(estimate: Estimate) -> float:
+    """The upper end of an interval; the estimate itself where there is none."""
+    return estimate.value if math.isnan(estimate.high) else estimate.high
+
+
 def finding(measure: str, values: Sequence[float], split: str, better: Better) -> Row:
     """What the seeds found."""
     found = over_seeds(values)

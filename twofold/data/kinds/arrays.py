@@ -11,6 +11,9 @@ The first axis counts the rows. By rule, from shape and type:
 * (N, T, C) of floating-point numbers with C ≤ 64 is a series, and is left to that kind;
   `data.layout = "image"` overrules this.
 
+A label beside each row, in a `.npz`, is given, and so is a vector beside it, in a file
+`X.embeddings.npy` beside `X.npy` or `X.npz` (see `vectors`).
+
 With `data.copies = true` the second axis counts noisy copies of one scene, and the rest is as
 above: (N, M, H, W) are M copies of each of N images.
 
@@ -31,7 +34,7 @@ from torch import Tensor
 
 from twofold.core.errors import UserError
 from twofold.core.space import Bounded, Category, Domain, Field, Real, Space
-from twofold.data import pictures, places
+from twofold.data import pictures, places, vectors
 from twofold.data.block import (
     Array,
     Block,
@@ -45,6 +48,7 @@ from twofold.data.block import (
 )
 from twofold.data.kind import Finding, Kind, Told, Where, told
 from twofold.data.sources import Copies, Memory, Rows, Source, Streamed, known
+from twofold.data.vectors import Vectors
 
 COLUMNS = 256
 KEEP = 1 << 30
@@ -61,7 +65,7 @@ class Arrays(Kind):
     """The codec of one array.
 
     Args:
-        space, given: what a row is, and its label. factors: the label that is not given.
+        space, given: what a row is, and its label and vector. factors: those that are not given.
         dtype: the number type of the input.
         place: where the channels of an image are: `last`, `first`, or `only` one; `none` of a
             vector.
@@ -105,7 +109,7 @@ class Arrays(Kind):
             levels: how many whole values, from 0 on, an image takes; 0 is by rule.
             key: the array of a `.npz` to take.
             stream: read a `.npy` row by row; `auto` does so above 1 GB.
-            given: `all`, or nothing: then the label is kept for measures and no model is given it.
+            given: `all`, or by name: `label`, `embedding`; the others are kept for measures.
             copies: the second axis counts noisy copies of one scene.
         """
         block = COPIES[copies](load(where, key))
@@ -114,7 +118,9 @@ class Arrays(Kind):
         fields, notes = LEARN[place == "none"](block, seen, levels)
         axes = axes_of(block.rows.shape[1:], place)
         label = Field("label", Category(block.names), missing=True)
-        split = told(Space((label,) if block.names else ()), given)
+        aside = beside(where, len(block.rows))
+        every = (*((label,) if block.names else ()), *(one.field for one in aside))
+        split = told(Space(every), given)
         dtype = block.rows.dtype.str
         kind = cls(Space(fields, axes), split[0], dtype, place, key, stream, split[1], copies)
         what = f"{len(block.rows):,} {WORD[place]} of {by(block.rows.shape[1:])} {block.rows.dtype}"
@@ -125,6 +131,7 @@ class Arrays(Kind):
             head.append(
                 Finding("note", f"{len(block.names)} labels: {', '.join(block.names[:10])}")
             )
+        head += [one.found for one in aside]
         return kind, head + [Finding("warning", text) for text in (*block.notes, *notes)]
 
     def open(self, where: Where) -> Source:
@@ -137,8 +144,8 @@ class Arrays(Kind):
             raise UserError(
                 f"rows of shape {block.rows.shape[1:]} do not fit {shape}; reshape them"
             )
-        given, official = label_of(self.given, block), tensors(block.official)
-        factors = label_of(self.factors, block)
+        aside, official = beside(where, len(block.rows)), tensors(block.official)
+        given, factors = (told_of(space, block, aside) for space in (self.given, self.factors))
         large = block.rows.nbytes > KEEP and isinstance(block.rows, OnDisk)
         if {"auto": large, "always": True, "never": False}[self.stream]:
             streamed = Streamed(Row(self, block.rows), given, official=official)
@@ -205,7 +212,7 @@ class Arrays(Kind):
         overview = places.free_name(out, "grid.png")
         with places.new(overview) as file:
             file.write(pictures.png(pictures.grid(self.draw(rows))))
-        labelled = bool(self.given.fields)
+        labelled = bool(labels_of(self.given))
         path = places.free_name(out, "samples.npz" if labelled else "samples.npy")
         with places.new(path) as file:
             if labelled:
@@ -216,9 +223,8 @@ class Arrays(Kind):
 
     def label_names(self, given: Tensor) -> Array:
         """The label of each row, empty where it is not known."""
-        domain = self.given.fields[0].domain
-        assert isinstance(domain, Category)
-        return np.array(["" if i.isnan() else domain.labels[int(i)] for i in given[:, 0]])
+        labels = labels_of(self.given)
+        return np.array(["" if i.isnan() else labels[int(i)] for i in given[:, 0]])
 
     def draw(self, rows: Rows) -> Tensor:
         """Images as they are, vectors as a bar a column, around their middle."""
@@ -247,16 +253,34 @@ class Arrays(Kind):
         return cls(**{**data, **spaces})
 
 
-def label_of(space: Space, block: Block) -> Tensor:
-    """The label of every row (N, G), NaN where it is not one of the space's."""
-    if not space.fields:
+def told_of(space: Space, block: Block, aside: tuple[Vectors, ...]) -> Tensor:
+    """The label of every row, then its vector, (N, G), NaN where they are not known."""
+    vector = vectors.given(aside, space, len(block.rows))
+    return torch.cat([label_of(labels_of(space), block), vector], 1)
+
+
+def beside(where: Where, count: int) -> tuple[Vectors, ...]:
+    """The vectors in the file beside a file of so many rows, if it is there."""
+    path = Path(where).with_suffix(".embeddings.npy") if isinstance(where, str | Path) else None
+    if path is None or not path.is_file():
+        return ()
+    return (vectors.read(path.name, path.read_bytes(), count, lambda name: -1),)
+
+
+def labels_of(space: Space) -> tuple[str, ...]:
+    """The labels of what is given; none where it has none."""
+    domains = [field.domain for field in space.fields]
+    return next((domain.labels for domain in domains if isinstance(domain, Category)), ())
+
+
+def label_of(labels: tuple[str, ...], block: Block) -> Tensor:
+    """The label of every row (N, 1), NaN where it is not one of these; (N, 0) without any."""
+    if not labels:
         return torch.zeros(len(block.rows), 0)
-    domain = space.fields[0].domain
-    assert isinstance(domain, Category)
-    known = {name: float(i) for i, name in enumerate(domain.labels)}
+    known = {name: float(i) for i, name in enumerate(labels)}
     index = [known.get(name, np.nan) for name in block.names] + [np.nan]  # −1 is the last
-    labels = block.labels if len(block.labels) else np.full(len(block.rows), -1)
-    return torch.tensor(index, dtype=torch.float32)[torch.from_numpy(labels)][:, None]
+    which = block.labels if len(block.labels) else np.full(len(block.rows), -1)
+    return torch.tensor(index, dtype=torch.float32)[torch.from_numpy(which)][:, None]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ Every image becomes one `Form` (see `pixels`), found by rule from the files' hea
 
 Of more than `LOOK` images, that many, evenly spread, are looked at; what is read later must only be
 readable. One observation is one field, `pixel`, of as many values as channels, over (H, W); given
-are the label (the first sub-folder) and the attributes of `labels.csv` and `attributes.csv`.
+are the label (the first sub-folder), the attributes of `labels.csv` and `attributes.csv`, and the
+vectors of `embeddings.npy`.
 
 Noisy copies of scenes, several of each, are told apart by `data.copies`: `folder`, where files of
 one name in different sub-folders are one scene (`first/owl.png`, `second/owl.png`), so that
@@ -586,7 +587,10 @@ def given_space(
     if shape.parted:
         parts = ", ".join(sorted({tree.folder(name, shape.skip) for name in files.names}))
         findings.append(Finding("note", f"the folders {parts} are kept as the official split"))
-    return Space(tuple(fields[name] for name in sorted(fields))), findings
+    vectors = tree.embeddings(files, shape)
+    findings += [one.found for one in vectors]
+    known = (*(fields[name] for name in sorted(fields)), *(one.field for one in vectors))
+    return Space(known), findings
 
 
 SCENES: dict[Copied, Callable[[bytes, tree.Tree], bytes]] = {

@@ -31,7 +31,7 @@ from twofold.data.columns import Column, describe, recall, written
 from twofold.data.delimited import write_text
 from twofold.data.frames import Frame, Style, is_table, library, pandas, read_frame, suffix
 from twofold.data.guess import MISSING, Look, blanks, learn
-from twofold.data.kind import Finding, Kind, Where
+from twofold.data.kind import Finding, Kind, Where, matching
 from twofold.data.recordings import (
     CHANNELS,
     CLASSES,
@@ -135,13 +135,15 @@ class Series(Kind):
             window: steps of a window; 0 for all of short series, 24 of long recordings.
             stride: steps from one window to the next.
             channels: the columns to model; all numbers where empty.
-            given: columns that are conditions, by their value at a window's first step; the column
-                that names the series where it is called a label and nothing is named.
+            given: columns that are conditions, by name or pattern, by their value at a window's
+                first step; the column that names the series where it is called a label and nothing
+                is named.
             time: the column of time; found out where empty.
             series: the column that names the series; found out where empty.
             layout: `wide`, `long`, `rows`, `array`, or `auto` to find out.
         """
         form, frame = opened(where, layout)
+        given = matching(given, frame[0].names) if frame else given
         how = planned(form, frame, Timeline(time, series, channels), given)
         given = given or labelling(how)
         recordings, found = recorded(form, where, frame, how, given)

@@ -44,7 +44,7 @@ from twofold.data.frames import (
     typed,
 )
 from twofold.data.guess import MISSING, Look, blanks, learn, plural
-from twofold.data.kind import Finding, Kind, Where
+from twofold.data.kind import Finding, Kind, Where, matching
 from twofold.data.recordings import timeline
 from twofold.data.sources import Memory, Rows
 
@@ -118,7 +118,7 @@ class Tables(Kind):
 
         Args:
             where: a path (.csv, .tsv, .parquet, …, also .gz), or a data frame.
-            given: columns that are conditions.
+            given: columns that are conditions, by name or pattern, such as `e*`.
             drop: columns that are neither read nor written.
             keep: the only columns that are; all where empty.
             types: what a column is, where the guess is wrong: `number`, `category`, `date` (or
@@ -127,7 +127,9 @@ class Tables(Kind):
             delimiter: between the cells of a text file; found out where empty.
             header: whether its first row names the columns: `auto`, `yes` or `no`.
         """
-        frame = chosen(read_frame(where, delimiter, header), keep, drop, (*given, *types))
+        read = read_frame(where, delimiter, header)
+        given = matching(given, read.names)
+        frame = chosen(read, keep, drop, (*given, *types))
         empty = blanks(missing_values)
         looks = [Look(frame, cells, empty) for cells in frame.columns]
         learnt = [learn(look, types.get(look.cells.name, "")) for look in looks]

@@ -1,0 +1,236 @@
+r"""The GAN whose code can be read: InfoGAN.
+
+The latent vector is noise z and a *code* c, categories and numbers of a known distribution. A
+generator that ignores c is prevented by a lower bound of the mutual information of c and what is
+drawn,
+
+$$ I(c; G(z, c)) \;\ge\; L_I(G, Q) = \mathbb E_{c,\,z}\, \log Q(c \mid G(z, c)) + H(c), $$
+
+where Q reads the code off the critic's features φ. All of them play
+
+$$ \min_{G,Q} \max_D \; V(D, G) - \lambda L_I(G, Q) $$
+
+(Chen et al. 2016, InfoGAN, arXiv:1606.03657, eq. 6), with a λ for categories and one for numbers,
+whose densities are not on one scale. What the code comes to mean nobody says beforehand: on digits,
+the class, the slant and the width.
+
+Notation: x real, x̂ drawn, both (B, C, *A); the latent vector z ⊕ c is (B, D), a category one-hot
+in it, a number uniform on [−1, 1]; φ (B, F); D(·) are logits (B,).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+from torch import Tensor, nn
+
+from twofold.core.batch import Batch, Given
+from twofold.core.errors import UserError
+from twofold.core.game import Criticises, Decodes, Distribution, Encodes, Model, Progress, Turn
+from twofold.core.space import Category, Field, Real, Space
+from twofold.maths.adversarial import Objective, Relativistic
+from twofold.maths.distributions import Normal
+from twofold.maths.likelihoods import Observation
+from twofold.maths.penalties import R1, R2, Contest, Penalty
+from twofold.nets.bodies import Architecture, Suited
+from twofold.nets.critics import Classifier, Critic, Look
+from twofold.nets.decoders import Generator, Relaxed
+
+
+class InfoGAN(Model, Decodes, Encodes, Criticises):
+    """The GAN of a Space with a code that can be read off what it draws.
+
+    Args:
+        noise: dimensions of what the code does not say.
+        categories: how many labels each category of the code has, one number a category.
+        numbers: how many numbers the code has.
+        generator: the architecture of G.
+        critic: the architecture of D, whose features Q reads.
+        features: F, their width.
+        objective: what generator and critic minimise.
+        penalties: what the critic pays besides, summed.
+        weight: λ of the categories.
+        number_weight: λ of the numbers.
+        tau: the temperature of relaxed categories in x.
+
+    Raises:
+        UserError: a code of nothing.
+
+    >>> from twofold.core.space import Field, Real
+    >>> space = Space((Field("a", Real()), Field("b", Real())))
+    >>> gan = InfoGAN(space, Space(), noise=3, categories=(4,), numbers=1)
+    >>> gan.encode(torch.zeros(5, 2), Given.none(5, Space())).mean.shape
+    torch.Size([5, 8])
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        given: Space,
+        noise: PositiveInt = 62,
+        categories: tuple[PositiveInt, ...] = (10,),
+        numbers: NonNegativeInt = 2,
+        generator: Architecture = Suited(),
+        critic: Architecture = Suited(),
+        features: PositiveInt = 128,
+        objective: Objective = Relativistic(),
+        penalties: tuple[Penalty, ...] = (R1(), R2()),
+        weight: NonNegativeFloat = 1.0,
+        number_weight: NonNegativeFloat = 0.1,
+        tau: float = 0.5,
+    ) -> None:
+        super().__init__(space, given)
+        self.noise, self.code = noise, code_of(categories, numbers)
+        self.latent = noise + self.code.width
+        self.generator = Generator(generator, self.latent, given, space, tau)
+        self.critic = Critic(critic, space, given, features, spectral=False)
+        self.readers = Classifier(self.code, features)
+        self.objective, self.penalties = objective, penalties
+        self.weights = {
+            f.name: number_weight if f.name == NUMBERS else weight for f in self.code.fields
+        }
+
+    def players(self) -> dict[str, Sequence[nn.Module]]:
+        return {"critic": [self.critic, self.readers], "generator": [self.generator]}
+
+    def play(self, batch: Batch, progress: Progress) -> Iterator[Turn]:
+        x, given = batch.x, batch.given
+        z = self.prior(given).sample()
+        with torch.no_grad():
+            drawn = self.decode(z, given).rsample()
+        real, fake = (t.detach().requires_grad_(bool(self.penalties)) for t in (x, drawn))
+        at_real, at_fake = self.look(real, given), self.look(fake, given)
+        contest = Contest(
+            lambda x: self.judge(x, given), real, fake, at_real.logits, at_fake.logits
+        )
+        loss = self.objective.critic(at_real.logits, at_fake.logits)
+        steepness = sum((p(contest).mean() for p in self.penalties), loss.new_zeros(()))
+        unread = self.unread(at_fake, z)
+        yield Turn({"steepness": steepness, **self.information(unread)},
+                   critic=loss + steepness + self.weighed(unread))  # fmt: skip
+        at_fake = self.look(self.decode(z, given).rsample(), given)
+        with torch.no_grad():
+            at_real = self.look(x, given)
+        loss = self.objective.generator(at_real.logits, at_fake.logits)
+        yield Turn(generator=loss + self.weighed(self.unread(at_fake, z)))
+
+    def unread(self, drawn: Look, z: Tensor) -> dict[str, Tensor]:
+        """−log Q(c | x̂) of each part of the code, a mean over rows."""
+        by_field = self.read(drawn.phi).by_field(z[:, self.noise :])
+        return {name: -log_q.mean() for name, log_q in by_field.items()}
+
+    def weighed(self, unread: Mapping[str, Tensor]) -> Tensor:
+        """−λ L_I, without the entropy, which is constant."""
+        return torch.stack([self.weights[name] * loss for name, loss in unread.items()]).sum()
+
+    def information(self, unread: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """L_I of each part of the code, in nats."""
+        return {f"information_{f.name}": entropy(f) - unread[f.name] for f in self.code.fields}
+
+    def look(self, x: Tensor, given: Given) -> Look:
+        return self.critic.look(x, given.c)
+
+    def read(self, phi: Tensor) -> Observation:
+        """Q(c | x), from the features of x."""
+        return self.readers.spec(self.readers.read(phi), self.readers.shared)
+
+    def judge(self, x: Tensor, given: Given) -> Tensor:
+        return self.look(x, given).logits
+
+    def prior(self, given: Given) -> Coded:
+        return Coded(Normal.standard(len(given), self.noise, given.c), Codes(self.code, given.c))
+
+    def encode(self, x: Tensor, given: Given) -> Coded:
+        """Q(c | x) for the code, and the prior for the noise, which nothing infers."""
+        noise = Normal.standard(len(x), self.noise, x)
+        return Coded(noise, self.read(self.look(x, given).phi))
+
+    def decode(self, z: Tensor, given: Given) -> Relaxed:
+        return self.generator(z, given.c)
+
+    @torch.no_grad()
+    def sample(self, given: Given) -> Tensor:
+        return self.decode(self.prior(given).sample(), given).sample()
+
+
+NUMBERS = "numbers"
+
+
+def code_of(categories: Sequence[int], numbers: int) -> Space:
+    """The Space of codes.
+
+    >>> code_of((10, 2), 3).width
+    15
+    """
+    if not categories and not numbers:
+        raise UserError("model.categories and model.numbers say nothing; infogan needs a code")
+    chosen = [
+        Field(f"category{i}", Category(tuple(map(str, range(k))))) for i, k in enumerate(categories)
+    ]
+    return Space((*chosen, *[Field(NUMBERS, Real(), numbers)] * (numbers > 0)))
+
+
+def entropy(field: Field) -> float:
+    """H of a part of the code, in nats: of one of K labels, or of numbers uniform on [−1, 1]."""
+    if isinstance(field.domain, Category):
+        return math.log(field.domain.width)
+    return field.size * math.log(2)
+
+
+@dataclass(frozen=True)
+class Coded(Distribution):
+    """Noise and a code side by side, independent, (B, D)."""
+
+    noise: Normal
+    code: Distribution
+
+    def sample(self) -> Tensor:
+        return torch.cat([self.noise.sample(), self.code.sample()], 1)
+
+    @property
+    def mean(self) -> Tensor:
+        return torch.cat([self.noise.mean, self.code.mean], 1)
+
+    @property
+    def mode(self) -> Tensor:
+        return torch.cat([self.noise.mode, self.code.mode], 1)
+
+
+@dataclass(frozen=True)
+class Codes(Distribution):
+    """Codes before anything is seen: every label alike, every number of [−1, 1] alike.
+
+    Args:
+        code: their Space. like: a row for each code, (B, …), with their type and device.
+    """
+
+    code: Space
+    like: Tensor
+
+    def sample(self) -> Tensor:
+        return self.code.encode(torch.cat([self.draw(field) for field in self.code.fields], 1))
+
+    def draw(self, field: Field) -> Tensor:
+        u = torch.rand_like(self.like.new_empty(len(self.like), field.size))
+        return (u * field.domain.width).floor() if isinstance(field.domain, Category) else 2 * u - 1
+
+    @property
+    def mean(self) -> Tensor:
+        middle = [
+            self.like.new_full((len(self.like), field.width), self.middle(field))
+            for field in self.code.fields
+        ]
+        return torch.cat(middle, 1)
+
+    @property
+    def mode(self) -> Tensor:
+        """All are as probable; the mean is as good as any."""
+        return self.mean
+
+    @staticmethod
+    def middle(field: Field) -> float:
+        return 1 / field.domain.width if isinstance(field.domain, Category) else 0.0
