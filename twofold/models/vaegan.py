@@ -14,12 +14,13 @@ L_\text{GAN} &= \log \text{Dis}(x) + \log\big(1 - \text{Dis}(\tilde x)\big)
   + \log\big(1 - \text{Dis}(x_p)\big),
 \end{aligned} $$
 
-and, all three at the same parameters, the encoder lowers $L_\text{prior} + L_\text{llike}$, the
+and, all three at the same parameters, the encoder lowers $\beta L_\text{prior} + L_\text{llike}$, the
 decoder $\gamma L_\text{llike} - L_\text{GAN}$ and the critic, which $L_\text{llike}$ does not
 reach, $-L_\text{GAN}$. In place of its part of $-L_\text{GAN}$ the decoder lowers
 $-\log \text{Dis}(\tilde x) - \log \text{Dis}(x_p)$, which is not saturating (Goodfellow et al.
-2014). The Gaussian's constant is left out. The features' scale is the critic's to choose: the
-penalty on its slope, R1, bounds it.
+2014). The Gaussian's constant is left out. The features' scale is the critic's to choose, and a
+penalty on its slope, R1, bounds it; with β the Gaussian has the variance β in place of 1, without
+which such features weigh too little against the prior and the code falls out of use.
 
 Source: Larsen, Sønderby, Larochelle & Winther 2016, Autoencoding beyond pixels using a learned
 similarity metric, arXiv:1512.09300.
@@ -62,7 +63,8 @@ class VAEGAN(Model, Decodes, Encodes, Criticises):
         features: F, the channels of layer l.
         places: the most places of layer l, in each of which it has F features.
         gamma: γ, the decoder's weight of likeness against deceiving the critic.
-        beta: the weight of the prior term; 1 in the paper.
+        beta: β, the weight of the prior term, which is the variance that features have; 1 in the
+            paper.
         penalties: what the critic pays besides, for its slope at x and x_p.
         tau: the temperature of relaxed categories.
 
@@ -84,7 +86,7 @@ class VAEGAN(Model, Decodes, Encodes, Criticises):
         features: PositiveInt = 32,
         places: PositiveInt = 64,
         gamma: PositiveFloat = 1.0,
-        beta: NonNegativeFloat = 1.0,
+        beta: NonNegativeFloat = 0.01,
         penalties: tuple[Penalty, ...] = (R1(),),
         tau: PositiveFloat = 0.5,
     ) -> None:
