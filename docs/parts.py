@@ -22,7 +22,7 @@ import torch
 from twofold.core import toml
 from twofold.core.build import Option, Part, is_part, kebab, options, parts_of, resolved
 from twofold.core.errors import UserError
-from twofold.core.game import Classifies, Model
+from twofold.core.game import Model
 from twofold.core.space import Space
 from twofold.data.doctor import every_kind
 from twofold.maths.adversarial import Objective
@@ -46,7 +46,7 @@ from twofold.nets.posteriors import Form
 from twofold.nets.priors import Prior
 from twofold.nets.regularisers import Regulariser
 from twofold.nets.weights import Unrolling
-from twofold.runs.matrix import LABELLED
+from twofold.runs.matrix import known
 from twofold.runs.recipe import SPACES
 
 Make = type[Any]
@@ -324,11 +324,6 @@ def built(family: str, kind: str, chosen: tuple[Chosen, ...]) -> str:
     except UserError as error:
         return str(error)
     return ""
-
-
-def known(make: type[Model]) -> Space:
-    """What is given where a family is tried: a label to those that learn one, else nothing."""
-    return LABELLED if issubclass(make, Classifies) else Space()
 
 
 def of_points(make: Make) -> Iterator[tuple[str, str]]:

@@ -53,7 +53,7 @@ class AAE(Model, Decodes, Encodes, Starts):
         latent: D, the dimensions of the code.
         encoder: the architecture of q(z | x, given).
         decoder: the architecture of p(x | z, given).
-        critic: the architecture of D, of codes.
+        critic: the layers of D, of codes.
         inference: how q(z | x) is drawn from.
         prior: p(z).
         likelihood: likelihoods to prefer where they fit the data; each other domain has its own.
@@ -77,7 +77,7 @@ class AAE(Model, Decodes, Encodes, Starts):
         latent: PositiveInt = 16,
         encoder: Architecture = Suited(),
         decoder: Architecture = Suited(),
-        critic: Architecture = Dense(),
+        critic: Dense = Dense(),
         inference: Inference = Stochastic(),
         prior: Imposed = Gaussian(),
         likelihood: tuple[Likelihood, ...] = (),

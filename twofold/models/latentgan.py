@@ -56,8 +56,8 @@ class LatentGAN(Model, Decodes, Encodes, Criticises, Starts):
         noise: E, the dimensions of the generator's noise.
         encoder: the architecture of q(z | x, given).
         decoder: the architecture of p(x | z, given).
-        generator: the architecture of G, of codes.
-        critic: the architecture of D, of codes.
+        generator: the layers of G, of codes.
+        critic: the layers of D, of codes.
         posterior: the form of q(z | x).
         likelihood: likelihoods to prefer where they fit the data; each other domain has its own.
         beta: β, the weight of the rate.
@@ -78,8 +78,8 @@ class LatentGAN(Model, Decodes, Encodes, Criticises, Starts):
         noise: PositiveInt = 32,
         encoder: Architecture = Suited(),
         decoder: Architecture = Suited(),
-        generator: Architecture = Dense(),
-        critic: Architecture = Dense(),
+        generator: Dense = Dense(),
+        critic: Dense = Dense(),
         posterior: Form = Diagonal(),
         likelihood: tuple[Likelihood, ...] = (),
         beta: NonNegativeFloat = 0.1,

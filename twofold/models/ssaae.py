@@ -56,7 +56,7 @@ class SSAAE(Model, Decodes, Encodes, Classifies, Starts):
         style: D, the dimensions of z; the code has K more, for the label.
         encoder: the architecture of q(y | x) and of q(z | x, given).
         decoder: the architecture of p(x | y, z, given).
-        critic: the architecture of both critics, of labels and of styles.
+        critic: the layers of both critics, of labels and of styles.
         label: which category of what is given is learnt; the first where it is not named.
         inference: how q(z | x) is drawn from.
         prior: p(z).
@@ -83,7 +83,7 @@ class SSAAE(Model, Decodes, Encodes, Classifies, Starts):
         style: PositiveInt = 10,
         encoder: Architecture = Suited(),
         decoder: Architecture = Suited(),
-        critic: Architecture = Dense(),
+        critic: Dense = Dense(),
         label: str = "",
         inference: Inference = Point(),
         prior: Imposed = Gaussian(),

@@ -14,8 +14,8 @@ L_\text{GAN} &= \log \text{Dis}(x) + \log\big(1 - \text{Dis}(\tilde x)\big)
   + \log\big(1 - \text{Dis}(x_p)\big),
 \end{aligned} $$
 
-and, all three at the same parameters, the encoder lowers $\beta L_\text{prior} + L_\text{llike}$, the
-decoder $\gamma L_\text{llike} - L_\text{GAN}$ and the critic, which $L_\text{llike}$ does not
+and, all three at the same parameters, the encoder lowers $\beta L_\text{prior} + L_\text{llike}$,
+the decoder $\gamma L_\text{llike} - L_\text{GAN}$ and the critic, which $L_\text{llike}$ does not
 reach, $-L_\text{GAN}$. In place of its part of $-L_\text{GAN}$ the decoder lowers
 $-\log \text{Dis}(\tilde x) - \log \text{Dis}(x_p)$, which is not saturating (Goodfellow et al.
 2014). The Gaussian's constant is left out. The features' scale is the critic's to choose, and a
