@@ -117,7 +117,10 @@ def test_the_semi_supervised_phases_are_those_of_the_paper() -> None:
 
     y, z = model.any(given).first.sample(), torch.randn(4, 2)
     assert y.sum(1).equal(torch.ones(4))
-    logits = model.D_y(y, none), model.D_y(y_hat, none), model.D_z(z, none), model.D_z(z_hat, none)
+    logits = (
+        *(model.D_y(t, none) for t in (y, y_hat)),
+        *(model.D_z(t, y_hat) for t in (z, z_hat)),  # which sees the label beside the style
+    )
     D = [logit.sigmoid() for logit in logits]
     told = [(-D[i].log() - (1 - D[i + 1]).log()).mean() for i in (0, 2)]
     torch.testing.assert_close(turns[1].losses["critic"], sum(told))

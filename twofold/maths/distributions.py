@@ -3,11 +3,11 @@ r"""Distributions over rows: what encoders, priors and generators return.
 `Normal` is the diagonal Gaussian $\mathcal N(\mu, \operatorname{diag} \sigma^2)$ of a latent
 code, `FullNormal` one of any covariance; `Mixture` and `FullMixture` finite mixtures of them;
 `Affine` another one moved and stretched; `Categories` one of K labels, and `Beside` such a label
-with a code; `Implicit` what a network makes of noise; `Dirac` a point mass, so that a deterministic
-network too returns a distribution. A distribution that offers `log_prob` is a `Density`; one whose
-draws carry gradient to the parameters (the pathwise derivative, Kingma & Welling 2014,
-arXiv:1312.6114, §2.4) is `Reparameterised`. A `Posterior` is both, and says what `encode` and the
-importance-weighted bounds ask of a code.
+with a code; `Implicit` what a network makes of noise; `Resampled` draws of another, chosen; `Dirac`
+a point mass, so that a deterministic network too returns a distribution. A distribution that offers
+`log_prob` is a `Density`; one whose draws carry gradient to the parameters (the pathwise
+derivative, Kingma & Welling 2014, arXiv:1312.6114, §2.4) is `Reparameterised`. A `Posterior` is
+both, and says what `encode` and the importance-weighted bounds ask of a code.
 
 Notation: B rows, D latent dimensions; `log_prob` sums over all but the rows and is in nats.
 """
@@ -383,6 +383,38 @@ class Implicit(Reparameterised):
     def sample(self) -> Tensor:
         with torch.no_grad():
             return self.rsample()
+
+
+@dataclass(frozen=True)
+class Resampled(Distribution):
+    """Draws of `base`, each chosen among `candidates` with a chance ∝ exp `fitting`(z), (B,).
+
+    Sampling importance resampling: with many candidates, a draw of p(z) exp fitting(z) / constant.
+    Its mean is taken over draws.
+    """
+
+    base: Distribution
+    fitting: Callable[[Tensor], Tensor]
+    candidates: int
+
+    def sample(self) -> Tensor:
+        with torch.no_grad():
+            z = self.base.sample()
+            height = self.fitting(z) + gumbel(z[:, 0])
+            for _ in range(self.candidates - 1):
+                other = self.base.sample()
+                higher = self.fitting(other) + gumbel(z[:, 0])  # the highest is each by its chance
+                z = torch.where((higher > height).unsqueeze(1), other, z)
+                height = torch.maximum(higher, height)
+            return z
+
+    @property
+    def mean(self) -> Tensor:
+        return torch.stack([self.sample() for _ in range(SPREAD_DRAWS)]).mean(0)
+
+    @property
+    def mode(self) -> Tensor:
+        return self.mean
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,17 @@ from torch import Tensor
 from twofold.core.batch import Given
 from twofold.core.game import Decodes, Distribution, Samples
 from twofold.core.space import Space
-from twofold.maths.distributions import Affine, Density, FullMixture, Mixture, Normal
+from twofold.maths.distributions import (
+    Affine,
+    Beside,
+    Categories,
+    Density,
+    FullMixture,
+    Implicit,
+    Mixture,
+    Normal,
+    Resampled,
+)
 from twofold.maths.likelihoods import (
     CategoricalValues,
     Elementwise,
@@ -78,7 +88,7 @@ def by_parameter(full: Any, null: Any, weight: float) -> Any:
     return replace(full, **{name: guided(*pair, weight) for name, pair in pairs.items()})
 
 
-for sort in (Normal, Mixture, Affine, Observation, ObservedField, Elementwise):
+for sort in (Normal, Mixture, Affine, Categories, Beside, Observation, ObservedField, Elementwise):
     guided.register(sort, by_parameter)
 
 
@@ -102,8 +112,8 @@ def components(full: FullMixture, null: FullMixture, weight: float) -> FullMixtu
 class Drawn(Distribution):
     """What is guided in its draws, both made of the same noise."""
 
-    full: Density
-    null: Density
+    full: Distribution
+    null: Distribution
     weight: float
 
     def sample(self) -> Tensor:
@@ -120,10 +130,13 @@ class Drawn(Distribution):
         return torch.lerp(self.null.mode, self.full.mode, self.weight)
 
 
-@guided.register
-def draws(full: Density, null: Density, weight: float) -> Drawn:
-    """What has no parameters to move."""
-    return Drawn(full, null, weight)
+def draws(full: Distribution, null: Distribution, weight: float) -> Distribution:
+    """What has no parameters to move; at its ends it is one of the two, which may draw unalike."""
+    return {0: null, 1: full}.get(weight, Drawn(full, null, weight))
+
+
+for sort in (Density, Implicit, Resampled):
+    guided.register(sort, draws)
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,11 @@ $$ -\mathbb E \log p(x \mid y, z), \qquad
 Source: Makhzani, Shlens, Jaitly, Goodfellow & Frey 2016, Adversarial Autoencoders,
 arXiv:1511.05644, §5.
 
-The label is shown to no network; what else is given conditions encoder and decoder, and the critic
-of styles by projection. With a label given, draws have it: y is in the code.
+In the paper the critic of styles sees z alone. Here it sees by projection the label that the
+encoder gave as well, so that styles follow p(z) whatever the label: else a style may say another
+digit than y does, and what is decoded is the style's. The label that is known is shown to no
+network; what else is given conditions encoder, decoder and the critic of styles. With a label
+given, draws have it: y is in the code.
 
 Notation: x (B, C, *A); y (B, K), one-hot where it is drawn; z (B, D); D(·) are logits (B,).
 """
@@ -29,6 +32,7 @@ Notation: x (B, C, *A); y (B, K), one-hot where it is drawn; z (B, D); D(·) are
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
@@ -103,7 +107,8 @@ class SSAAE(Model, Decodes, Encodes, Classifies, Starts):
         self.q_z = inference.build(encoder, space, rest, style)
         self.p = Decoder(decoder, self.latent, rest, ObservationSpec(space, likelihood))
         self.D_y = CodeCritic(critic, K, Space(), objective, penalties)
-        self.D_z = CodeCritic(critic, style, rest, objective, penalties)
+        beside = Space((*rest.fields, replace(self.label.field, missing=False)))
+        self.D_z = CodeCritic(critic, style, beside, objective, penalties)
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
         return {"autoencoder": [self.q_y, self.q_z, self.p], "critic": [self.D_y, self.D_z]}
@@ -120,14 +125,15 @@ class SSAAE(Model, Decodes, Encodes, Classifies, Starts):
             y_hat, z_hat = self.classify(x, given).mean, self.styled(x, given).rsample()
         p = self.any(given)
         of_labels, seen = self.D_y.told(p.first.sample(), y_hat, nothing)
-        of_styles, noted = self.D_z.told(p.second.sample(), z_hat, c)
+        of_styles, noted = self.D_z.told(p.second.sample(), z_hat, torch.cat([c, y_hat], 1))
         notes = {f"label_{k}": v for k, v in seen.items()}
         yield Turn(
             notes | {f"style_{k}": v for k, v in noted.items()}, critic=of_labels + of_styles
         )
         y_hat, z_hat = self.classify(x, given).mean, self.styled(x, given).rsample()
         deceived_y = self.D_y.deceived(p.first.sample(), y_hat, nothing)
-        deceived_z = self.D_z.deceived(p.second.sample(), z_hat, c)
+        beside = torch.cat([c, y_hat.detach()], 1)
+        deceived_z = self.D_z.deceived(p.second.sample(), z_hat, beside)
         yield Turn(autoencoder=self.pressure * (deceived_y + deceived_z))
         mistaken = -(told.known * self.classify(x, given).log_prob(told.y)).mean()
         yield Turn({"mistaken": mistaken}, autoencoder=self.supervised * mistaken)

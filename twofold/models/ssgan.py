@@ -19,9 +19,9 @@ $$ L_G = \|\mathbb E_x\, \varphi(x) - \mathbb E_z\, \varphi(G(z))\|^2
    - \alpha\, \mathbb E_z \log D(G(z)). $$
 
 The penalties bound the slope of log Z, without which a critic of few labels runs away from its
-generator. The label is never shown to a network. Draws of a label are chosen among draws of all by
-p(y | x), each with that chance (*sampling importance resampling*); what else is given conditions
-both players.
+generator. The label is never shown to a network. The noise of a wanted label is chosen
+among draws of p(z) with the chance p(y | G(z)) (*sampling importance resampling*); what else is
+given conditions both players.
 
 Source: Salimans et al. 2016, Improved Techniques for Training GANs, arXiv:1606.03498, §5 and §3.1.
 
@@ -39,10 +39,10 @@ from torch.nn.functional import softplus
 
 from twofold.core.batch import Batch, Given
 from twofold.core.errors import UserError
-from twofold.core.game import Classifies, Criticises, Decodes, Model, Progress, Turn
+from twofold.core.game import Classifies, Criticises, Decodes, Distribution, Model, Progress, Turn
 from twofold.core.label import Label
 from twofold.core.space import Space
-from twofold.maths.distributions import Categories, Normal, gumbel
+from twofold.maths.distributions import Categories, Normal, Resampled
 from twofold.maths.penalties import R1, Contest, Penalty
 from twofold.maths.varying import Number, value
 from twofold.nets.bodies import Architecture, Suited
@@ -143,7 +143,7 @@ class SSGAN(Model, Decodes, Criticises, Classifies):
 
     def draw(self, given: Given) -> Tensor:
         """x̂ = G(z), z ~ p(z), with gradient."""
-        return self.decode(self.prior(given).sample(), given).rsample()
+        return self.decode(self.noise(given).sample(), given).rsample()
 
     def judge(self, x: Tensor, given: Given) -> Tensor:
         return self.look(x, given).log_Z
@@ -151,7 +151,19 @@ class SSGAN(Model, Decodes, Criticises, Classifies):
     def classify(self, x: Tensor, given: Given) -> Categories:
         return self.look(x, given).p
 
-    def prior(self, given: Given) -> Normal:
+    def prior(self, given: Given) -> Distribution:
+        """p(z); where a label y is known, p(z | y) ∝ p(z) p(y | G(z)), by `candidates` draws."""
+        p, told = self.noise(given), self.label(given)
+        if not told.known.any():
+            return p
+
+        def fitting(z: Tensor) -> Tensor:
+            return self.classify(self.decode(z, given).sample(), given).log_prob(told.y)
+
+        return Resampled(p, fitting, self.candidates)
+
+    def noise(self, given: Given) -> Normal:
+        """p(z), a row for each row given."""
         return Normal.standard(len(given), self.latent, given.c)
 
     def decode(self, z: Tensor, given: Given) -> Relaxed:
@@ -159,19 +171,6 @@ class SSGAN(Model, Decodes, Criticises, Classifies):
 
     @torch.no_grad()
     def sample(self, given: Given) -> Tensor:
-        """One of `candidates` draws a row, by p(y | x) where the label y is known, else any."""
-        told = self.label(given)
-        x, height = self.one(given), told.known.new_full((len(given), 1), -torch.inf)
-        for _ in range(self.candidates if told.known.any() else 0):
-            other = self.one(given)
-            log_p = self.classify(other, given).log_prob(told.y).unsqueeze(1)
-            higher = log_p + gumbel(height)  # the highest of all is each with chance ∝ p
-            better = (higher > height).reshape(-1, *[1] * (x.dim() - 1))
-            x, height = torch.where(better, other, x), torch.maximum(higher, height)
-        return x
-
-    def one(self, given: Given) -> Tensor:
-        """A draw of any label."""
         return self.decode(self.prior(given).sample(), given).sample()
 
 
