@@ -12,6 +12,7 @@ from twofold.maths.penalties import (
     Contest,
     Dragan,
     GradientPenalty,
+    LipschitzPenalty,
     squared_slope,
 )
 
@@ -71,6 +72,14 @@ def test_gradient_penalty_looks_between_real_and_drawn() -> None:
     assert ((between >= 0) & (between <= 1)).all()
     torch.testing.assert_close(between[:, 0], between[:, 1])  # one t a row
     assert between[:, 0].std() > 0.2
+
+
+@pytest.mark.parametrize(("size", "paid"), [(0.5, 0.0), (1.0, 0.0), (3.0, 8.0)])
+def test_the_lipschitz_penalty_is_of_the_excess_alone(size: float, paid: float) -> None:
+    linear = nn.Linear(3, 1)
+    linear.weight.data *= size / linear.weight.norm()
+    found = LipschitzPenalty(2.0)(contest(linear))
+    torch.testing.assert_close(found, torch.full((5,), paid), rtol=0, atol=1e-6)
 
 
 def test_a_flat_critic_has_a_finite_gradient() -> None:

@@ -146,6 +146,8 @@ class BlindGaussian(Noise):
 
     Args:
         low, high: the logarithm of σ is uniform between theirs.
+
+    Source: Zhang et al. 2017, arXiv:1608.03981, who train one network for a range of levels.
     """
 
     low: PositiveFloat = 0.05
@@ -177,6 +179,8 @@ class Again(Noise):
 
     Args:
         noise: what they have, and get once more.
+
+    Source: Moran et al. 2020, arXiv:1910.11908.
     """
 
     noise: Noise = Gaussian()

@@ -10,7 +10,9 @@ one number a logit: a row, or a pack of rows where the critic looks at several t
 * `GradientPenalty`: $\lambda (\|\nabla_{\hat x} D(\hat x)\| - k)^2$ on lines between real and
   drawn, with $k = 1$ (Gulrajani et al. 2017, arXiv:1704.00028) or centred at $k = 0$
   (Thanh-Tung et al. 2019, arXiv:1902.03984).
-* `Dragan`: the same around real x, at $x + \sigma\varepsilon$ (Kodali et al. 2017,
+* `LipschitzPenalty`: $\lambda \max(0, \|\nabla D\| - 1)^2$ there, which lets a critic be flat: what
+  the dual of the earth mover's distance asks for (Petzka et al. 2018, arXiv:1709.08894).
+* `Dragan`: as `GradientPenalty` around real x, at $x + \sigma\varepsilon$ (Kodali et al. 2017,
   arXiv:1705.07215).
 * `Consistency`: $\lambda (D(x) - D(T(x)))^2$ for random small changes T of real x (Zhang et al.
   2020, arXiv:1910.12027), and of drawn x̂ where it is balanced (Zhao et al. 2021,
@@ -30,6 +32,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import relu
 
 from twofold.core.build import Part
 from twofold.maths.augmentations import Transformation, applied, suited
@@ -112,11 +115,30 @@ class GradientPenalty(Penalty):
     target: float = 1.0
 
     def __call__(self, contest: Contest) -> Tensor:
-        real, logits = contest.real.detach(), contest.real_logits
-        t = torch.rand(len(logits), device=real.device).repeat_interleave(len(real) // len(logits))
-        t = t.reshape(-1, *[1] * (real.dim() - 1)).to(real.dtype)
-        between = torch.lerp(contest.fake.detach(), real, t)
-        return self.weight * off_target(contest, between, self.target)
+        return self.weight * off_target(contest, between(contest), self.target)
+
+
+@dataclass(frozen=True)
+class LipschitzPenalty(Penalty):
+    r"""`weight` times the squared excess of the slope over one, between real and drawn.
+
+    $$ \lambda \max\big(0, \|\nabla_{\bar x} D(\bar x)\| - 1\big)^2, \qquad
+     \bar x = t\, x + (1 - t)\, \hat x, \quad t \sim U(0, 1) $$
+
+    A slope below one is free. With the two-sided penalty a critic that falls all the way is as good
+    a start as one that rises and falls, and it may stay there.
+
+    Args:
+        weight: λ. The slope is over one by W₁ / 2λ where everything lies along one line.
+
+    Source: Petzka et al. 2018, On the Regularization of Wasserstein GANs, arXiv:1709.08894.
+    """
+
+    weight: float = 10.0
+
+    def __call__(self, contest: Contest) -> Tensor:
+        x = between(contest).requires_grad_()
+        return self.weight * relu(slope(contest.judge(x), x) - 1).square()
 
 
 @dataclass(frozen=True)
@@ -168,6 +190,14 @@ class Consistency(Penalty):
     def change(self, contest: Contest, x: Tensor, logits: Tensor) -> Tensor:
         changed = applied(self.policy or suited(x.dim() - 2), x.detach())
         return (logits - contest.judge(changed)).square()
+
+
+def between(contest: Contest) -> Tensor:
+    """x̄ = t x + (1 − t) x̂, one t a logit."""
+    real, logits = contest.real.detach(), contest.real_logits
+    t = torch.rand(len(logits), device=real.device).repeat_interleave(len(real) // len(logits))
+    t = t.reshape(-1, *[1] * (real.dim() - 1)).to(real.dtype)
+    return torch.lerp(contest.fake.detach(), real, t)
 
 
 def off_target(contest: Contest, x: Tensor, target: float) -> Tensor:

@@ -14,6 +14,9 @@ saturating; so any *objective* of logits serves. With `cycle`, the code of an ob
 to give it back, −log p(x | ẑ) as the distance of x and the mean of p(x | ẑ) (Li et al. 2017, ALICE,
 arXiv:1709.01215), without which pairs may match and a single x still come back as another.
 
+Source: Dumoulin et al. 2017, arXiv:1606.00704; Donahue et al. 2017, BiGAN,
+arXiv:1605.09782; the cycle: Li et al. 2017, arXiv:1709.01215.
+
 Notation: x, x̃ (B, C, *A); z, ẑ (B, D); D(·) are logits (B,).
 """
 

@@ -14,6 +14,8 @@ $$ \min_{G,Q} \max_D \; V(D, G) - \lambda L_I(G, Q) $$
 whose densities are not on one scale. What the code comes to mean nobody says beforehand: on digits,
 the class, the slant and the width.
 
+Source: Chen et al. 2016, InfoGAN, arXiv:1606.03657.
+
 Notation: x real, x̂ drawn, both (B, C, *A); the latent vector z ⊕ c is (B, D), a category one-hot
 in it, a number uniform on [−1, 1]; φ (B, F); D(·) are logits (B,).
 """

@@ -4,10 +4,12 @@ The Wasserstein-1 distance of p and q is a supremum over functions of slope at m
 
 $$ W_1(p, q) = \sup_{\|D\|_L \le 1} \mathbb E_p D(x) - \mathbb E_q D(x) $$
 
-(Arjovsky et al. 2017, arXiv:1701.07875), so a critic held to that slope, by the gradient penalty
-of Gulrajani et al. 2017 (arXiv:1704.00028), estimates it: what makes its loss a curve that means
-something. The distance is known where one distribution is the other moved, $W_1 = \|m\|$, and on
-the line, where it is the area between the distribution functions, $\int |F_p - F_q|$.
+(Arjovsky et al. 2017, arXiv:1701.07875), so a critic held to that slope estimates it: what makes
+its loss a curve that means something. Held by the penalty of slopes above one alone (Petzka et al.
+2018, arXiv:1709.08894), and not by that of every slope that is not one (Gulrajani et al. 2017,
+arXiv:1704.00028): the second lets a critic stay that falls where it should turn. The distance is
+known where one distribution is the other moved, $W_1 = \|m\|$, and on the line, where it is the
+area between the distribution functions, $\int |F_p - F_q|$.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from torch import Tensor
 from torch.distributions import MixtureSameFamily
 
 from twofold.maths.adversarial import Wasserstein
-from twofold.maths.penalties import GradientPenalty
+from twofold.maths.penalties import GradientPenalty, LipschitzPenalty, Penalty
 from twofold.studies.critics import Lattice, Lesson, gaussians, logits, trained
 from twofold.studies.seeds import exact, finding, gain
 from twofold.studies.study import Budget, Row, Study
@@ -32,6 +34,9 @@ LESSONS: Mapping[Budget, Lesson] = {
     "cpu": Lesson(3000, 256, 1e-3),
     "paper": Lesson(20_000, 1024, 1e-3),
 }
+HELD = LipschitzPenalty(100.0)
+"""A slope of 1 + W₁ / 200 is what this weight lets pass: half a percent a unit of distance."""
+TWO_SIDED = GradientPenalty(10.0)
 DRAWS = 200_000
 """Fresh draws of each that the estimate is a mean over."""
 WITHIN = 0.05
@@ -83,36 +88,46 @@ class WassersteinDistance(Study):
     """What a critic says the distance is."""
 
     claim = "The critic's estimate is the earth mover's distance, and falls as draws get better."
-    paper = "Arjovsky et al. 2017, arXiv:1701.07875; Gulrajani et al. 2017, arXiv:1704.00028"
+    paper = (
+        "Arjovsky et al. 2017, arXiv:1701.07875; Gulrajani et al. 2017, arXiv:1704.00028; Petzka "
+        "et al. 2018, arXiv:1709.08894"
+    )
     protocol = (
         "Known pairs of Gaussian mixtures on the line and in the plane, their distance exact: the "
         "length of a move, or the area between distribution functions by quadrature. A critic of "
-        "two layers of 64, the Wasserstein loss and a gradient penalty of 10, Adam (0.5, 0.99) at "
-        "1e-3 with a cosine, 3,000 steps of 256 fresh draws of each (paper 20,000 of 1,024); the "
+        "two layers of 64, the Wasserstein loss and 100 times the squared excess of its slope over "
+        "one, between real and drawn, Adam (0.5, 0.99) at 1e-3 with a cosine, "
+        "3,000 steps of 256 fresh draws of each (paper 20,000 of 1,024); the "
         "estimate from 200,000 more of each. A bar asks that the worst seed is within 5 % of the "
         "distance. Quality: draws that are off by 2, 1, 0.5 and 0.25 in the plane; a bar asks that "
-        "the lower end over seeds of each fall of the estimate is above zero. Nothing is chosen."
+        "the lower end over seeds of each fall of the estimate is above zero. The two-sided "
+        "penalty of 10 stands beside as a finding. It was the first setting, with the figures that "
+        "it has here; nothing else was tried."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
         lesson = LESSONS[budget]
-        found = {
-            name: [estimate(pair, lesson, seed) for seed in range(seeds)]
-            for name, pair in PAIRS.items()
-        }
-        by_quality = [
-            [estimate(moved(PLANE, [off, 0.0]), lesson, seed) for seed in range(seeds)]
-            for off in QUALITIES
-        ]
+
+        def estimates(pair: Pair, penalty: Penalty = HELD) -> list[float]:
+            return [estimate(pair, penalty, lesson, seed) for seed in range(seeds)]
+
+        found = {name: estimates(pair) for name, pair in PAIRS.items()}
+        by_quality = [estimates(moved(PLANE, [off, 0.0])) for off in QUALITIES]
         return [
             *[row for name, values in found.items() for row in of_pair(name, values)],
             *of_qualities(by_quality),
+            *[
+                finding(
+                    f"{name}: estimate, two-sided", estimates(pair, TWO_SIDED), "drawn", "higher"
+                )
+                for name, pair in PAIRS.items()
+            ],
         ]
 
 
-def estimate(pair: Pair, lesson: Lesson, seed: int) -> float:
+def estimate(pair: Pair, penalty: Penalty, lesson: Lesson, seed: int) -> float:
     """E_p D − E_q D of a trained critic, over fresh draws."""
-    critic = trained(pair.p, pair.q, Wasserstein(), (GradientPenalty(10.0),), lesson, seed)
+    critic = trained(pair.p, pair.q, Wasserstein(), (penalty,), lesson, seed)
     with torch.no_grad():
         means: list[Tensor] = [logits(critic, d.sample((DRAWS,))).mean() for d in (pair.p, pair.q)]
     return float(means[0] - means[1])
