@@ -132,11 +132,12 @@ class Drawn(Distribution):
 
 def draws(full: Distribution, null: Distribution, weight: float) -> Distribution:
     """What has no parameters to move; at its ends it is one of the two, which may draw unalike."""
-    return {0: null, 1: full}.get(weight, Drawn(full, null, weight))
+    ends: dict[float, Distribution] = {0.0: null, 1.0: full}
+    return ends.get(weight, Drawn(full, null, weight))
 
 
-for sort in (Density, Implicit, Resampled):
-    guided.register(sort, draws)
+for drawn in (Density, Implicit, Resampled):
+    guided.register(drawn, draws)
 
 
 @dataclass(frozen=True)
