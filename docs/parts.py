@@ -42,12 +42,15 @@ from twofold.nets.bodies import Architecture, Dense
 from twofold.nets.causal import CausalTransformer
 from twofold.nets.company import Company
 from twofold.nets.expost import Codes, ExPost, OfCodes, Origin, unused
+from twofold.nets.imposed import Imposed
+from twofold.nets.inference import Inference
 from twofold.nets.posteriors import Form
 from twofold.nets.priors import Prior
 from twofold.nets.refining import Refiner
 from twofold.nets.regularisers import Regulariser
 from twofold.nets.scales import Widths
 from twofold.nets.weights import Unrolling
+from twofold.runs.matrix import known
 from twofold.runs.recipe import SPACES
 
 Make = type[Any]
@@ -97,6 +100,8 @@ GROUPS: Mapping[str, Group] = {
     "regularisers": Group("Decoder regularisers", "decoder regulariser", Regulariser),
     "codebooks": Group("Codebooks", "codebook", Codebook),
     "code-priors": Group("Priors of indices", "prior of indices", CausalTransformer),
+    "inferences": Group("Inferences of codes", "inference of codes", Inference),
+    "imposed": Group("Imposed distributions", "imposed distribution", Imposed),
     "fitted-priors": Group("Fitted priors", "fitted prior", ExPost),
 }
 TINY = Dense(2, 1)
@@ -323,7 +328,7 @@ def built(family: str, kind: str, chosen: tuple[Chosen, ...]) -> str:
     parts = {place.option: (part(),) if place.many else part() for place, part in chosen}
     try:
         with torch.random.fork_rng(devices=()):
-            make(every_kind()[kind].example, Space(), **small | parts)
+            make(every_kind()[kind].example, known(make), **small | parts)
     except UserError as error:
         return str(error)
     return ""

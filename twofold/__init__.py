@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twofold.verbs import (
+        classify,
         compare,
         data,
         demo,
@@ -52,6 +53,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "classify",
     "compare",
     "data",
     "demo",

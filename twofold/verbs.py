@@ -21,13 +21,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from twofold.apps import attending, denoising, editing, imputation, traversing
+from twofold.apps import attending, classification, denoising, editing, imputation, traversing
 from twofold.apps import score as scoring
 from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, build_part, complete
 from twofold.core.errors import UserError
 from twofold.core.game import (
+    Classifies,
     Criticises,
     Decodes,
     Encodes,
@@ -40,7 +41,7 @@ from twofold.core.game import (
 )
 from twofold.core.switches import takes
 from twofold.data import named as sets
-from twofold.data.doctor import Examination, examine
+from twofold.data.doctor import Examination, examine, locate
 from twofold.data.kind import Where
 from twofold.data.places import free_name, new
 from twofold.data.sources import Rows, Source, whole
@@ -507,6 +508,48 @@ def impute(
     return imputation.impute(opened, data, fields, mask, filling, check, folder)
 
 
+def classify(
+    run: Run | str | Path,
+    data: Where = (),
+    *,
+    out: str | Path = "",
+    weights: Weights = "average",
+    trust: Sequence[str | Path] = (),
+) -> Made:
+    """The label of observations, with its probability, as a CSV file of a row each.
+
+    Args:
+        run: the run. data: observations of the same form; without any, the run's test split.
+        out: the file; without it `classes.csv` in the run, numbered when it is taken.
+        weights, trust: as in `load`.
+
+    Returns:
+        What was written, and the accuracy where labels come with the observations; those that were
+        trained on are left out of it if there are others.
+
+    Raises:
+        UserError: the run's family does not classify, or the file exists.
+    """
+    opened = load(run, trust=trust, weights=weights)
+    opened.role(Classifies, "classify")
+    given = not (isinstance(data, tuple) and not data)
+    source = opened.source(data) if given else material_of(opened, "").test
+    names = opened.kind.names(locate(data, opened.kind.name).where) if given else []
+    done = classification.classify(opened, source, trained_on(opened))
+    path = Path(out) if out else free_name(opened.path, "classes.csv")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scoring.write_table(path, done.columns(names))
+    return Made([path], [*done.figures(opened.seed)], said=[*done.said()])
+
+
+def trained_on(run: Run) -> list[Source]:
+    """What a run was trained on, if its data is where it was."""
+    try:
+        return [material_of(run, "").train]
+    except UserError:
+        return []
+
+
 def prior(
     run: Run | str | Path,
     *,
@@ -856,6 +899,7 @@ def models(*, matrix: bool = False, switches: bool = False) -> dict[str, dict[st
         "encodes": Encodes,
         "scores": Scores,
         "criticises": Criticises,
+        "classifies": Classifies,
         "quantises": Quantises,
         "rescues": Rescues,
         "starts": Starts,

@@ -18,6 +18,7 @@ from twofold.core.batch import Batch, Given
 from twofold.core.build import Part, arguments, complete, is_part, kebab, options, parts_of
 from twofold.core.errors import UserError
 from twofold.core.game import (
+    Classifies,
     Criticises,
     Decodes,
     Encodes,
@@ -196,6 +197,13 @@ def test_roles_keep_their_promises(model: Model, batch: Batch) -> None:
         assert model.judge(batch.x, given).shape == (rows,)
     if isinstance(model, Truncates):
         assert model.typical(given, 0.5).sample().shape == batch.x.shape
+    if isinstance(model, Classifies):
+        labels = model.classify(batch.x, given)
+        assert labels.mean.shape == (rows, len(model.label.names))
+        torch.testing.assert_close(labels.mean.sum(1), torch.ones(rows))
+        for shown in (labels.sample(), labels.mode):
+            assert shown.sum(1).equal(torch.ones(rows))
+            assert shown.max(1).values.equal(torch.ones(rows))
     if isinstance(model, Quantises):
         k = model.indices(batch.x, given)
         assert k.shape == (rows, math.prod(model.places))
@@ -224,19 +232,58 @@ def test_a_start_is_the_mean_of_the_data(model: Model, batch: Batch) -> None:
 
 def test_roles_are_honest(family: type[Model]) -> None:
     """A family that has a role's methods claims the role, and the other way round."""
-    for role in (
+    roles = (
         Samples,
         Decodes,
         Encodes,
         Scores,
         Criticises,
+        Classifies,
         Quantises,
         Rescues,
         Starts,
         Truncates,
-    ):
+    )
+    for role in roles:
         needed = role.__abstractmethods__
         assert issubclass(family, role) == all(hasattr(family, name) for name in needed), role
+
+
+def test_a_label_is_told_from_the_observation_alone(model: Model, batch: Batch) -> None:
+    """What is given of it, known or not, true or not, changes nothing."""
+    if not isinstance(model, Classifies):
+        return
+    values = model.given.decode(batch.given.c)
+    values[:, model.label.at] = torch.arange(len(batch)) % len(model.label.names)
+    shown = [model.classify(batch.x, batch.given).mean]
+    for label in (values, values.roll(1, 0)):
+        values[:, model.label.at] = label[:, model.label.at]
+        shown.append(model.classify(batch.x, Given(model.given.encode(values))).mean)
+    assert shown[0].equal(shown[1])
+    assert shown[0].equal(shown[2])
+
+
+def test_known_labels_teach(model: Model, batch: Batch) -> None:
+    """The gradients of a family that classifies change with a label, and with its absence."""
+    if not isinstance(model, Classifies):
+        return
+    values = model.given.decode(batch.given.c)
+    taught = []
+    for label in (0.0, 1.0, math.nan):
+        values[:, model.label.at] = label
+        known = Batch(batch.x, Given(model.given.encode(values)), batch.rows)
+        torch.manual_seed(5)
+        found = [settle(model, turn) for turn in play(model, known)]
+        taught.append(
+            torch.cat([g.flatten() for t in found for p in t.values() for g in p if g is not None])
+        )
+    assert not taught[0].equal(taught[1])
+    assert not taught[0].equal(taught[2])
+
+
+def test_a_family_has_data_that_it_takes(family: type[Model], toy: Toy) -> None:
+    """One that refuses everything would be asked nothing."""
+    assert family(*toy).players()
 
 
 def test_rows_do_not_look_at_each_other(model: Model, batch: Batch) -> None:
@@ -247,6 +294,9 @@ def test_rows_do_not_look_at_each_other(model: Model, batch: Batch) -> None:
         torch.testing.assert_close(alone, together[last], rtol=1e-4, atol=1e-5)
     if isinstance(model, Criticises):
         alone, together = (model.judge(b.x, b.given) for b in (one, batch))
+        torch.testing.assert_close(alone, together[last], rtol=1e-4, atol=1e-5)
+    if isinstance(model, Classifies):
+        alone, together = (model.classify(b.x, b.given).mean for b in (one, batch))
         torch.testing.assert_close(alone, together[last], rtol=1e-4, atol=1e-5)
 
 
@@ -365,8 +415,9 @@ def test_split_is_whole(
     """With noise fixed to the row, a batch in unequal parts is the batch in one."""
     noise = Fixed()
     ends = []
+    build(family, space, given)  # where it refuses the data
     for parts in (1, split):
-        model = build(family, space, given)
+        model = build(family, space, given, **family.coupled)
         loop = loop_of(model, split=parts)
         monkeypatch.setattr(model, "play", located(loop, noise))
         with monkeypatch.context() as patch:

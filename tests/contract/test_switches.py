@@ -42,7 +42,8 @@ def switched(family: type[Model], title: str, space: str, split: int) -> Loop:
     """A loop over a small model with one switch turned on as a recipe would."""
     table: dict[str, Any] = settings([SWITCHES[title].setting])["model"]
     chosen = arguments(family, table, "model", skip=("space", "given"))
-    model = small(family, SPACES[space], GIVENS["unknowns"], **chosen)
+    apart = {key: value for key, value in family.coupled.items() if key not in chosen}
+    model = small(family, SPACES[space], GIVENS["unknowns"], **apart | chosen)
     torch.manual_seed(1)
     source = Memory(values_of(model.space, 3 * ROWS), values_of(model.given, 3 * ROWS))
     feed = Feed(source, model.space, model.given, ROWS, 3, torch.device("cpu"))

@@ -75,6 +75,24 @@ def test_balance_without_labels_is_refused(feed: FeedOf, source: Memory) -> None
         feed(source=bare, given=Space(), balance=True)
 
 
+@pytest.mark.parametrize("balance", [False, True])
+def test_a_share_of_each_batch_has_a_label(feed: FeedOf, balance: bool) -> None:
+    """Of eleven rows ten have a label: a quarter of what is shown, and within it balance holds."""
+    line = torch.tensor(rows(feed(labelled=0.25, balance=balance), 1200))
+    known = line < 10
+    torch.testing.assert_close(known.double().mean().item(), 0.25, atol=0.02, rtol=0)
+    second = (line[known] >= 8).double().mean().item()
+    torch.testing.assert_close(second, 0.5 if balance else 0.2, atol=0.04, rtol=0)
+
+
+def test_a_share_of_labels_needs_rows_with_and_without(feed: FeedOf, source: Memory) -> None:
+    bare = Memory(source.values, source.given * torch.nan)
+    full = Memory(source.values, source.given.nan_to_num(0))
+    for one in (bare, full):
+        with pytest.raises(UserError, match=r"train\.labelled = 0\.5"):
+            feed(source=one, labelled=0.5)
+
+
 def test_augmentation_is_a_function_of_seed_step_and_part(feed: FeedOf) -> None:
     def jitter(values: Tensor) -> Tensor:
         return values + torch.rand_like(values)

@@ -449,6 +449,26 @@ def score(
 
 
 @app.command
+def classify(
+    run: str,
+    data: str = "",
+    *,
+    out: Out = "",
+    weights: Weights = "average",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Write the label of each observation and its probability, as a CSV file.
+
+    Args:
+        run: The run's folder, of a family that classifies (see twofold models).
+        data: Observations of the same form; without any, the run's test split.
+        weights: Averaged, last, or best on held-out data.
+    """
+    made(verbs().classify(run, data or (), out=out, weights=weights, trust=trust), json)
+
+
+@app.command
 def impute(
     run: str,
     data: str,

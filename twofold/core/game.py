@@ -21,11 +21,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
+from twofold.core.label import Label
 from twofold.core.space import Space
 
 
@@ -67,10 +68,12 @@ class Model(nn.Module, ABC):
 
     A family's constructor takes the two Spaces first; every other argument is its configuration,
     has a default, and is what a recipe may say under `model`. `lacks` says why an option that other
-    families have makes no sense here, by its name.
+    families have makes no sense here, by its name. Where a loss of the defaults looks at all rows
+    of a part at once, `coupled` says which options keep each row to itself.
     """
 
     lacks: ClassVar[Mapping[str, str]] = {}
+    coupled: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, space: Space, given: Space) -> None:
         super().__init__()
@@ -179,6 +182,19 @@ class Truncates(ABC):
     @abstractmethod
     def typical(self, given: Given, psi: float) -> Distribution:
         """p(x | a code of a share psi of its way from the mean one), a row for each row given."""
+
+
+class Classifies(ABC):
+    """A model that tells the `label`, a category of what may be given, from an observation."""
+
+    label: Label
+
+    @abstractmethod
+    def classify(self, x: Tensor, given: Given) -> Distribution:
+        """p(label | x) over K labels, one-hot, whose `mean` (B, K) are their probabilities.
+
+        What is given of the label itself is not looked at.
+        """
 
 
 class Quantises(ABC):

@@ -2,11 +2,12 @@ r"""Distributions over rows: what encoders, priors and generators return.
 
 `Normal` is the diagonal Gaussian $\mathcal N(\mu, \operatorname{diag} \sigma^2)$ of a latent
 code, `FullNormal` one of any covariance; `Mixture` and `FullMixture` finite mixtures of them;
-`Affine` another one moved and stretched; `Dirac` a point mass, so that a deterministic network too
-returns a distribution. A distribution that offers `log_prob` is a `Density`; one whose draws carry
-gradient to the parameters (the pathwise derivative, Kingma & Welling 2014, arXiv:1312.6114, §2.4)
-is `Reparameterised`. A `Posterior` is both, and says what `encode` and the importance-weighted
-bounds ask of a code.
+`Affine` another one moved and stretched; `Categories` one of K labels, and `Beside` such a label
+with a code; `Implicit` what a network makes of noise; `Resampled` draws of another, chosen; `Dirac`
+a point mass, so that a deterministic network too returns a distribution. A distribution that offers
+`log_prob` is a `Density`; one whose draws carry gradient to the parameters (the pathwise
+derivative, Kingma & Welling 2014, arXiv:1312.6114, §2.4) is `Reparameterised`. A `Posterior` is
+both, and says what `encode` and the importance-weighted bounds ask of a code.
 
 Notation: B rows, D latent dimensions; `log_prob` sums over all but the rows and is in nats.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +25,7 @@ from torch import Tensor
 from twofold.core.game import Distribution
 
 LOG_2PI = math.log(2 * math.pi)
+SPREAD_DRAWS = 64
 
 
 class Density(Distribution):
@@ -281,6 +284,137 @@ class Affine(Density):
 
     def log_prob(self, x: Tensor) -> Tensor:
         return self.base.log_prob((x - self.shift) / self.scale) - self.scale.log().sum()
+
+
+@dataclass(frozen=True)
+class Categories(Density):
+    """One of K labels a row, one-hot, with `logits` (B, K) of its probabilities.
+
+    >>> Categories(torch.zeros(1, 4)).log_prob(torch.eye(4)[:1]).exp()
+    tensor([0.2500])
+    """
+
+    logits: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        return self.logits.softmax(1)
+
+    @property
+    def mode(self) -> Tensor:
+        return one_of(self.logits)
+
+    def sample(self) -> Tensor:
+        return one_of(self.logits + gumbel(self.logits)).detach()
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return (self.logits.log_softmax(1) * x).sum(1)
+
+
+def one_of(scores: Tensor) -> Tensor:
+    """The largest of each row of scores (B, K), one-hot."""
+    return torch.zeros_like(scores).scatter(1, scores.argmax(1, keepdim=True), 1)
+
+
+def gumbel(like: Tensor) -> Tensor:
+    """Draws of −log(−log u), u uniform: the largest of logits with them is drawn by softmax."""
+    u = torch.rand_like(like).clamp(1e-20, 1 - 1e-7)
+    return -torch.log(-torch.log(u))
+
+
+@dataclass(frozen=True)
+class Beside(Reparameterised):
+    """Independent `first` and `second`, a row of the one before the other's: (B, K + D).
+
+    Labels are drawn one-hot; to be differentiated they stand as their probabilities.
+    """
+
+    first: Categories
+    second: Distribution
+
+    @property
+    def mean(self) -> Tensor:
+        return torch.cat([self.first.mean, self.second.mean], 1)
+
+    @property
+    def mode(self) -> Tensor:
+        return torch.cat([self.first.mode, self.second.mode], 1)
+
+    @property
+    def sigma(self) -> Tensor:
+        p, second = self.first.mean, self.second
+        assert isinstance(second, Posterior | Dirac | Implicit)
+        return torch.cat([(p * (1 - p)).sqrt(), second.sigma], 1)
+
+    def rsample(self) -> Tensor:
+        assert isinstance(self.second, Reparameterised)
+        return torch.cat([self.first.mean, self.second.rsample()], 1)
+
+    def sample(self) -> Tensor:
+        return torch.cat([self.first.sample(), self.second.sample()], 1)
+
+
+@dataclass(frozen=True)
+class Implicit(Reparameterised):
+    """The image of N(0, I): `image` maps noise (B, N), shaped like `like`, to rows (B, D).
+
+    It has no density, and no mean in closed form: `mean` is the image of the noise's mean, and
+    `sigma` is taken over draws.
+    """
+
+    image: Callable[[Tensor], Tensor]
+    like: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        return self.image(torch.zeros_like(self.like))
+
+    @property
+    def mode(self) -> Tensor:
+        return self.mean
+
+    @property
+    def sigma(self) -> Tensor:
+        return torch.stack([self.sample() for _ in range(SPREAD_DRAWS)]).std(0)
+
+    def rsample(self) -> Tensor:
+        return self.image(torch.randn_like(self.like))
+
+    def sample(self) -> Tensor:
+        with torch.no_grad():
+            return self.rsample()
+
+
+@dataclass(frozen=True)
+class Resampled(Distribution):
+    """Draws of `base`, each chosen among `candidates` with a chance ∝ exp `fitting`(z), (B,).
+
+    Sampling importance resampling: with many candidates, a draw of p(z) exp fitting(z) / constant.
+    Its mean is taken over draws.
+    """
+
+    base: Distribution
+    fitting: Callable[[Tensor], Tensor]
+    candidates: int
+
+    def sample(self) -> Tensor:
+        with torch.no_grad():
+            z = self.base.sample()
+            height = self.fitting(z) + gumbel(z[:, 0])
+            for _ in range(self.candidates - 1):
+                other = self.base.sample()
+                higher = self.fitting(other) + gumbel(z[:, 0])  # the highest is each by its chance
+                z = torch.where((higher > height).unsqueeze(1), other, z)
+                height = torch.maximum(higher, height)
+            return z
+
+    @property
+    def mean(self) -> Tensor:
+        return torch.stack([self.sample() for _ in range(SPREAD_DRAWS)]).mean(0)
+
+    @property
+    def mode(self) -> Tensor:
+        return self.mean
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,18 @@ from torch import Tensor
 from twofold.core.batch import Given
 from twofold.core.game import Decodes, Distribution, Samples
 from twofold.core.space import Space
-from twofold.maths.distributions import Affine, Density, Dirac, FullMixture, Mixture, Normal
+from twofold.maths.distributions import (
+    Affine,
+    Beside,
+    Categories,
+    Density,
+    Dirac,
+    FullMixture,
+    Implicit,
+    Mixture,
+    Normal,
+    Resampled,
+)
 from twofold.maths.likelihoods import (
     CategoricalValues,
     Elementwise,
@@ -78,7 +89,18 @@ def by_parameter(full: Any, null: Any, weight: float) -> Any:
     return replace(full, **{name: guided(*pair, weight) for name, pair in pairs.items()})
 
 
-for sort in (Dirac, Normal, Mixture, Affine, Observation, ObservedField, Elementwise):
+BY_PARAMETER = (
+    Dirac,
+    Normal,
+    Mixture,
+    Affine,
+    Categories,
+    Beside,
+    Observation,
+    ObservedField,
+    Elementwise,
+)
+for sort in BY_PARAMETER:
     guided.register(sort, by_parameter)
 
 
@@ -102,8 +124,8 @@ def components(full: FullMixture, null: FullMixture, weight: float) -> FullMixtu
 class Drawn(Distribution):
     """What is guided in its draws, both made of the same noise."""
 
-    full: Density
-    null: Density
+    full: Distribution
+    null: Distribution
     weight: float
 
     def sample(self) -> Tensor:
@@ -120,10 +142,14 @@ class Drawn(Distribution):
         return torch.lerp(self.null.mode, self.full.mode, self.weight)
 
 
-@guided.register
-def draws(full: Density, null: Density, weight: float) -> Drawn:
-    """What has no parameters to move."""
-    return Drawn(full, null, weight)
+def draws(full: Distribution, null: Distribution, weight: float) -> Distribution:
+    """What has no parameters to move; at its ends it is one of the two, which may draw unalike."""
+    ends: dict[float, Distribution] = {0.0: null, 1.0: full}
+    return ends.get(weight, Drawn(full, null, weight))
+
+
+for drawn in (Density, Implicit, Resampled):
+    guided.register(drawn, draws)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ import torch
 
 from twofold.core.batch import Batch, Given
 from twofold.core.errors import UserError
-from twofold.core.game import Model, Progress
-from twofold.core.space import Space
+from twofold.core.game import Classifies, Model, Progress
+from twofold.core.space import Category, Field, Space
 from twofold.data.doctor import every_kind
 from twofold.models import families
 
 ROWS = 4
+LABELLED = Space((Field("label", Category(("a", "b")), missing=True),))
 
 
 def matrix() -> dict[str, dict[str, str]]:
@@ -26,17 +27,22 @@ def matrix() -> dict[str, dict[str, str]]:
     """
     kinds = every_kind().items()
     return {
-        name: {kind: tried(make, codec.example) for kind, codec in kinds}
+        name: {kind: tried(make, codec.example, known(make)) for kind, codec in kinds}
         for name, make in families().items()
     }
 
 
-def tried(make: type[Model], space: Space) -> str:
+def known(make: type[Model]) -> Space:
+    """What is given where a family is tried: a label to those that learn one, else nothing."""
+    return LABELLED if issubclass(make, Classifies) else Space()
+
+
+def tried(make: type[Model], space: Space, given: Space = Space()) -> str:
     """Play one step of a family on a Space, and say how it went."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         try:
-            play(make(space, Space()))
+            play(make(space, given))
         except UserError as error:
             return str(error)
     return "trains"

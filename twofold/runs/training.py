@@ -20,6 +20,7 @@ from twofold.core.errors import UserError
 from twofold.core.game import Model, Rescues, Samples, Scores, Starts
 from twofold.core.space import Category, Space
 from twofold.data.doctor import locate, with_official
+from twofold.data.few import few
 from twofold.data.kind import Finding, Kind, Where
 from twofold.data.named import find
 from twofold.data.pictures import grid, png
@@ -229,7 +230,7 @@ def session_of(
     lower(model, precision_of(training.precision, device))
     notes = speed_up(model) if training.compile else []
     feed = Feed(
-        material.train,
+        few(material.train, training.labels, training.seed),
         kind.space,
         kind.given,
         training.batch,
@@ -238,6 +239,7 @@ def session_of(
         tuple(kind.augments),
         training.balance,
         training.null,
+        training.labelled,
     )
     here = world()
     loop = Loop(model, feed, training, here)

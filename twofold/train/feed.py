@@ -2,8 +2,9 @@
 
 Each epoch is a permutation of the rows, a pure function of (seed, epoch); a batch that reaches past
 the end of one takes its rest from the next, so that every batch has the same size. Balanced
-feeding draws rows with weights inverse to how often their label occurs. Where rows are noisy copies
-of scenes, each comes with another copy of the same scene, drawn anew every time that it is shown.
+feeding draws rows with weights inverse to how often their label occurs; where few rows have one, a
+share of each batch may be drawn from those. Where rows are noisy copies of scenes, each comes with
+another copy of the same scene, drawn anew every time that it is shown.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Feed:
         augment: changes to the values of each batch.
         balance: show every label equally often.
         null: the share of rows whose condition is withheld (Ho & Salimans 2022, arXiv:2207.12598).
+        labelled: the share of a batch, on average, that has a label; 0 for as they come.
 
     Raises:
         UserError: there are no rows, no labels to balance, or a scene without a second copy.
@@ -54,13 +56,16 @@ class Feed:
         augment: tuple[Augment, ...] = (),
         balance: bool = False,
         null: float = 0.0,
+        labelled: float = 0.0,
     ) -> None:
         if not len(source):
             raise UserError("there are no rows to train on; check data.path and data.split")
         self.source, self.space, self.given = source, space, given
         self.batch, self.seed, self.device = batch, seed, device
         self.augment, self.null = augment, null
-        self.weights = balanced(source.labels()) if balance else torch.zeros(0)
+        weights = balanced(source.labels()) if balance else torch.ones(len(source))
+        weights = shared(weights, source.labels(), labelled) if labelled else weights
+        self.weights = weights if balance or labelled else torch.zeros(0)
         self.partners = partners(source)
         self.epochs: dict[int, Tensor] = {}
         self.encoded = self.keep()
@@ -187,3 +192,19 @@ def balanced(labels: Tensor) -> Tensor:
         dim=0, return_inverse=True, return_counts=True
     )
     return 1 / counts[inverse]
+
+
+def shared(weights: Tensor, labels: Tensor, share: float) -> Tensor:
+    """Weights (N,) such that rows of which something is known are drawn with this share.
+
+    >>> shared(torch.ones(3), torch.tensor([[0.0], [torch.nan], [torch.nan]]), 0.5)
+    tensor([0.5000, 0.2500, 0.2500])
+    """
+    known = ~labels.isnan().all(1) if labels.shape[1] else torch.zeros(len(labels)).bool()
+    if known.all() or not known.any():
+        raise UserError(
+            f"train.labelled = {share} needs rows with a label and rows without, and "
+            f"{int(known.sum()):,} of {len(known):,} training rows have one; leave it at 0"
+        )
+    parts = torch.stack([~known, known]) * weights  # (2, N)
+    return torch.tensor([1 - share, share]) @ (parts / parts.sum(1, keepdim=True))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field as Limits
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from twofold.core.build import Part
 from twofold.maths.schedules import Constant, Schedule
+
+Share = Annotated[float, Limits(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Training(Part):
         compile: compile the networks, where that works.
         balance: show every label equally often.
         null: the share of rows whose condition is withheld, so that the model learns to do without.
+        labels: training rows whose label is told, of each label as many; 0 for all that are known.
+        labelled: the share of a batch that is drawn from rows with a label; 0 for as they come.
         tensorboard: write TensorBoard events too.
     """
 
@@ -68,6 +73,8 @@ class Training(Part):
     compile: bool = False
     balance: bool = False
     null: float = 0.1
+    labels: NonNegativeInt = 0
+    labelled: Share = 0.0
     tensorboard: bool = False
     players: dict[str, Player] = field(default_factory=dict)
 
