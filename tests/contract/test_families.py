@@ -471,9 +471,9 @@ def test_only_what_has_no_axes_is_refused_and_in_one_sentence(
 # Every choice of every part.
 
 
-def choices() -> list[tuple[type[Model], str, Part]]:
-    """Each part that each option of each family can be, at its defaults."""
-    return [
+def choices() -> list[tuple[type[Model], str, Part, str]]:
+    """Each part that each option of each family can be, at its defaults, on rows or pictures."""
+    every = [
         (family, name, make())
         for family in families().values()
         for name, option in options(family, SPACES).items()
@@ -481,6 +481,7 @@ def choices() -> list[tuple[type[Model], str, Part]]:
         if is_part(sort)
         for make in parts_of(sort).values()
     ]
+    return [(*one, ("table", "colour")[i % 2]) for i, one in enumerate(every)]
 
 
 def title(value: object) -> str:
@@ -488,11 +489,11 @@ def title(value: object) -> str:
 
 
 @pytest.mark.parametrize(
-    ("family", "name", "part"),
+    ("family", "name", "part", "space"),
     choices(),
+    indirect=["space"],
     ids=lambda value: value if isinstance(value, str) else title(value),
 )
-@pytest.mark.parametrize("space", ["table", "colour"], indirect=True)
 def test_every_part_trains(
     family: type[Model],
     name: str,
