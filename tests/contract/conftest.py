@@ -86,38 +86,32 @@ def column(field: Field, shape: tuple[int, ...]) -> Tensor:
 
 
 def small(family: type[Model], space: Space, given: Space, **changes: object) -> Model:
-    """A family with narrow networks, whatever it calls them; one that refuses the data says why."""
-    narrow = {
-        name: SMALL[option.annotation]
-        for name, option in options(family, ("space", "given")).items()
-        if option.annotation in SMALL
-    }
+    """A family with narrow networks; one that refuses the data is skipped."""
+    if why := refusal(family, space, given):
+        pytest.skip(why)
     torch.manual_seed(0)
-    try:
-        model = family(space, given, **narrow | changes)
-    except UserError as refusal:
-        if changes or len(str(refusal).split()) < 5:  # it is to say what is wrong and what to do
-            raise
-        pytest.skip(f"{family.__name__} refuses: {refusal}")
+    model = family(space, given, **narrow(family) | changes)
     for parameter in model.parameters():  # leave no zero at its start: zeros hide mistakes
         parameter.data.add_(0.1 * torch.randn_like(parameter))
     return model
 
 
-def refuses(family: type[Model], space: Space) -> bool:
-    """Whether a family takes grids only and this is none."""
-    return not space.axes and family in GRIDS_ONLY
+def narrow(family: type[Model]) -> dict[str, Part]:
+    """Small networks for every option that is one."""
+    return {
+        name: SMALL[option.annotation]
+        for name, option in options(family, ("space", "given")).items()
+        if option.annotation in SMALL
+    }
 
 
-def takes_rows(family: type[Model]) -> bool:
+def refusal(family: type[Model], space: Space, given: Space) -> str:
+    """Why a family does not take such data; empty where it does."""
     try:
-        family(*TOY)
-    except UserError:
-        return False
-    return True
-
-
-GRIDS_ONLY = {family for family in families().values() if not takes_rows(family)}
+        family(space, given, **narrow(family))
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 @pytest.fixture(params=sorted(families()))
@@ -140,7 +134,7 @@ def given(family: type[Model], space: Space) -> Space:
 @pytest.fixture
 def toy(family: type[Model]) -> tuple[Space, Space]:
     """A small pair of Spaces, for laws that hold whatever the data are."""
-    return GRID if family in GRIDS_ONLY else TOY
+    return GRID if refusal(family, *TOY) else TOY
 
 
 @pytest.fixture

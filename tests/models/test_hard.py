@@ -9,6 +9,7 @@ from torch import Tensor
 
 from twofold.core.batch import Given
 from twofold.core.build import options
+from twofold.core.errors import UserError
 from twofold.core.game import Model, Samples
 from twofold.core.space import Bounded, Category, Field, Real, Space
 from twofold.data.sources import Memory
@@ -97,7 +98,10 @@ def made(family: type[Model], hard: Hard, **parts: object) -> Model:
         for name, option in options(family, ("space", "given")).items()
         if option.annotation is Architecture
     }
-    return family(hard.space, hard.given, **narrow | parts)
+    try:
+        return family(hard.space, hard.given, **narrow | parts)
+    except UserError as refusal:
+        pytest.skip(str(refusal))
 
 
 @pytest.mark.parametrize("name", HARD)
