@@ -25,7 +25,7 @@ demo: $(READY)
 	$(BIN)/twofold demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
 
 lint: $(READY)
 	$(BIN)/ruff check

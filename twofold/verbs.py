@@ -357,7 +357,7 @@ def encode(
     arrays = (
         dict(zip(("mean", "std"), codes, strict=True)) if how == "distribution" else {"z": codes}
     )
-    path = Path(out) if out else free_npz(opened.path / "codes.npz")
+    path = Path(out) if out else free(opened.path / "codes", ".npz")
     if path.exists():
         raise UserError(f"{path} exists; choose another --out")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -374,11 +374,6 @@ def picture_of_codes(run: Run, codes: Any, data: Where) -> Image.Image:
     if len(codes) < 3:
         raise UserError("a map needs at least three observations; leave out --map")
     return maps.picture(run, torch.as_tensor(codes), run.source(data).labels())
-
-
-def free_npz(path: Path) -> Path:
-    """A free file name beside this one."""
-    return free(path.with_suffix("")).with_suffix(".npz") if path.exists() else path
 
 
 def reconstruct(

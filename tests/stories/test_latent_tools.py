@@ -274,6 +274,11 @@ def test_denoise_without_data_or_noise_says_what_to_do(
 # Codes and ways.
 
 
+def test_codes_are_kept_beside_earlier_ones(digits: Path) -> None:
+    names = [Path(twofold.encode(digits, "digits")).name for _ in range(3)]
+    assert names == ["codes.npz", "codes-2.npz", "codes-3.npz"]
+
+
 def test_a_map_lies_beside_the_codes(digits: Path, tmp_path: Path) -> None:
     told = inside("encode", digits, "digits", "--map", "--out", tmp_path / "codes.npz")
     assert told.status == 0, told.err
