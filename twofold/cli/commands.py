@@ -616,11 +616,14 @@ def turned(found: dict[str, dict[str, str]]) -> None:
     """Which family takes which switch, how it is turned, and why the others do not."""
     from twofold.core.switches import SWITCHES
 
+    taken = {
+        title: [name for name, row in found.items() if row[title] == "yes"] for title in SWITCHES
+    }
     rows = [
-        (title, *("yes" if row[title] == "yes" else "–" for row in found.values()), s.setting)
+        (title, s.setting, "all" if taken[title] == [*found] else ", ".join(taken[title]))
         for title, s in SWITCHES.items()
     ]
-    show.table(("switch", *found, "--set"), rows)
+    show.table(("switch", "--set", "taken by"), rows)
     for row in found.values():
         reasons = [reason for reason in row.values() if reason != "yes"]
         for reason in dict.fromkeys(reasons):
