@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from twofold.core.build import kebab, options
+from twofold.core.build import options
 from twofold.core.errors import UserError
 from twofold.core.game import Criticises, Model
 
@@ -84,7 +84,7 @@ SWITCHES: dict[str, Switch] = {
 
 def reason(family: type[Model], switch: Switch) -> str:
     """Why a family does not take a switch; empty where it does."""
-    name = kebab(family.__name__)
+    name = family.__name__.lower()  # as its file is called
     if switch.trains or (switch.option in options(family) and issubclass(family, Criticises)):
         return ""
     if switch.option in family.lacks:
