@@ -2,7 +2,6 @@
 
 import re
 import sys
-import sys
 from pathlib import Path
 
 import markdown
