@@ -1,0 +1,272 @@
+"""Estimators for people who live in scikit-learn.
+
+`VAEEncoder` turns rows into codes, `AnomalyDetector` says which rows are abnormal, `Imputer` fills
+gaps, and `Synthesizer` draws new rows. They go into a pipeline and a grid search, and take arrays
+of numbers or data frames: a frame in which a column is no number is a table of mixed types
+(`data/kinds/tables.py`), all else is vectors (`data/kinds/arrays.py`).
+
+Fitting makes a run like any other, `run_`, in a temporary folder or in `out`; an estimator that is
+pickled or copied carries the files of its run along. What is said of a row depends on that row
+alone, also where it is drawn: chance starts anew at every row.
+
+>>> import numpy as np
+>>> X = np.random.default_rng(0).normal(size=(200, 3))
+>>> VAEEncoder(latent=2, steps=5).fit_transform(X).shape
+(200, 2)
+"""
+
+from __future__ import annotations
+
+import tempfile
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    OneToOneFeatureMixin,
+    OutlierMixin,
+    TransformerMixin,
+)
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from twofold import verbs
+from twofold.apps import anomaly, imputation
+from twofold.apps.imputation import Filling
+from twofold.core.game import Encodes
+from twofold.data.sources import Rows, Source, Subset
+from twofold.runs.run import Run
+from twofold.runs.training import material_of
+
+Array = NDArray[Any]
+KEPT = ("*.toml", "space.json", "state.json", "*.safetensors", "log.jsonl")
+"""The files of a run that an estimator carries along."""
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class Trained(BaseEstimator, ABC):  # type: ignore[misc]
+    """What the estimators share: a run that is fitted to X.
+
+    Args:
+        latent: dimensions of a code.
+        steps, batch: of training.
+        settings: of the recipe besides, such as "model.divergence.beta=0.5".
+        random_state: of all chance.
+        out: where the run goes; a temporary folder without it.
+    """
+
+    latent: int = 8
+    steps: int = 1000
+    batch: int = 128
+    settings: Sequence[str] = ()
+    random_state: Any = 0
+    out: str | Path = ""
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train on rows.
+
+        Args:
+            X: an array of numbers (N, D), or a data frame.
+            y: not used.
+        """
+        X = self._taken(X, fitting=True)
+        if len(X) < 2:
+            raise ValueError("found n_samples = 1, a single sample; a model needs at least two")
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        training = {"steps": self.steps, "batch": min(self.batch, len(X)), "seed": seed}
+        settings = [f"train.{key}={value}" for key, value in training.items()]
+        self.run_ = verbs.fit(
+            X,
+            model="vae",
+            set=[*settings, f"model.latent={self.latent}", *self._settings(), *self.settings],
+            out=self._folder(),
+            quiet=True,
+        )
+        self._learn(X)
+        return self
+
+    def _settings(self) -> Sequence[str]:
+        """What else the recipe needs for the job."""
+        return ()
+
+    def _learn(self, X: Any) -> None:
+        """What is learnt of X when the run is there."""
+
+    def _folder(self) -> Path:
+        """Where the run goes: as asked, or into a folder that goes with the estimator."""
+        if self.out:
+            return Path(self.out)
+        self._home = tempfile.TemporaryDirectory(prefix="twofold-")
+        return Path(self._home.name) / "run"
+
+    def _taken(self, X: Any, fitting: bool) -> Any:
+        """X as the product takes it: a frame of mixed types, or numbers in double precision."""
+        if fitting:
+            self._mixed = mixed(X)
+        if self._mixed:
+            validate_data(self, X, reset=fitting, skip_check_array=True)
+            return X
+        gaps = "allow-nan" if self.__sklearn_tags__().input_tags.allow_nan else True
+        return validate_data(self, X, reset=fitting, dtype=np.float64, ensure_all_finite=gaps)
+
+    def _checked(self, X: Any) -> Any:
+        """X at use, of the columns that were fitted."""
+        check_is_fitted(self, "run_")
+        return self._taken(X, fitting=False)
+
+    def _opened(self, X: Any) -> Source:
+        """Rows at use, as the run keeps them."""
+        return self.run_.source(self._checked(X))
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {key: value for key, value in super().__getstate__().items() if key != "_home"}
+        return {**state, "run_": packed(state["run_"].path)} if "run_" in state else state
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        super().__setstate__({key: value for key, value in state.items() if key != "run_"})
+        if "run_" in state:
+            self._home = tempfile.TemporaryDirectory(prefix="twofold-")
+            self.run_ = unpacked(state["run_"], Path(self._home.name))
+
+
+@final
+@dataclass(eq=False, repr=False, kw_only=True)
+class VAEEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained):  # type: ignore[misc]
+    """Rows as the means of their codes under a VAE.
+
+    >>> VAEEncoder(latent=3).get_params()["latent"]
+    3
+    """
+
+    def transform(self, X: Any) -> Array:
+        """The codes of rows, (N, latent)."""
+        source = self._opened(X)
+        model = self.run_.role(Encodes, "transform")
+        with torch.inference_mode():
+            batches = [self.run_.batch(source, row) for row in each(source)]
+            return torch.cat([model.encode(b.x, b.given).mean for b in batches]).double().numpy()
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.latent
+
+
+@final
+@dataclass(eq=False, repr=False, kw_only=True)
+class Imputer(OneToOneFeatureMixin, TransformerMixin, Trained):  # type: ignore[misc]
+    """Gaps filled by what a VAE says of them, given what is there; what is known stays as it is.
+
+    Args:
+        samples: weighted draws a row, whose mean fills a number.
+        likelihood: of numbers.
+    """
+
+    samples: int = 100
+    likelihood: str = "student-t"
+
+    def _settings(self) -> Sequence[str]:
+        return [] if self._mixed else [f'model.likelihood=["{self.likelihood}"]']
+
+    def transform(self, X: Any) -> Any:
+        """The rows without a gap, as an array, or as the frame that came in."""
+        X = self._checked(X)
+        kind, filling = self.run_.kind.gappy(), Filling(samples=self.samples)
+        source = kind.open(X)
+        rows = [imputation.opened(Subset(source, row)) for row in each(source)]
+        filled = torch.cat([imputation.filled(self.run_, row, filling).fill for row in rows])
+        found = kind.native(Rows(filled, source.labels()))
+        return patched(X, found) if self._mixed else np.where(np.isnan(X), found, X)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+@final
+@dataclass(eq=False, repr=False, kw_only=True)
+class AnomalyDetector(OutlierMixin, Trained):  # type: ignore[misc]
+    """How abnormal rows are, calibrated on rows that were held out of training.
+
+    Args:
+        rate: false alarms to expect among rows like those that were fitted.
+        samples: draws of the code a row.
+    """
+
+    rate: float = 0.05
+    samples: int = 20
+
+    def _settings(self) -> Sequence[str]:
+        return ["data.split.validation=0.25", "data.split.test=0"]
+
+    def _learn(self, X: Any) -> None:
+        made = material_of(self.run_, X)
+        self.detector_ = anomaly.detector(
+            self.run_, made.train, made.validation, self.samples, self.rate, 0
+        )
+        self.offset_ = -self.detector_.threshold
+
+
+@final
+@dataclass(eq=False, repr=False, kw_only=True)
+class Synthesizer(Trained):
+    """New rows like those that were fitted, in their own columns, units and types."""
+
+    def sample(self, n: int = 100, seed: int = 0, **given: Any) -> Any:
+        """Draw rows, as an array, or as a frame where one was fitted.
+
+        Args:
+            n: how many. seed: of the draw.
+            given: conditions by the name of a column that is one, as `settings` say.
+        """
+        check_is_fitted(self, "run_")
+        return self.run_.sample(n, given, seed)
+
+
+# Rows.
+
+
+def mixed(X: Any) -> bool:
+    """Whether X is a frame in which some column is no number."""
+    dtypes = getattr(X, "dtypes", ())
+    return hasattr(X, "columns") and not all(numeric(dtype) for dtype in dtypes)
+
+
+def numeric(dtype: Any) -> bool:
+    """Whether a column of a frame is of numbers, for pandas and polars."""
+    if hasattr(dtype, "is_numeric"):
+        return bool(dtype.is_numeric())
+    return getattr(dtype, "kind", "O") in "biuf"
+
+
+def each(source: Source) -> Sequence[Tensor]:
+    """The number of every row, on its own."""
+    return torch.arange(len(source)).split(1)
+
+
+def patched(X: Any, found: Any) -> Any:
+    """A pandas frame with the gaps taken from another."""
+    return X.where(X.notna(), found.set_axis(X.index, axis=0))
+
+
+# Runs that travel.
+
+
+def packed(folder: Path) -> dict[str, bytes]:
+    """The files of a run."""
+    return {path.name: path.read_bytes() for name in KEPT for path in folder.glob(name)}
+
+
+def unpacked(files: Mapping[str, bytes], folder: Path) -> Run:
+    """A run from its files, put into a folder."""
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return Run.open(folder)
