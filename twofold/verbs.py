@@ -48,7 +48,7 @@ from twofold.data.sources import Rows, Source, whole
 from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
 from twofold.nets.expost import ExPost
-from twofold.report import card, files, maps, moved
+from twofold.report import alarms, card, files, maps, moved
 from twofold.report import compare as comparison_page
 from twofold.report import run as run_page
 from twofold.runs import matrix as trial
@@ -440,9 +440,14 @@ def score(
     data: Where,
     *,
     rate: float = 0.01,
+    threshold: str = "quantile",
+    by: Sequence[str] = (),
+    also: Sequence[Run | str | Path] = (),
     samples: int = 50,
     labels: str = "",
     positive: Sequence[str] = (),
+    hourly: float = 0.0,
+    masks: str = "",
     seed: int = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
@@ -452,16 +457,37 @@ def score(
     Args:
         run: the run. data: observations of the same form.
         rate: false alarms to expect among normal observations.
+        threshold: `quantile` promises the rate, `pot` fits a tail for rates below 1 / (held-out
+            rows), `f1` is the best for the abnormal rows among those held out.
+        by: the terms of the score, such as `negative_log_likelihood` or `neighbours`; without any,
+            the usual ones of the model.
+        also: more runs on the same data, whose scores are averaged with the first one's.
         samples: draws of the code a row.
         labels: a column or field that says what each observation is, to judge the scores by.
         positive: its texts that are abnormal; without any, those never seen in training.
+        hourly: observations an hour, to say how many alarms an hour there are.
+        masks: a folder of pictures that are white where those of the data are abnormal.
         seed: of the draws.
         out: a folder; without it `scores` in the run, numbered when it is taken.
         trust: as in `load`.
     """
-    opened = load(run, trust=trust)
-    asked = Asked(rate, samples, labels, tuple(positive), seed)
-    return scoring.score(opened, data, asked, Path(out) if out else free(opened.path / "scores"))
+    opened = [load(one, trust=trust) for one in (run, *also)]
+    asked = Asked(
+        rate, samples, labels, tuple(positive), seed, tuple(by), threshold, hourly, masks
+    )
+    place = Path(out) if out else free(opened[0].path / "scores")
+    found = scoring.score(opened, data, asked, place)
+    alarms.write(place / "report.html", page_of(found))
+    return found
+
+
+def page_of(found: Scored) -> alarms.Alarms:
+    """What a report shows of scores."""
+    raw = {name: one.raw for name, one in found.scores.items()}
+    return alarms.Alarms(
+        tuple(found.words()), raw, found.threshold, found.normal, found.truth, found.figures,
+        found.worst,
+    )  # fmt: skip
 
 
 def impute(

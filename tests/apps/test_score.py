@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ from sklearn.metrics import roc_auc_score
 
 from tests.stories.commands import inside, refused, settings
 
-TERMS = ["negative_log_likelihood", "reconstruction", "latent_distance", "baseline"]
+TERMS = [
+    "negative_log_likelihood", "reconstruction", "latent_distance",
+    "pca", "nearest_neighbour", "isolation_forest", "mean_distance",
+]  # fmt: skip
 FAST = ["--samples", "10"]
 
 
@@ -86,7 +90,7 @@ def test_labels_follow_the_rate_and_the_calibration(scored: tuple[Path, str]) ->
     ]  # fmt: skip
     assert [row["row"] for row in rows[:2]] == ["2", "3"]  # as in the file, whose header is row 1
     for row in rows:
-        assert all(1 / 76 - 1e-6 <= float(row[c]) <= 1 for c in row if c.startswith("p"))
+        assert all(1 / 76 - 1e-6 <= float(row[c]) <= 1 for c in row if c == "p" or c.startswith("p_"))
         assert (row["abnormal"] == "1") == (float(row["p"]) <= 0.05)
         assert (row["abnormal"] == "1") == (float(row["score"]) > told["threshold"])
     by_score = sorted(rows, key=lambda row: float(row["score"]))
@@ -123,6 +127,10 @@ def test_calibration_leaves_out_what_is_named_abnormal(folder: Path, tmp_path: P
     assert answer.status == 0, answer.err
     normal = json.loads(answer.out)["normal_rows"]
     assert 25 < normal < 60  # of 100 held-out rows, about half
+    words += ["--positive", "malignant", "--threshold", "f1", "--out", tmp_path / "f1", "--json"]
+    answer = inside(*words)
+    assert answer.status == 0, answer.err
+    assert json.loads(answer.out)["normal_rows"] == normal
 
 
 def test_mistakes_are_told(folder: Path, tmp_path: Path) -> None:
@@ -138,14 +146,72 @@ def test_mistakes_are_told(folder: Path, tmp_path: Path) -> None:
     assert [p.name for p in taken.iterdir()] == ["mine.txt"]
 
 
-def test_a_model_without_a_likelihood_is_refused_with_the_reasons(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_a_gan_gets_an_encoder_that_is_kept_with_it(folder: Path, tmp_path: Path) -> None:
+    """In the manner of f-AnoGAN: by what comes back, and what the critic sees of the difference."""
     small = settings("gan", steps=2, batch=16, evaluate=1000)
     words = ["fit", folder / "benign.csv", "--model", "gan", *small, "--out", tmp_path / "gan"]
     assert inside(*words, "--quiet").status == 0
-    answer = inside("score", tmp_path / "gan", folder / "benign.csv")
-    refused(answer, "no likelihood", "no encoder", "twofold models")
+    words = ["score", tmp_path / "gan", folder / "others.csv", *FAST, "--out"]
+    assert inside(*words, tmp_path / "one").status == 0
+    first = cells(tmp_path / "one" / "scores.csv")
+    assert {"latent_distance", "error", "critic_distance"} < set(first[0])
+    assert "negative_log_likelihood" not in first[0]
+    assert inside(*words, tmp_path / "two").status == 0
+    assert cells(tmp_path / "two" / "scores.csv") == first
+    answer = inside(*words, tmp_path / "no", "--by", "negative_log_likelihood")
+    refused(answer, "negative_log_likelihood does not go", "no likelihood")
+    refused(inside(*words, tmp_path / "no", "--by", "neighbour"), "neighbours")
+    refused(inside(*words, tmp_path / "no", "--by", "neighbours"), "it is for pictures")
+
+
+def test_a_run_without_its_data_scores_as_it_did_before(folder: Path, tmp_path: Path) -> None:
+    """The calibration travels with the run: bit for bit, and only the baselines are left out."""
+    moved, others = tmp_path / "moved", folder / "others.csv"
+    assert inside("score", folder / "run", others, *FAST, "--out", tmp_path / "a").status == 0
+    shutil.copytree(folder / "run", moved)
+    recipe = (moved / "recipe.toml").read_text()
+    (moved / "recipe.toml").write_text(recipe.replace("benign.csv", "gone.csv"))
+    answer = inside("score", moved, others, *FAST, "--out", tmp_path / "b")
+    assert answer.status == 0, answer.err
+    assert "the training data are not there" in answer.out
+    before, after = (cells(tmp_path / name / "scores.csv") for name in ("a", "b"))
+    assert after == [{k: row[k] for k in after[0]} for row in before]
+    assert "pca" not in after[0]
+    refused(inside("score", moved, others, *FAST, "--seed", "7", "--out", tmp_path / "c"), "gone")
+
+
+def test_several_runs_score_together(folder: Path, tmp_path: Path) -> None:
+    small = settings("vae", steps=20, batch=64, evaluate=1000)
+    words = ["--set", "model.latent=3", "--set", 'data.drop=["diagnosis"]', "--set", "train.seed=1"]
+    words += ["--set", "data.split.validation=0.3", "--set", "data.split.test=0"]
+    words = ["fit", folder / "benign.csv", *small, *words, "--out", tmp_path / "other", "--quiet"]
+    assert inside(*words).status == 0
+    by, others = ["--by", "reconstruction", "--by", "rate"], folder / "others.csv"
+    runs = {"a": [folder / "run"], "b": [tmp_path / "other"]}
+    runs["both"] = [folder / "run", "--also", tmp_path / "other"]
+    rows = {}
+    for name, (first, *more) in runs.items():
+        answer = inside("score", first, others, *more, *by, *FAST, "--out", tmp_path / name)
+        assert answer.status == 0, answer.err
+        rows[name] = cells(tmp_path / name / "scores.csv")
+    for term in ("reconstruction", "rate"):
+        a, b, both = (np.array([float(r[term]) for r in rows[n]]) for n in runs)
+        np.testing.assert_allclose(both, (a + b) / 2, rtol=1e-4, atol=1e-4)
+
+
+def test_a_tail_reaches_rates_that_a_quantile_cannot(folder: Path, tmp_path: Path) -> None:
+    words = ["score", folder / "run", folder / "others.csv", *FAST, "--json"]
+    words += ["--rate", "0.001", "--hourly", "120"]
+    told = {}
+    for kind in ("quantile", "pot"):
+        answer = inside(*words, "--threshold", kind, "--out", tmp_path / kind)
+        assert answer.status == 0, answer.err
+        told[kind] = json.loads(answer.out)
+    assert told["quantile"]["rate"] > 0.01 > told["pot"]["rate"] == 0.001
+    assert told["pot"]["threshold"] > told["quantile"]["threshold"]
+    alarms = told["pot"]["abnormal"] / told["pot"]["observations"] * 120
+    assert told["pot"]["alarms_an_hour"] == pytest.approx(alarms)
+    refused(inside(*words, "--threshold", "f1", "--out", tmp_path / "f1"), "--positive")
 
 
 def test_no_score_sees_the_label(tmp_path: Path) -> None:

@@ -1,182 +1,180 @@
 r"""Anomaly scores: how unlike the training data each observation is, and where.
 
-Three terms look at an observation, each high where it is abnormal:
-
-* `negative_log_likelihood`: $-\mathcal L_K(x)$, the importance-weighted bound of K draws
-  (Burda et al. 2016, arXiv:1509.00519);
-* `reconstruction`: $-\mathbb E_{q(z|x)} \log p(x \mid z)$, the negative logarithm of what An & Cho
-  (2015) call the reconstruction probability;
-* `latent_distance`: the squared Mahalanobis distance of the code's mean from the codes of the
-  training rows.
-
-The `score` is their ensemble: each term less its median over training rows, in units of its median
-absolute deviation, on average. Beside it stands a `baseline` that knows nothing of the model: the
-squared error of a PCA of the training rows.
+A score is made of terms (`terms.py`), and so is that of several runs together: of each term the
+mean over the runs. The `score` is the mean of the terms, each less its median over training rows,
+in units of its median absolute deviation. Beside it stand baselines that know nothing of a model.
 
 Every score is calibrated on the run's held-out rows, which are taken to be normal: p is the share
-that scores as high (`maths/conformal.py`), and what has p ≤ the rate asked for is abnormal. Of new
-normal observations at most that share is called so; the threshold never sees the scored data.
+of them that scores as high (`maths/conformal.py`), and a threshold is drawn for the rate of false
+alarms that is asked for (`maths/thresholds.py`). The scored data have no part in it.
 
-The map says where: $-\mathbb E_{q(z|x)} \log p(x_j \mid z)$ of every value.
+The map says where, value by value: $-\mathbb E_{q(z|x)} \log p(x_j \mid z)$ where there is a
+density, $(x_j - \hat x_j)^2$ where there is none, and the distance of patches where these are
+scored. A value is *marked* above a level that is calibrated like a score: the maximum of the map,
+averaged over `SMOOTH` places a side, is as high in at most the rate of normal observations.
+
+All of this is kept with the run in `detector.safetensors`, and belongs to the very weights that it
+was fitted with: it goes where the run goes, and scores without the training data.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.core.batch import Batch, Given
-from twofold.core.errors import UserError
-from twofold.core.game import Decodes, Encodes, Model, Scores
+from twofold.apps.terms import TERMS, Judge, Learnt, Neighbours, decoded, undecoded
+from twofold.core.batch import Batch
+from twofold.core.errors import UserError, nearest
+from twofold.core.game import Decodes, Encodes
 from twofold.core.space import Space
-from twofold.data.sources import Source, Subset
+from twofold.data.sources import Source, Subset, fingerprints
 from twofold.maths import conformal
-from twofold.maths.distributions import Density
 from twofold.maths.likelihoods import Observation
-from twofold.measures.baselines import PPCA, principal
+from twofold.maths.thresholds import THRESHOLDS, Threshold
+from twofold.nets.bodies import Suited
+from twofold.nets.inversion import Inverted, encoder_for, inverted
 from twofold.runs.run import CHUNK, Run
+from twofold.train import checkpoint
 from twofold.train.chance import seed_all
 
+NAME = "detector.safetensors"
 LEARNT = 2000
-"""Training rows that terms and the baseline learn from, at most."""
-KEPT = 0.9
-"""The share of variance that the axes of the baseline hold."""
-RIDGE = 1e-3
-ROWS = 256
-
-Scorer = Callable[[Batch], Tensor]
-
-
-class Term(ABC):
-    """One way to score; a table of them is below."""
-
-    name: ClassVar[str]
-
-    @abstractmethod
-    def refuses(self, model: Model) -> str:
-        """Why it does not apply to a model; empty when it does."""
-
-    @abstractmethod
-    def learnt(self, model: Model, train: Batch, draws: int) -> Scorer:
-        """The score of a batch, (B,), high where abnormal, from what training rows teach."""
+"""Training rows that terms learn from, at most."""
+INVERTED = 4000
+"""Training rows that the encoder of a generator learns from, at most."""
+STEPS = 1000
+"""Of that encoder."""
+SMOOTH = 3
+ENDS = (0.5, 0.999)
+"""Quantiles of the maps of normal rows that are the ends of a scale of colours."""
+MAPPED = 256
+"""Normal rows whose maps set those ends, and the level of marks, at most."""
+ENCODER = "encoder"
 
 
-class Likelihood(Term):
-    """−L_K(x)."""
-
-    name = "negative_log_likelihood"
-
-    def refuses(self, model: Model) -> str:
-        return "" if isinstance(model, Scores) else "the model has no likelihood"
-
-    def learnt(self, model: Model, train: Batch, draws: int) -> Scorer:
-        assert isinstance(model, Scores)
-        return lambda batch: -model.log_likelihood(batch.x, batch.given, draws)
+# One run.
 
 
-class Reconstruction(Term):
-    """−E_q log p(x | z)."""
+@dataclass(frozen=True)
+class Looker:
+    """One run as a judge of observations, with what its terms have learnt.
 
-    name = "reconstruction"
-
-    def refuses(self, model: Model) -> str:
-        if reason := undecoded(model):
-            return reason
-        assert isinstance(model, Decodes)
-        one = Given.none(1, model.given)
-        dense = isinstance(model.decode(model.prior(one).sample(), one), Density)
-        return "" if dense else "the model's decoder has no density"
-
-    def learnt(self, model: Model, train: Batch, draws: int) -> Scorer:
-        def score(batch: Batch) -> Tensor:
-            every = batch.x.repeat_interleave(draws, 0)
-            p = decoded(model, batch, draws)
-            assert isinstance(p, Density)
-            return -p.log_prob(every).unflatten(0, (-1, draws)).mean(1)
-
-        return score
-
-
-class LatentDistance(Term):
-    """(μ − m)ᵀ S⁻¹ (μ − m), with m and S the mean and covariance of the training rows' means."""
-
-    name = "latent_distance"
-
-    def refuses(self, model: Model) -> str:
-        return "" if isinstance(model, Encodes) else "the model has no encoder"
-
-    def learnt(self, model: Model, train: Batch, draws: int) -> Scorer:
-        assert isinstance(model, Encodes)
-
-        def code(batch: Batch) -> Tensor:
-            return model.encode(batch.x, batch.given).mean.flatten(1).double()
-
-        known = torch.cat([code(train[i : i + ROWS]) for i in range(0, len(train), ROWS)])
-        m, D = known.mean(0), known.shape[1]
-        S = torch.cov(known.T).reshape(D, D)
-        floor = RIDGE * S.diagonal().mean() + 1e-12  # an unused dimension has no spread
-        precision = torch.linalg.inv(S + floor * torch.eye(D, dtype=S.dtype))
-        return lambda batch: ((d := code(batch) - m) @ precision * d).sum(1)
-
-
-TERMS: tuple[Term, ...] = (Likelihood(), Reconstruction(), LatentDistance())
-
-
-class PCA(Term):
-    """The squared distance of x from the plane of the training rows' principal axes.
-
-    As many axes as the code has dimensions, and no more than hold nine tenths of the variance.
+    Args:
+        learnt: by term; `encoder` is that of a generator which has none of its own.
     """
 
-    name = "baseline"
+    run: Run
+    learnt: Mapping[str, Learnt]
 
-    def refuses(self, model: Model) -> str:
-        return ""
+    @cached_property
+    def judge(self) -> Judge:
+        """The model, or the generator with its encoder."""
+        return judge_of(self.run, self.learnt.get(ENCODER, {}))
 
-    def learnt(self, model: Model, train: Batch, draws: int) -> Scorer:
-        width = model.latent if isinstance(model, Decodes) else train.x[0].numel()
-        plane = PPCA.fit(train.x, min(width, axes_holding(KEPT, train.x)))
-        return lambda batch: (batch.x - plane.reconstruct(batch.x)).flatten(1).square().sum(1)
+    @property
+    def space(self) -> Space:
+        return self.run.space
+
+    def scores(self, names: Sequence[str], batch: Batch, draws: int) -> dict[str, Tensor]:
+        """Each term of a batch, (B,) in float64."""
+        return {
+            name: TERMS[name]
+            .score(self.judge, self.space, self.learnt[name], batch, draws)
+            .double()
+            for name in names
+        }
+
+    def map(self, names: Sequence[str], batch: Batch, draws: int) -> Tensor:
+        """Where a batch is abnormal, (B, F or 1, *A), NaN where missing; none is (B, 0)."""
+        if "neighbours" in names:
+            neighbours = TERMS["neighbours"]
+            assert isinstance(neighbours, Neighbours)
+            return neighbours.map(self.learnt["neighbours"], batch.x)
+        if undecoded(self.judge):
+            return torch.zeros(len(batch), 0)
+        p = decoded(self.judge, batch, draws)
+        if isinstance(p, Observation):
+            log_p = p.elementwise(batch.x.repeat_interleave(draws, 0))
+            found = -log_p.unflatten(0, (-1, draws)).mean(1)
+        else:
+            x_hat = p.mean.unflatten(0, (-1, draws)).mean(1)
+            found = by_value(self.space, (batch.x - x_hat).square())
+        return found.masked_fill(absent(self.space, batch.x), torch.nan)
 
 
-def axes_holding(share: float, x: Tensor) -> int:
-    """The fewest principal axes that hold a share of the variance of x (N, C, *A); at least one."""
-    flat = x.flatten(1).double()
-    most = min(len(flat) - 1, flat.shape[1])
-    values, _ = principal(flat - flat.mean(0), most)
-    held = values.cumsum(0) / values.sum().clamp(min=1e-12)
-    return min(int((held < share).sum()) + 1, max(1, flat.shape[1] // 2))
+def judge_of(run: Run, encoder: Learnt) -> Judge:
+    """A model in the roles that scoring asks for."""
+    if not encoder:
+        return run.model
+    body = encoder_for(Suited(), run.model)
+    body.load_state_dict(encoder)
+    return Inverted(run.model, body.eval().requires_grad_(False))
 
 
-def undecoded(model: Model) -> str:
-    """Why p(x | z) of an observation cannot be had; empty when it can."""
-    if not isinstance(model, Encodes):
-        return "the model has no encoder"
-    if not isinstance(model, Decodes):
-        return "the model does not decode"
-    return ""
+def looker(run: Run, terms: Sequence[str], train: Source, seed: int) -> tuple[Looker, list[str]]:
+    """What a run's terms learn of training rows, and which terms those are."""
+    learnt: dict[str, Learnt] = {}
+    model = run.model
+    if isinstance(model, Decodes) and not isinstance(model, Encodes):
+        seen = run.batch(train, spread_out(len(train), INVERTED))
+        body = encoder_for(Suited(), model)
+        inverted(model, body, seen, steps=STEPS, seed=seed)
+        learnt[ENCODER] = body.state_dict()
+    judge = judge_of(run, learnt.get(ENCODER, {}))
+    names = chosen(run, judge, terms)
+    known = run.batch(train, spread_out(len(train), LEARNT))
+    for name in names:
+        learnt[name] = TERMS[name].fit(judge, run.space, known, seed)
+    return Looker(run, learnt), names
 
 
-def decoded(model: Model, batch: Batch, draws: int) -> object:
-    """p(x | z) for `draws` draws of each row's code, one after the other."""
-    assert isinstance(model, Encodes)
-    assert isinstance(model, Decodes)
-    q = model.encode(batch.x, batch.given)
-    z = torch.stack([q.sample() for _ in range(draws)], 1).flatten(0, 1)  # (B · draws, …)
-    return model.decode(z, batch.given.repeat(draws))
+def chosen(run: Run, judge: Judge, terms: Sequence[str]) -> list[str]:
+    """The terms that are named, or else the usual ones that apply.
+
+    Raises:
+        UserError: one is not known, or does not apply, or none does.
+    """
+    for name in terms:
+        if name not in TERMS:
+            raise UserError(f"--by {name}: there is no such score; {nearest(name, TERMS)}")
+        if reason := TERMS[name].refuses(judge, run.space):
+            raise UserError(f"--by {name} does not go with {run.path}: {reason}")
+    reasons = {name: term.refuses(judge, run.space) for name, term in TERMS.items()}
+    usual = [n for n, term in TERMS.items() if not reasons[n] and term.usual(judge)]
+    if not terms and not usual:
+        why = "; ".join(sorted({reason for reason in reasons.values() if reason}))
+        raise UserError(f"score cannot use {run.path}: {why}; see twofold models")
+    return list(dict.fromkeys(terms)) or usual
 
 
-# Calibration.
+# Several runs, calibrated.
+
+
+@dataclass(frozen=True)
+class How:
+    """How a detector is made: what it must agree with to be used again.
+
+    Args:
+        terms: named ones; the usual where empty. draws: of the code a row. seed: of the draws.
+        labels, positive: which held-out rows are abnormal.
+    """
+
+    terms: tuple[str, ...] = ()
+    draws: int = 50
+    seed: int = 0
+    labels: str = ""
+    positive: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A score of N observations: `raw`, and p, the share of normal ones that score as high."""
+    """A score of N observations: `raw`, and p, the chance of as high a one in normal data."""
 
     raw: Tensor
     p: Tensor
@@ -184,38 +182,108 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Detector:
-    """Everything that was learnt, to score any batch of the same form.
+    """Everything that was learnt, to score any data of the same form.
 
     Args:
-        scorers: of each term, and of the baseline.
+        lookers: the runs.
+        terms: their names.
         middle, spread: of each term over training rows: the median, and the median absolute
             deviation.
-        normal: each score of the held-out normal rows.
-        rate: of false alarms, that the normal rows can promise.
+        normal: each score of the held-out normal rows. abnormal: of those known to be abnormal.
+        peaks: the maximum of the map of each held-out normal row; none without a map.
+        ends: of the scale of colours of a map.
+        trained: fingerprints of the training rows, (N, 12) bytes.
+        how: it was made.
     """
 
-    scorers: Mapping[str, Scorer]
+    lookers: tuple[Looker, ...]
+    terms: tuple[str, ...]
     middle: Mapping[str, float]
     spread: Mapping[str, float]
     normal: Mapping[str, Tensor]
-    rate: float
-
-    def raw(self, run: Run, source: Source, draws: int, seed: int) -> dict[str, Tensor]:
-        """Each term and the baseline of every row, (N,)."""
-        return scored(run, self.scorers, source, draws, seed)
-
-    def calibrated(self, raw: Mapping[str, Tensor]) -> dict[str, Calibrated]:
-        """Each score with its p."""
-        whole = {**raw, "score": ensemble(raw, self.middle, self.spread)}
-        return {
-            name: Calibrated(value, conformal.p_values(value, self.normal[name]))
-            for name, value in whole.items()
-        }
+    abnormal: Tensor
+    peaks: Tensor
+    ends: tuple[float, float]
+    trained: Tensor
+    how: How
 
     @property
-    def threshold(self) -> float:
-        """The ensemble's score above which an observation is called abnormal."""
-        return conformal.threshold(self.normal["score"], self.rate)
+    def run(self) -> Run:
+        return self.lookers[0].run
+
+    def threshold(self, kind: str, rate: float) -> Threshold:
+        """The threshold of the whole score."""
+        return THRESHOLDS[kind](self.normal["score"], self.abnormal, rate)
+
+    def raw(self, source: Source) -> dict[str, Tensor]:
+        """Each term of every row, and the whole `score`, (N,)."""
+        each = [scored(one, self.terms, source, self.how) for one in self.lookers]
+        mean = {name: torch.stack([raw[name] for raw in each]).mean(0) for name in self.terms}
+        return {"score": ensemble(mean, self.middle, self.spread), **mean}
+
+    def calibrated(self, raw: Mapping[str, Tensor], kind: str, rate: float) -> dict[str, Calibrated]:
+        """Each score with its p."""
+        return {
+            name: Calibrated(
+                value, THRESHOLDS[kind](self.normal[name], self.abnormal, rate).p(value)
+            )
+            for name, value in raw.items()
+        }
+
+    def maps(self, source: Source) -> Tensor:
+        """Where each row is abnormal, (N, F or 1, *A), the mean over the runs; none is (N, 0)."""
+        each = [mapped(one, self.terms, source, self.how) for one in self.lookers]
+        return torch.stack(each).mean(0)
+
+    def level(self, rate: float) -> float:
+        """What a smooth map exceeds anywhere in at most the rate of normal rows."""
+        return conformal.threshold(self.peaks, conformal.attainable(rate, len(self.peaks)))
+
+    def trained_on(self, source: Source) -> int:
+        """How many rows equal a training row."""
+        seen = {bytes(row) for row in self.trained.numpy()}
+        return sum(row in seen for row in fingerprints(source))
+
+
+def detector(
+    runs: Sequence[Run], train: Source, normal: Source, abnormal: Source, how: How
+) -> Detector:
+    """Learn from training rows, and calibrate on held-out ones.
+
+    Args:
+        normal: held-out normal rows. abnormal: held-out rows that are known to be abnormal.
+    """
+    if not len(normal):
+        raise UserError(
+            f"{runs[0].path} has no held-out normal rows to calibrate on; train with "
+            "data.split.validation above 0, or name fewer labels with --positive"
+        )
+    seed_all(torch.device("cpu"), how.seed)
+    with torch.no_grad():
+        found = [looker(run, how.terms, train, how.seed) for run in runs]
+    lookers, names = tuple(one for one, _ in found), found[0][1]
+    some = Subset(train, spread_out(len(train), LEARNT))
+    bare = Detector(
+        lookers, tuple(names), dict.fromkeys(names, 0.0), dict.fromkeys(names, 1.0), {},
+        torch.zeros(0), torch.zeros(0), (0.0, 1.0), torch.zeros(0, 12, dtype=torch.uint8), how,
+    )  # fmt: skip
+    seen = bare.raw(some)
+    known = replace(
+        bare,
+        middle={name: float(seen[name].median()) for name in names},
+        spread={name: deviation(seen[name]) for name in names},
+    )
+    where = known.maps(Subset(normal, spread_out(len(normal), MAPPED)))
+    return replace(
+        known,
+        normal=known.raw(normal),
+        abnormal=known.raw(abnormal)["score"] if len(abnormal) else torch.zeros(0),
+        peaks=smooth(where).flatten(1).max(1).values if where.shape[1] else torch.zeros(0),
+        ends=scale(where) if where.shape[1] else (0.0, 1.0),
+        trained=torch.frombuffer(bytearray(b"".join(fingerprints(train))), dtype=torch.uint8)
+        .reshape(-1, 12)
+        .clone(),
+    )
 
 
 def ensemble(
@@ -223,33 +291,6 @@ def ensemble(
 ) -> Tensor:
     """The mean of the terms in units of their own spread, (B,)."""
     return torch.stack([(raw[name] - middle[name]) / spread[name] for name in middle]).mean(0)
-
-
-def detector(
-    run: Run, train: Source, normal: Source, draws: int, rate: float, seed: int
-) -> Detector:
-    """Learn from training rows, and calibrate on held-out normal ones."""
-    reasons = {term.name: term.refuses(run.model) for term in TERMS}
-    terms = [term for term in TERMS if not reasons[term.name]]
-    if not terms:
-        why = "; ".join(sorted(set(reasons.values())))
-        raise UserError(f"score cannot use {run.path}: {why}; see twofold models")
-    if not len(normal):
-        raise UserError(
-            f"{run.path} has no held-out normal rows to calibrate on; train with "
-            "data.split.validation above 0, or name fewer labels with --positive"
-        )
-    seed_all(torch.device("cpu"), seed)
-    with torch.inference_mode():
-        known = run.batch(train, spread_out(len(train), LEARNT))
-        scorers = {term.name: term.learnt(run.model, known, draws) for term in (*terms, PCA())}
-    names = [term.name for term in terms]
-    seen = scored(run, scorers, Subset(train, known.rows), draws, seed)
-    middle = {name: float(seen[name].median()) for name in names}
-    spread = {name: deviation(seen[name]) for name in names}
-    held = scored(run, scorers, normal, draws, seed)
-    held["score"] = ensemble(held, middle, spread)
-    return Detector(scorers, middle, spread, held, conformal.attainable(rate, len(normal)))
 
 
 def spread_out(total: int, most: int) -> Tensor:
@@ -262,17 +303,12 @@ def deviation(scores: Tensor) -> float:
     return float((scores - scores.median()).abs().median()) or 1.0
 
 
-def scored(
-    run: Run, scorers: Mapping[str, Scorer], source: Source, draws: int, seed: int
-) -> dict[str, Tensor]:
-    """Each score of every row, (N,), in float64."""
-    seed_all(torch.device("cpu"), seed)
+def scored(one: Looker, names: Sequence[str], source: Source, how: How) -> dict[str, Tensor]:
+    """Each term of every row, (N,)."""
+    seed_all(torch.device("cpu"), how.seed)
     with torch.inference_mode():
-        parts = [
-            {name: score(batch).double() for name, score in scorers.items()}
-            for batch in batches(run, source, draws)
-        ]
-    return {name: torch.cat([part[name] for part in parts]) for name in scorers}
+        parts = [one.scores(names, b, how.draws) for b in batches(one.run, source, how.draws)]
+    return {name: torch.cat([part[name] for part in parts]) for name in names}
 
 
 def batches(run: Run, source: Source, draws: int) -> Iterator[Batch]:
@@ -284,27 +320,100 @@ def batches(run: Run, source: Source, draws: int) -> Iterator[Batch]:
 # Where.
 
 
-def maps(run: Run, source: Source, draws: int, seed: int) -> Tensor:
-    """−E_q log p(x_j | z) of each value, (N, F, *A), NaN where it is missing; none (N, 0).
-
-    A decoder that gives no likelihood of single values has no map.
-    """
-    if undecoded(run.model):
-        return torch.zeros(len(source), 0)
-    seed_all(torch.device("cpu"), seed)
+def mapped(one: Looker, names: Sequence[str], source: Source, how: How) -> Tensor:
+    """The map of every row."""
+    seed_all(torch.device("cpu"), how.seed)
     with torch.inference_mode():
-        return torch.cat([map_of(run, batch, draws) for batch in batches(run, source, draws)])
-
-
-def map_of(run: Run, batch: Batch, draws: int) -> Tensor:
-    """The map of a batch, (B, F, *A)."""
-    p = decoded(run.model, batch, draws)
-    if not isinstance(p, Observation):
-        return torch.zeros(len(batch), 0)
-    log_p = p.elementwise(batch.x.repeat_interleave(draws, 0)).unflatten(0, (-1, draws)).mean(1)
-    return -log_p.masked_fill(absent(run.space, batch.x), torch.nan)
+        parts = [one.map(names, b, how.draws) for b in batches(one.run, source, how.draws)]
+    return torch.cat(parts)
 
 
 def absent(space: Space, x: Tensor) -> Tensor:
     """Which values of x are missing, (B, F, *A)."""
     return space.decode(x).isnan()
+
+
+def by_value(space: Space, each: Tensor) -> Tensor:
+    """Numbers of channels (B, C, *A) as means over those of each value, (B, F, *A)."""
+    values = ((field, field.split(part)[0]) for field, part in space.parts(each))
+    return torch.cat([v.unflatten(1, (field.size, -1)).mean(2) for field, v in values], 1)
+
+
+def smooth(where: Tensor) -> Tensor:
+    """A map (N, F, *A) as the mean over its fields and over near places, (N, *A)."""
+    mean = where.nanmean(1).nan_to_num()  # (N, *A)
+    pools = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+    axes = mean.dim() - 1
+    if not axes:
+        return mean[:, None]
+    pool = pools[axes]
+    return pool(mean[:, None], SMOOTH, 1, SMOOTH // 2, count_include_pad=False)[:, 0]  # type: ignore[operator]
+
+
+def scale(normal: Tensor) -> tuple[float, float]:
+    """The ends of the colours, from the maps of normal rows: one scale for all observations."""
+    flat = normal.mean(1).flatten()
+    flat = flat[~flat.isnan()].double()
+    flat = flat[torch.linspace(0, len(flat) - 1, min(len(flat), 1 << 20)).long()]
+    low, high = torch.quantile(flat, torch.tensor(ENDS, dtype=torch.float64)).tolist()
+    return low, max(high, low + 1e-6)
+
+
+# Kept with the run.
+
+
+def keep(found: Detector) -> None:
+    """Write a detector into its first run."""
+    tensors = {
+        f"{i}/{term}/{key}": tensor.contiguous()
+        for i, one in enumerate(found.lookers)
+        for term, learnt in one.learnt.items()
+        for key, tensor in learnt.items()
+    }
+    tensors |= {f"normal/{name}": scores for name, scores in found.normal.items()}
+    tensors |= {"abnormal": found.abnormal, "peaks": found.peaks, "trained": found.trained}
+    about = {
+        "how": asdict(found.how),
+        "weights": [one.run.sha256 for one in found.lookers],
+        "terms": found.terms,
+        "middle": found.middle,
+        "spread": found.spread,
+        "ends": found.ends,
+    }
+    checkpoint.attach(found.run.path, NAME, tensors, about)
+
+
+def kept(runs: Sequence[Run], how: How) -> tuple[Detector, ...]:
+    """The detector that is kept for these very weights and made in this way; at most one."""
+    about = checkpoint.about(runs[0].path, NAME)
+    if not about or about["weights"] != [run.sha256 for run in runs] or how_of(about) != how:
+        return ()
+    tensors = checkpoint.read(runs[0].path, NAME)
+    lookers = tuple(
+        Looker(run, {name: under(tensors, f"{i}/{name}/") for name in (*about["terms"], ENCODER)})
+        for i, run in enumerate(runs)
+    )
+    found = Detector(
+        lookers,
+        tuple(about["terms"]),
+        about["middle"],
+        about["spread"],
+        under(tensors, "normal/"),
+        tensors["abnormal"],
+        tensors["peaks"],
+        tuple(about["ends"]),
+        tensors["trained"],
+        how,
+    )
+    return (found,)
+
+
+def how_of(about: Mapping[str, Any]) -> How:
+    """How a kept detector was made."""
+    plain = about["how"]
+    return How(**{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()})
+
+
+def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin so, by the rest of their names."""
+    return {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}

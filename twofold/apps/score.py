@@ -1,14 +1,16 @@
 """The job `score`: data in, scores, labels and maps out, as files and in words.
 
 `anomaly.py` has the scores and their calibration. Here they are written: `scores.csv`, one row an
-observation; a map of where, as pictures for images, columns for rows, and arrays for all with axes;
-`score.json` with the threshold and what it rests on. Where it is known which observations are
-abnormal, the figures say how well each score, and the baseline, tells them apart.
+observation; a map of where, as pictures for images, spans of time for series, columns for rows, and
+arrays for all with axes; `score.json` with the threshold and what it rests on. Where it is known
+which observations are abnormal, the figures say how well each score, and each baseline, tells them
+apart; where it is known which pixels are, how well the map does.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,18 +18,33 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.apps.anomaly import Calibrated, detector, maps
-from twofold.core.errors import UserError
+from twofold.apps.anomaly import (
+    Calibrated,
+    Detector,
+    How,
+    detector,
+    keep,
+    kept,
+    smooth,
+    spread_out,
+)
+from twofold.apps.anomaly import LEARNT as TAUGHT
+from twofold.apps.baselines import BASELINES, baselines
+from twofold.core.errors import UserError, nearest
+from twofold.core.game import Decodes
 from twofold.core.space import Category, Space
 from twofold.data import pictures, places
 from twofold.data.doctor import examine, locate
 from twofold.data.kind import Where
 from twofold.data.kinds.tables import Tables
-from twofold.data.sources import Rows, Source, Subset, fingerprints
+from twofold.data.sources import Rows, Source, Subset
+from twofold.maths import conformal
 from twofold.maths.ranking import auroc, average_precision
 from twofold.maths.statistics import bootstrap
+from twofold.maths.thresholds import THRESHOLDS
 from twofold.measures.measure import Figure
 from twofold.runs.folder import write_json
 from twofold.runs.run import Run
@@ -35,11 +52,13 @@ from twofold.runs.training import Material, material_of, place_of
 
 SHOWN = 24
 """Observations in the overview, the most abnormal first."""
-SCALE = (0.5, 0.999)
-"""Quantiles of the maps of normal rows that are the ends of the colour scale."""
 INK = ((20, 20, 40), (150, 40, 90), (235, 110, 50), (255, 240, 170))
 
 
+WORST = 12
+"""Observations in the report."""
+MARK, BAND = (200, 40, 40), 6
+"""The colour of marked spans, and the height of the band that shows them."""
 ALARMS = ("found", "abnormal", "false", "normal")
 
 
@@ -53,6 +72,10 @@ class Asked:
         labels: the column or field that says what each observation is; empty for none.
         positive: its texts that are abnormal; where empty, those that never occur in training.
         seed: of the draws.
+        by: the terms of the score; the usual ones where empty.
+        threshold: how it is drawn, `quantile`, `pot` or `f1`.
+        hourly: observations an hour, to say how many alarms an hour there are; 0 for none.
+        masks: a folder of pictures that are white where those of the data are abnormal.
     """
 
     rate: float = 0.01
@@ -60,14 +83,25 @@ class Asked:
     labels: str = ""
     positive: tuple[str, ...] = ()
     seed: int = 0
+    by: tuple[str, ...] = ()
+    threshold: str = "quantile"
+    hourly: float = 0.0
+    masks: str = ""
 
     def __post_init__(self) -> None:
+        if self.threshold not in THRESHOLDS:
+            raise UserError(f"--threshold {self.threshold}: {nearest(self.threshold, THRESHOLDS)}")
         if not 0 < self.rate < 1:
             raise UserError(f"--rate {self.rate} is no rate; say 0.01 for one false alarm in 100")
         if self.samples < 1:
             raise UserError(f"--samples {self.samples} must be at least 1")
         if self.positive and not self.labels:
             raise UserError("--positive needs --labels, the column or field that it is a text of")
+
+    @property
+    def how(self) -> How:
+        """What a detector that is kept must agree with."""
+        return How(self.by, self.samples, self.seed, self.labels, self.positive)
 
 
 @dataclass(frozen=True)
@@ -77,14 +111,18 @@ class Scored:
     Args:
         paths: what was written, `scores.csv` first.
         names: of the observations.
-        scores: each score by name: `score` is the ensemble, `baseline` the simple model's.
+        scores: each score by name: `score` is the whole one, then its terms, then the baselines.
         abnormal: which observations are called so.
-        threshold: of the ensemble's score; rate: of false alarms that it promises; asked: for.
-        normal: held-out normal rows that it rests on.
+        threshold: of the whole score; rate: of false alarms to expect with it; asked: for.
+        normal: scores of the held-out normal rows that it rests on.
         seen: observations that equal a training row, whose scores flatter.
+        texts: what each observation is known to be; positive: what of that is abnormal.
         figures: how well each score tells abnormal from normal, where that is known.
         alarms: where it is known, abnormal observations found, abnormal ones in all, normal ones
             called abnormal, normal ones in all; else zeros.
+        hourly: observations an hour; 0 where that is not known.
+        alone: the training data were not there: no baselines.
+        worst: the most abnormal observations, drawn, with what is marked in them: (K, 3, h, w).
     """
 
     paths: tuple[Path, ...]
@@ -94,13 +132,23 @@ class Scored:
     threshold: float
     rate: float
     asked: float
-    normal: int
+    normal: Tensor
     seen: int
+    texts: tuple[str, ...] = ()
+    positive: frozenset[str] = frozenset()
     figures: tuple[Figure, ...] = ()
     alarms: tuple[int, int, int, int] = (0, 0, 0, 0)
+    hourly: float = 0.0
+    alone: bool = False
+    worst: tuple[tuple[str, Tensor], ...] = ()
 
     def __str__(self) -> str:
         return "\n".join([*self.words(), *map(str, self.paths[:2])])
+
+    @property
+    def truth(self) -> Tensor:
+        """Which observations are known to be abnormal, (N,); none where nothing is known."""
+        return torch.tensor([text in self.positive for text in self.texts], dtype=torch.bool)
 
     def words(self) -> Iterator[str]:
         """The result in sentences."""
@@ -109,13 +157,18 @@ class Scored:
             f"{count:,} of {total:,} observations are abnormal (score above {self.threshold:.4g})"
         )
         yield (
-            f"threshold and p rest on {self.normal:,} held-out normal rows; of new normal rows at "
-            f"most {self.rate:.2%} are called abnormal"
+            f"threshold and p rest on {len(self.normal):,} held-out normal rows; of new normal "
+            f"rows at most {self.rate:.2%} are called abnormal"
         )
         if self.rate > self.asked:
             yield (
-                f"{self.normal:,} rows cannot promise the rate of {self.asked:.2%} asked for; hold "
-                "more out"
+                f"{len(self.normal):,} rows cannot promise the rate of {self.asked:.2%} asked for; "
+                "hold more out"
+            )
+        if self.hourly:
+            yield (
+                f"that is {count / total * self.hourly:.3g} alarms an hour, of which at most "
+                f"{self.rate * self.hourly:.3g} are to be expected of normal data"
             )
         if self.alarms[3]:
             caught, positives, false, negatives = self.alarms
@@ -125,6 +178,8 @@ class Scored:
             )
         if self.seen:
             yield f"{self.seen:,} observations were trained on: their scores flatter"
+        if self.alone:
+            yield "the training data are not there: the kept calibration is used, and no baseline"
 
     def to_dict(self) -> dict[str, object]:
         """Plain data, for `--json`."""
@@ -135,46 +190,118 @@ class Scored:
             "threshold": self.threshold,
             "rate": self.rate,
             "rate_asked": self.asked,
-            "normal_rows": self.normal,
+            "normal_rows": len(self.normal),
             "trained_on": self.seen,
             "alarms": dict(zip(ALARMS, self.alarms, strict=True)),
+            "alarms_an_hour": float(self.abnormal.double().mean()) * self.hourly,
             "figures": [asdict(figure) for figure in self.figures],
         }
 
 
-def score(run: Run, where: Where, asked: Asked, out: Path) -> Scored:
+def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
     """Score data and write what was found; see `verbs.score`."""
-    material = material_of(run, "")
-    known = Known.of(run, where, material, asked)
+    run = runs[0]
+    for other in runs[1:]:
+        if other.kind != run.kind:
+            raise UserError(f"{other.path} was trained on data of another form than {run.path}")
     blind = Blind.of(run.given, ("label", asked.labels))
-    train, normal = blind(material.train), blind(known.normal(material.validation))
-    found = detector(run, train, normal, asked.samples, asked.rate, asked.seed)
+    here = material_at_hand(run)
+    found, known = calibrated(runs, where, here, asked, blind)
     place = locate(where, run.kind.name).where
     source = blind(run.kind.open(place))
-    if known.texts and len(known.texts) != len(source):
-        raise UserError(f"{len(known.texts)} labels do not fit {len(source)} observations")
-    raw = found.raw(run, source, asked.samples, asked.seed)
-    scores = found.calibrated(raw)
-    abnormal = scores["score"].p <= found.rate
     names = tuple(run.kind.names(place)) or tuple(str(i) for i in range(len(source)))
+    check_rows(known, source)
+    raw = found.raw(source)
+    line = found.threshold(asked.threshold, asked.rate)
+    scores = found.calibrated(raw, asked.threshold, asked.rate)
+    scores |= simple_scores(found, known, here, blind, source, asked)
+    abnormal = scores["score"].raw > line.value
     empty(out)
     table = write_scores(out / "scores.csv", names, scores, abnormal, known.texts)
-    mapped = write_maps(run, source, normal, names, scores["score"].raw, asked, out)
+    where_ = found.maps(source)
+    written = write_maps(run, found, source, names, where_, scores["score"].raw, asked, out)
     result = Scored(
-        (table, *mapped),
+        (table, *written),
         names,
         scores,
         abnormal,
-        found.threshold,
-        found.rate,
+        line.value,
+        line.promised,
         asked.rate,
-        len(normal),
-        trained_on(material, source),
+        found.normal["score"],
+        found.trained_on(source),
+        known.texts,
+        known.positive,
         tuple(known.figures(scores, asked.seed)),
         known.alarms(abnormal),
+        asked.hourly,
+        not here,
+        tuple(worst(run, found, source, names, where_, scores["score"].raw, asked)),
     )
     write_json(out / "score.json", result.to_dict())
     return result
+
+
+def material_at_hand(run: Run) -> tuple[Material, ...]:
+    """The data of a run, where they are still there."""
+    try:
+        return (material_of(run, ""),)
+    except UserError:
+        return ()
+
+
+def calibrated(
+    runs: Sequence[Run],
+    where: Where,
+    here: Sequence[Material],
+    asked: Asked,
+    blind: Blind,
+) -> tuple[Detector, Known]:
+    """The detector that is kept with the run, or a new one, which is kept from now on."""
+    known = Known.of(runs[0], where, here, asked)
+    had = kept(runs, asked.how)
+    if had:
+        return had[0], known
+    if not here:
+        material_of(runs[0], "")  # says what is not there
+    material = here[0]
+    held = known.parted(material.validation)
+    found = detector(runs, blind(material.train), *map(blind, held), asked.how)
+    keep(found)
+    return found, known
+
+
+def check_rows(known: Known, source: Source) -> None:
+    """Labels that do not fit the rows are the user's mistake."""
+    if known.texts and len(known.texts) != len(source):
+        raise UserError(f"{len(known.texts)} labels do not fit {len(source)} observations")
+
+
+def simple_scores(
+    found: Detector,
+    known: Known,
+    here: Sequence[Material],
+    blind: Blind,
+    source: Source,
+    asked: Asked,
+) -> dict[str, Calibrated]:
+    """Each baseline, calibrated on the same rows; none where the training data are not there."""
+    run, scores = found.run, {}
+    for material in here:
+        train, normal = material.train, known.parted(material.validation)[0]
+        x = run.batch(blind(train), spread_out(len(train), TAUGHT)).x
+        width = run.model.latent if isinstance(run.model, Decodes) else x[0].numel()
+        taught = baselines(x, width, asked.seed)
+        own, new = (encoded(run, blind(rows)) for rows in (normal, source))
+        for name, scorer in taught.items():
+            held, raw = (torch.cat([scorer(x).double() for x in part]) for part in (own, new))
+            scores[name] = Calibrated(raw, conformal.p_values(raw, held))
+    return scores
+
+
+def encoded(run: Run, source: Source) -> list[Tensor]:
+    """x of all rows, some at a time."""
+    return [batch.x for batch in run.batches(source)]
 
 
 @dataclass(frozen=True)
@@ -215,12 +342,6 @@ class Unlabelled(Source):
         return self.source.labels().masked_fill(self.hidden, torch.nan)
 
 
-def trained_on(material: Material, source: Source) -> int:
-    """How many observations equal a training row."""
-    seen = set(fingerprints(material.train))
-    return sum(row in seen for row in fingerprints(source))
-
-
 def empty(out: Path) -> None:
     """A folder that results may go to: new, or empty."""
     if any(places.folder(out).iterdir()):
@@ -244,7 +365,7 @@ class Known:
     positive: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, run: Run, where: Where, material: Material, asked: Asked) -> Known:
+    def of(cls, run: Run, where: Where, here: Sequence[Material], asked: Asked) -> Known:
         """Read the labels of the data, and of the run's own data where it has them."""
         if not asked.labels:
             return cls()
@@ -257,7 +378,7 @@ class Known:
             if absent := set(asked.positive) - {*texts, *own}:
                 raise UserError(f"--positive {min(absent)}: no observation has this label")
             return cls(texts, own, frozenset(asked.positive))
-        taught = {own[row] for row in rows_of(material.train)} if own else set()
+        taught = {own[row] for one in here for row in rows_of(one.train)} if own else set()
         strange = frozenset(texts) - taught
         if not taught or not strange or strange == frozenset(texts):
             raise UserError(
@@ -266,14 +387,12 @@ class Known:
             )
         return cls(texts, own, strange)
 
-    def normal(self, source: Source) -> Source:
-        """The rows of the run's own data that carry no abnormal label."""
-        rows = [
-            i
-            for i, row in enumerate(rows_of(source))
-            if not self.own or self.own[row] not in self.positive
-        ]
-        return Subset(source, torch.tensor(rows, dtype=torch.long))
+    def parted(self, source: Source) -> tuple[Source, Source]:
+        """Rows of the run's own data: those that carry no abnormal label, and those that do."""
+        told = [bool(self.own) and self.own[row] in self.positive for row in rows_of(source)]
+        ill = torch.tensor(told, dtype=torch.bool)
+        normal, abnormal = (mask.nonzero()[:, 0] for mask in (~ill, ill))
+        return Subset(source, normal), Subset(source, abnormal)
 
     @property
     def is_abnormal(self) -> Tensor:
@@ -299,7 +418,13 @@ class Known:
                 of: bootstrap(statistic, s.raw[is_abnormal], s.raw[~is_abnormal], seed=seed)
                 for of, s in scores.items()
             }
-            for of in (of for of in scores if of != "baseline"):
+            others = [of for of in BASELINES if of in scores]
+            beside = "; ".join(
+                f"{of} {each[of].value:.3f} ({each[of].low:.3f} … {each[of].high:.3f})"
+                for of in others
+            )
+            plain = each[others[0]].value if others else math.nan
+            for of in (of for of in scores if of not in BASELINES):
                 yield Figure(
                     f"{name}_{of}",
                     each[of].value,
@@ -307,12 +432,11 @@ class Known:
                     each[of].high,
                     len(self.texts),
                     "higher",
-                    baseline=each["baseline"].value,
-                    baseline_name="PCA",
+                    baseline=plain,
+                    baseline_name="PCA" if others else "",
                     seed=seed,
                     split="given",
-                    note=f"{int(is_abnormal.sum())} abnormal of {len(self.texts)}; the baseline's "
-                    f"interval is {each['baseline'].low:.3f} … {each['baseline'].high:.3f}",
+                    note=f"{int(is_abnormal.sum())} abnormal of {len(self.texts)}; {beside}",
                 )
 
 
@@ -351,7 +475,7 @@ def write_scores(
     abnormal: Tensor,
     texts: Sequence[str],
 ) -> Path:
-    """`scores.csv`: the ensemble, whether that is abnormal, each term and the baseline, with p."""
+    """`scores.csv`: the score, whether that is abnormal, each term and each baseline, with p."""
     first = scores["score"]
     columns: dict[str, Sequence[object]] = {
         "row": names,
@@ -382,39 +506,96 @@ def cell(value: object) -> object:
 
 def write_maps(
     run: Run,
+    found: Detector,
     source: Source,
-    normal: Source,
     names: Sequence[str],
+    where: Tensor,
     raw: Tensor,
     asked: Asked,
     out: Path,
 ) -> list[Path]:
-    """Where each observation is abnormal: columns, arrays, and for images pictures."""
-    where = maps(run, source, asked.samples, asked.seed)
+    """Where each observation is abnormal: columns, arrays, spans of time, and pictures."""
     if where.dim() < 2 or not where.shape[1]:
         return []
-    fields = [f.name if f.size == 1 else f"{f.name}_{i}" for f in run.space.fields
-              for i in range(f.size)]  # fmt: skip
     if not run.space.axes:
-        columns = dict(zip(fields, where.T.tolist(), strict=True))
+        columns = dict(zip(fields_of(run.space, where), where.T.tolist(), strict=True))
         return [write_table(out / "where.csv", {"row": names, **columns})]
+    level = found.level(asked.rate)
     path = out / "where.npz"
-    np.savez_compressed(path, where=where.numpy(), row=np.array(names))
+    marked = smooth(where) > level
+    np.savez_compressed(path, where=where.numpy(), row=np.array(names), marked=marked.numpy())
+    if len(run.space.axes) == 1:
+        return [write_spans(out / "spans.csv", run.space, names, where, level), path]
     if len(run.space.axes) != 2:
         return [path]
-    some = Subset(normal, torch.arange(min(len(normal), 256)))
-    ends = scale(maps(run, some, asked.samples, asked.seed))
-    heat = heated(where, ends)  # (N, 3, H, W)
+    heat = heated(where, found.ends)  # (N, 3, H, W)
     return [*overview(run, source, heat, raw, out), path, *write_heat(names, heat, out / "where")]
 
 
-def scale(normal: Tensor) -> tuple[float, float]:
-    """The ends of the colours, from the maps of normal rows: one scale for all observations."""
-    flat = normal.mean(1).flatten()
-    flat = flat[~flat.isnan()].double()
-    flat = flat[torch.linspace(0, len(flat) - 1, min(len(flat), 1 << 20)).long()]
-    low, high = torch.quantile(flat, torch.tensor(SCALE, dtype=torch.float64)).tolist()
-    return low, max(high, low + 1e-6)
+def fields_of(space: Space, where: Tensor) -> list[str]:
+    """What each row of a map is called: its field, numbered where a field has several."""
+    every = [f.name if f.size == 1 else f"{f.name}_{i}" for f in space.fields
+             for i in range(f.size)]  # fmt: skip
+    return every if len(every) == where.shape[1] else ["all"]
+
+
+def write_spans(
+    path: Path, space: Space, names: Sequence[str], where: Tensor, level: float
+) -> Path:
+    """`spans.csv`: from which step to which each series is marked, and by which channel most."""
+    fields, high = fields_of(space, where), smooth(where)
+    columns: dict[str, list[object]] = {
+        key: [] for key in ("row", "start", "end", "peak", "most_by")
+    }
+    for name, line, each in zip(names, high, where, strict=True):
+        for start, end in spans(line > level):
+            most = int(each[:, start:end].nanmean(1).nan_to_num(-math.inf).argmax())
+            peak = float(line[start:end].max())
+            for key, value in zip(columns, (name, start, end, peak, fields[most]), strict=True):
+                columns[key].append(value)
+    return write_table(path, columns)
+
+
+def spans(marked: Tensor) -> list[tuple[int, int]]:
+    """Where a row of marks (T,) is set: first step, and the step after the last.
+
+    >>> spans(torch.tensor([True, False, True, True]))
+    [(0, 1), (2, 4)]
+    """
+    edge = torch.cat([marked.new_zeros(1), marked, marked.new_zeros(1)]).int().diff()
+    starts, ends = ((edge == sign).nonzero()[:, 0].tolist() for sign in (1, -1))
+    return list(zip(starts, ends, strict=True))
+
+
+def worst(
+    run: Run,
+    found: Detector,
+    source: Source,
+    names: Sequence[str],
+    where: Tensor,
+    raw: Tensor,
+    asked: Asked,
+) -> Iterator[tuple[str, Tensor]]:
+    """The most abnormal observations, drawn, with their map or their marks below, (3, h, w)."""
+    rows = raw.argsort(descending=True)[:WORST]
+    seen = run.kind.draw(source.read(rows))
+    for row, drawn in zip(rows.tolist(), seen, strict=True):
+        yield names[row], beside(run, found, drawn, where[row : row + 1], asked)
+
+
+def beside(run: Run, found: Detector, drawn: Tensor, where: Tensor, asked: Asked) -> Tensor:
+    """A drawn observation (3, h, w) with what its map (1, F, *A) says."""
+    axes = len(run.space.axes)
+    if not where.shape[1] or axes not in (1, 2):
+        return drawn
+    h, w = drawn.shape[1:]
+    if axes == 2:
+        heat = F.interpolate(heated(where, found.ends).float(), (h, w)).to(torch.uint8)
+        return torch.cat([drawn, heat[0]], 2)
+    marked = (smooth(where) > found.level(asked.rate)).float()[:, None]  # (1, 1, T)
+    band = F.interpolate(marked, w, mode="nearest")[0, 0] > 0  # (w,)
+    red = torch.tensor(MARK, dtype=torch.uint8)[:, None, None].expand(3, BAND, w)
+    return torch.cat([drawn, torch.where(band, red, torch.full_like(red, 255))], 1)
 
 
 def heated(where: Tensor, ends: tuple[float, float]) -> Tensor:
@@ -432,7 +613,7 @@ def overview(run: Run, source: Source, heat: Tensor, raw: Tensor, out: Path) -> 
     rows = raw.argsort(descending=True)[:SHOWN]
     seen = run.kind.draw(source.read(rows))
     size = list(seen.shape[2:])
-    maps = torch.nn.functional.interpolate(heat[rows].float(), size).to(torch.uint8)
+    maps = F.interpolate(heat[rows].float(), size).to(torch.uint8)
     path = places.free_name(out, "most-abnormal.png")
     with places.new(path) as file:
         file.write(pictures.png(pictures.grid(torch.cat([seen, maps], 3))))

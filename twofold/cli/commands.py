@@ -419,9 +419,14 @@ def score(
     data: str,
     *,
     rate: float = 0.01,
+    threshold: Literal["quantile", "pot", "f1"] = "quantile",
+    by: Annotated[list[str], Parameter(name="--by", negative="")] = [],
+    also: Annotated[list[str], Parameter(name="--also", negative="")] = [],
     samples: int = 50,
     labels: str = "",
     positive: Annotated[list[str], Parameter(name="--positive", negative="")] = [],
+    hourly: float = 0.0,
+    masks: str = "",
     seed: int = 0,
     out: Out = "",
     trust: Trusted = [],
@@ -433,12 +438,20 @@ def score(
         run: The run's folder.
         data: Observations of the same form.
         rate: False alarms to expect among normal observations.
+        threshold: The quantile keeps the rate, pot fits a tail, f1 needs abnormal held-out rows.
+        by: A term of the score, such as neighbours; without any, the usual ones of the model.
+        also: Another run on the same data, whose scores are averaged with those of the first.
         samples: Draws of the code a row.
         labels: A column or field that says what each observation is, to judge the scores by.
         positive: A text of it that is abnormal; without any, those never seen in training.
+        hourly: Observations an hour, to say how many alarms an hour there are.
+        masks: A folder of pictures that are white where those of the data are abnormal.
         seed: Of the draws.
     """
-    arguments = {"rate": rate, "samples": samples, "labels": labels, "positive": positive}
+    arguments = {
+        "rate": rate, "threshold": threshold, "by": by, "also": also, "samples": samples,
+        "labels": labels, "positive": positive, "hourly": hourly, "masks": masks,
+    }  # fmt: skip
     found = verbs().score(run, data, **arguments, seed=seed, out=out, trust=trust)
     if json:
         show.as_json(found.to_dict())

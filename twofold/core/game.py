@@ -176,6 +176,22 @@ class Criticises(ABC):
         """A logit for each row, (B,): high is real."""
 
 
+class Detects(ABC):
+    """A model that says by itself how unlike its training data an observation is."""
+
+    @abstractmethod
+    def oddness(self, x: Tensor, given: Given) -> Tensor:
+        """The family's own anomaly score of each row, (B,): high is abnormal."""
+
+
+class Regards(ABC):
+    """A model whose critic can be asked what it sees, before it judges."""
+
+    @abstractmethod
+    def regard(self, x: Tensor, z: Tensor, given: Given) -> Tensor:
+        """The critic's features of observations, with a code z (B, D) beside each: (B, F)."""
+
+
 class Truncates(ABC):
     """A model that knows its mean code, and draws nearer to it than it has learnt to."""
 

@@ -29,7 +29,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
-from twofold.core.game import Criticises, Decodes, Encodes, Model, Progress, Turn
+from twofold.core.game import Criticises, Decodes, Encodes, Model, Progress, Regards, Turn
 from twofold.core.space import Space
 from twofold.maths.adversarial import NonSaturating, Objective
 from twofold.maths.distributions import Normal, Posterior
@@ -41,7 +41,7 @@ from twofold.nets.joint import JointCritic, pair
 from twofold.nets.posteriors import Diagonal, Form
 
 
-class BiGAN(Model, Decodes, Encodes, Criticises):
+class BiGAN(Model, Decodes, Encodes, Criticises, Regards):
     """The GAN of a Space that also infers its codes.
 
     Args:
@@ -129,6 +129,9 @@ class BiGAN(Model, Decodes, Encodes, Criticises):
     def judge(self, x: Tensor, given: Given) -> Tensor:
         """The logit of an observation with the mean of its code."""
         return self.tell(pair(x, self.encode(x, given).mean), given)
+
+    def regard(self, x: Tensor, z: Tensor, given: Given) -> Tensor:
+        return self.critic.features(pair(x, z), given.c)
 
     def encode(self, x: Tensor, given: Given) -> Posterior:
         return self.q(x, given.c)

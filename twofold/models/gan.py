@@ -35,7 +35,7 @@ from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
 from twofold.core.errors import UserError
-from twofold.core.game import Criticises, Decodes, Model, Progress, Turn
+from twofold.core.game import Criticises, Decodes, Model, Progress, Regards, Turn
 from twofold.core.space import Space
 from twofold.maths.adversarial import Objective, Relativistic, strongest
 from twofold.maths.augmentations import Augmentation, Unchanged
@@ -49,7 +49,7 @@ from twofold.nets.decoders import Generator, Relaxed
 from twofold.nets.weights import History, Net, Unrolling, clip, overlap, unrolled
 
 
-class GAN(Model, Decodes, Criticises):
+class GAN(Model, Decodes, Criticises, Regards):
     """The generative adversarial network of a Space.
 
     Args:
@@ -214,6 +214,10 @@ class GAN(Model, Decodes, Criticises):
 
     def judge(self, x: Tensor, given: Given) -> Tensor:
         return self.critic.rows(x, given.c)
+
+    def regard(self, x: Tensor, z: Tensor, given: Given) -> Tensor:
+        """φ of the observations alone: this critic sees no code."""
+        return self.critic.features(x, given.c)
 
     def prior(self, given: Given) -> Normal:
         return Normal.standard(len(given), self.latent, given.c)

@@ -40,7 +40,7 @@ from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
 from twofold.core.build import Part
-from twofold.core.game import Criticises, Decodes, Model, Progress, Truncates, Turn
+from twofold.core.game import Criticises, Decodes, Model, Progress, Regards, Truncates, Turn
 from twofold.core.space import Space
 from twofold.maths.adversarial import Objective, Relativistic
 from twofold.maths.augmentations import Augmentation, Unchanged
@@ -76,7 +76,7 @@ class PathLength(Part):
     decay: Share = 0.99
 
 
-class StyleGAN(Model, Decodes, Criticises, Truncates):
+class StyleGAN(Model, Decodes, Criticises, Truncates, Regards):
     """The style-based GAN of a Space with axes.
 
     Args:
@@ -211,6 +211,10 @@ class StyleGAN(Model, Decodes, Criticises, Truncates):
 
     def judge(self, x: Tensor, given: Given) -> Tensor:
         return self.critic.rows(x, given.c)
+
+    def regard(self, x: Tensor, z: Tensor, given: Given) -> Tensor:
+        """φ of the observations alone: this critic sees no code."""
+        return self.critic.features(x, given.c)
 
     def prior(self, given: Given) -> Normal:
         return Normal.standard(len(given), self.latent, given.c)

@@ -95,6 +95,10 @@ class Critic(nn.Module):
         rows = torch.arange(packs * self.pac, device=x.device) % len(x)
         return self(x[rows], c[rows]).repeat_interleave(self.pac)[: len(x)]
 
+    def features(self, x: Tensor, c: Tensor) -> Tensor:
+        """φ of each row, (B, F), as of a pack of its copies."""
+        return self.look(*(t.repeat_interleave(self.pac, 0) for t in (x, c))).phi
+
 
 class Classifier(nn.Module):
     """Features to log p(given | x), by the likelihood of each field that is given."""

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -38,6 +39,7 @@ from twofold.nets.tiny import SIDE, Tiny
 TINY = Path(__file__).with_name("tiny-v1.safetensors")
 TINY_SHA256 = "8c907dac3417a92b09a9f5311e62aa3d444d36431e3579c7d04545c832b52a67"
 INCEPTION = "TWOFOLD_INCEPTION"
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -120,12 +122,43 @@ def resized(images: Tensor, side: int) -> Tensor:
 @lru_cache(maxsize=1)
 def tiny() -> Extractor:
     """`tiny-v1`, checked against its sha256."""
+    net = tiny_net()
+    return Extractor("tiny-v1", TINY_SHA256, lambda x: network(net, resized(colour(x), SIDE)))
+
+
+def tiny_weights() -> dict[str, Tensor]:
+    """The tensors that come along.
+
+    Raises:
+        UserError: they are not those that belong to the name.
+    """
     blob = TINY.read_bytes() if TINY.is_file() else b""
     digest = hashlib.sha256(blob).hexdigest()
     if digest != TINY_SHA256:
         raise UserError(f"{TINY} is damaged (its sha256 is {digest[:12]}…): install twofold again")
-    net = filled(Tiny, load(blob), TINY)
-    return Extractor("tiny-v1", digest, lambda x: network(net, resized(colour(x), SIDE)))
+    return load(blob)
+
+
+def tiny_net() -> Tiny:
+    """The network of `tiny-v1`, checked."""
+    return filled(Tiny, tiny_weights(), TINY)
+
+
+@lru_cache(maxsize=1)
+def at_hand() -> Tiny:
+    """The same, read once."""
+    return tiny_net()
+
+
+def middle(x: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
+    """What some layers of `tiny-v1` make of x (B, 3, H, W) in [0, 1], of any size from 8 up.
+
+    >>> [tuple(h.shape) for h in middle(torch.zeros(1, 3, 64, 64), (2, 4))]
+    [(1, 40, 16, 16), (1, 80, 8, 8)]
+    """
+    with torch.no_grad():
+        every = at_hand().to(x.device).layers(x)
+    return [every[i] for i in layers]
 
 
 def inception(file: Path) -> Extractor:
@@ -147,7 +180,7 @@ def named_inception() -> Extractor:
     return inception(Path(os.environ[INCEPTION]))
 
 
-def filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], file: Path) -> nn.Module:
+def filled(make: Callable[[], M], tensors: dict[str, Tensor], file: Path) -> M:
     """The network with these tensors, frozen; each must be there, in its shape."""
     # Its first weights are drawn, for nothing; read while measuring, it must still serve training.
     with torch.random.fork_rng(devices=()), torch.inference_mode(False), torch.no_grad():

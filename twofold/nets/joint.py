@@ -44,10 +44,15 @@ class JointCritic(nn.Module):
         self.condition = Condition(given.width, features)
 
     def forward(self, both: Tensor, c: Tensor) -> Tensor:
-        x, z = both[:, : -self.latent].unflatten(1, self.shape), both[:, -self.latent :]
-        h = self.meet(torch.cat([self.phi(x, c[:, :0]), self.psi(z)], 1))
+        h = self.features(both, c)
         logit: Tensor = self.read(h).squeeze(1)
         return logit + (h * self.condition(c)).sum(1) if c.shape[1] else logit
+
+    def features(self, both: Tensor, c: Tensor) -> Tensor:
+        """h of each pair, (B, F)."""
+        x, z = both[:, : -self.latent].unflatten(1, self.shape), both[:, -self.latent :]
+        h: Tensor = self.meet(torch.cat([self.phi(x, c[:, :0]), self.psi(z)], 1))
+        return h
 
 
 def pair(x: Tensor, z: Tensor) -> Tensor:

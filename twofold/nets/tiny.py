@@ -59,9 +59,17 @@ class Tiny(nn.Module):
         self.register_buffer("scale", torch.ones(WIDTH))
 
     def forward(self, x: Tensor) -> Tensor:
-        h, pools = 2 * x - 1, []
-        for layer, convolution in zip(LAYERS, self.convolutions, strict=True):
-            h = convolution(h).relu()
-            if layer.pooled:
-                pools.append(h.mean((2, 3)))  # (B, width)
+        pools = [
+            h.mean((2, 3))  # (B, width)
+            for layer, h in zip(LAYERS, self.layers(x), strict=True)
+            if layer.pooled
+        ]
         return (torch.cat(pools, 1) - self.location) / self.scale
+
+    def layers(self, x: Tensor) -> list[Tensor]:
+        """h_1, …, h_6 of images (B, 3, H, W)."""
+        h, found = 2 * x - 1, []
+        for convolution in self.convolutions:
+            h = convolution(h).relu()
+            found.append(h)
+        return found

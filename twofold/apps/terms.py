@@ -1,0 +1,404 @@
+r"""Terms of an anomaly score: ways to look at an observation, each high where it is abnormal.
+
+| term | is | source |
+|---|---|---|
+| `negative_log_likelihood` | $-\mathcal L_K(x)$, the importance-weighted bound | Burda et al. 2016 |
+| `negative_elbo` | $-\mathcal L_1(x)$, over K draws | Kingma & Welling 2014 |
+| `reconstruction` | $-\mathbb E_{q(z \mid x)} \log p(x \mid z)$ | An & Cho 2015 |
+| `rate` | $\mathrm{KL}(q(z \mid x) \,\|\, p(z))$ | |
+| `latent_distance` | $(\mu - m)^\top S^{-1} (\mu - m)$ of the code among those of training rows | |
+| `error` | $\|x - \hat x\|^2 / n$, x̂ decoded of the code's mean | |
+| `unexpected_error` | `error`, less what the picture's complexity lets one expect | ours |
+| `complexity_corrected` | $-\log_2 p(x) - L(x)$, L bits of the compressed picture | Serrà et al. 2020 |
+| `critic_distance` | $\|f(x, z) - f(\hat x, z)\|^2 / n_d$, f the critic's features | see below |
+| `own` | the score that a family has of its own | |
+| `svdd` | the distance from the centre of a Deep SVDD | Ruff et al. 2018 |
+| `neighbours` | the farthest patch from those of normal pictures | Roth et al. 2022 |
+
+`error` and `critic_distance` together are the score of f-AnoGAN (Schlegl et al. 2019) for a GAN,
+whose encoder is trained when it is first needed (`nets/inversion.py`), and of the anomaly detection
+with a BiGAN (Zenati et al. 2018, arXiv:1802.06222).
+
+A simple picture is likely, and comes back well, under any model of pictures: a *1* among digits, a
+plain surface. The complexity $L(x)$ of a picture, in bits of its compressed form, is what two terms
+correct for: the first subtracts it from the bits that the model needs (arXiv:1909.11480), the
+second learns on training rows which error goes with which complexity, by a straight line.
+
+A term is a pure function: what it `fit`s are tensors, which are kept with the run, and its score is
+computed from them, the model and the batch.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from twofold.core.batch import Batch, Given
+from twofold.core.game import Decodes, Detects, Encodes, Regards, Scores
+from twofold.core.space import Bounded, Space
+from twofold.maths.distributions import Density, Distribution
+from twofold.maths.divergences import kl_by_dimension
+from twofold.nets import patches
+from twofold.nets.bodies import Suited
+from twofold.nets.inversion import Inverted
+from twofold.nets.svdd import SVDD, fitted
+
+Learnt = Mapping[str, Tensor]
+Judge = object  # a model in whatever roles it has, or a generator with an encoder of its own
+
+RIDGE = 1e-3
+ROWS = 256
+WIDTH = 32
+STEPS = 600
+ALIGNED = 0.1
+"""Pictures are taken alike where their mean explains so large a share of what is in them."""
+
+
+class Term(ABC):
+    """One way to score; `TERMS` is the table of them."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def refuses(self, judge: Judge, space: Space) -> str:
+        """Why it does not apply; empty when it does."""
+
+    def usual(self, judge: Judge) -> bool:
+        """Whether it is one of those that are taken where none is named."""
+        return False
+
+    def fit(self, judge: Judge, space: Space, train: Batch, seed: int) -> Learnt:
+        """What training rows teach it."""
+        return {}
+
+    @abstractmethod
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        """(B,), high where abnormal."""
+
+
+# What roles a model needs.
+
+
+def unencoded(judge: Judge) -> str:
+    """Why there is no code; empty when there is."""
+    return "" if isinstance(judge, Encodes) else "the model has no encoder"
+
+
+def undecoded(judge: Judge) -> str:
+    """Why p(x | z) of an observation cannot be had; empty when it can."""
+    if reason := unencoded(judge):
+        return reason
+    return "" if isinstance(judge, Decodes) else "the model does not decode"
+
+
+def undense(judge: Judge, given: Space) -> str:
+    """Why p(x | z) has no density; empty when it has."""
+    if reason := undecoded(judge):
+        return reason
+    assert isinstance(judge, Decodes)
+    one = Given.none(1, given)
+    dense = isinstance(judge.decode(judge.prior(one).sample(), one), Density)
+    return "" if dense else "the model's decoder has no density"
+
+
+def unpictured(space: Space) -> str:
+    """Why an observation is no picture of grey levels or colours; empty when it is."""
+    bounded = all(isinstance(field.domain, Bounded) for field in space.fields)
+    return "" if len(space.axes) == 2 and bounded else "it is for pictures"
+
+
+def given_of(judge: Judge) -> Space:
+    """What a model may be given."""
+    space: Space = judge.given  # type: ignore[attr-defined]
+    return space
+
+
+def decoded(judge: Judge, batch: Batch, draws: int) -> Distribution:
+    """p(x | z) for `draws` draws of each row's code, one after the other."""
+    assert isinstance(judge, Encodes)
+    assert isinstance(judge, Decodes)
+    q = judge.encode(batch.x, batch.given)
+    z = torch.stack([q.sample() for _ in range(draws)], 1).flatten(0, 1)  # (B · draws, …)
+    return judge.decode(z, batch.given.repeat(draws))
+
+
+def returned(judge: Judge, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The code of each row, its mean, and x̂, the mean of what is decoded of it."""
+    assert isinstance(judge, Encodes)
+    assert isinstance(judge, Decodes)
+    z = judge.encode(batch.x, batch.given).mean
+    return z, judge.decode(z, batch.given).mean
+
+
+# Terms of a density.
+
+
+class Likelihood(Term):
+    """−L_K(x)."""
+
+    name = "negative_log_likelihood"
+
+    def refuses(self, judge: Judge, space: Space) -> str:
+        return "" if isinstance(judge, Scores) else "the model has no likelihood"
+
+    def usual(self, judge: Judge) -> bool:
+        return True
+
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        assert isinstance(judge, Scores)
+        return -judge.log_likelihood(batch.x, batch.given, draws)
+
+
+class Elbo(Likelihood):
+    """−L_1(x), the mean over draws."""
+
+    name = "negative_elbo"
+
+    def usual(self, judge: Judge) -> bool:
+        return False
+
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        assert isinstance(judge, Scores)
+        every = batch.x.repeat_interleave(draws, 0)
+        each = judge.log_likelihood(every, batch.given.repeat(draws), 1)
+        return -each.unflatten(0, (-1, draws)).mean(1)
+
+
+class Reconstruction(Term):
+    """−E_q log p(x | z)."""
+
+    name = "reconstruction"
+
+    def refuses(self, judge: Judge, space: Space) -> str:
+        return undense(judge, given_of(judge))
+
+    def usual(self, judge: Judge) -> bool:
+        return True
+
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        every = batch.x.repeat_interleave(draws, 0)
+        p = decoded(judge, batch, draws)
+        assert isinstance(p, Density)
+        return -p.log_prob(every).unflatten(0, (-1, draws)).mean(1)
+
+
+class Rate(Term):
+    """KL(q ‖ p)."""
+
+    name = "rate"
+
+    def refuses(self, judge: Judge, space: Space) -> str:
+        if not isinstance(judge, Scores):
+            return "the model has no likelihood"
+        return undecoded(judge)
+
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        assert isinstance(judge, Encodes)
+        assert isinstance(judge, Decodes)
+        q, p = judge.encode(batch.x, batch.given), judge.prior(batch.given)
+        each = [kl_by_dimension(q, q.sample(), p).flatten(1).sum(1) for _ in range(draws)]  # type: ignore[arg-type]
+        return torch.stack(each).mean(0)
+
+
+class Corrected(Likelihood):
+    """−log₂ p(x) − L(x)."""
+
+    name = "complexity_corrected"
+
+    def usual(self, judge: Judge) -> bool:
+        return False
+
+    def refuses(self, judge: Judge, space: Space) -> str:
+        return super().refuses(judge, space) or unpictured(space)
+
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        bits = super().score(judge, space, learnt, batch, draws) / math.log(2)
+        return bits - complexity(batch.x)
+
+
+# Terms of a code, and of what comes back.
+
+
+class LatentDistance(Term):
+    """(μ − m)ᵀ S⁻¹ (μ − m), with m and S the mean and covariance of the training rows' means."""
+
+    name = "latent_distance"
+
+    def refuses(self, judge: Judge, space: Space) -> str:
+        return unencoded(judge)
+
+    def usual(self, judge: Judge) -> bool:
+        return True
+
+    def fit(self, judge: Judge, space: Space, train: Batch, seed: int) -> Learnt:
+        known = torch.cat([code(judge, train[i : i + ROWS]) for i in range(0, len(train), ROWS)])
+        m, D = known.mean(0), known.shape[1]
+        S = torch.cov(known.T).reshape(D, D)
+        floor = RIDGE * S.diagonal().mean() + 1e-12  # an unused dimension has no spread
+        return {"m": m, "precision": torch.linalg.inv(S + floor * torch.eye(D, dtype=S.dtype))}
+
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        d = code(judge, batch) - learnt["m"]
+        return (d @ learnt["precision"] * d).sum(1)
+
+
+def code(judge: Judge, batch: Batch) -> Tensor:
+    """The mean code of each row, (B, D) in float64."""
+    assert isinstance(judge, Encodes)
+    return judge.encode(batch.x, batch.given).mean.flatten(1).double()
+
+
+class ReturnError(Term):
+    """‖x − x̂‖² / n."""
+
+    name = "error"
+
+    def refuses(self, judge: Judge, space: Space) -> str:
+        return undecoded(judge)
+
+    def usual(self, judge: Judge) -> bool:
+        return bool(undense(judge, given_of(judge)))
+
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        return (batch.x - returned(judge, batch)[1]).flatten(1).square().mean(1)
+
+
+class Unexpected(ReturnError):
+    """The error less a + b L(x), the line through those of training rows."""
+
+    name = "unexpected_error"
+
+    def usual(self, judge: Judge) -> bool:
+        return False
+
+    def refuses(self, judge: Judge, space: Space) -> str:
+        return super().refuses(judge, space) or unpictured(space)
+
+    def fit(self, judge: Judge, space: Space, train: Batch, seed: int) -> Learnt:
+        parts = (train[i : i + ROWS] for i in range(0, len(train), ROWS))
+        error = torch.cat([super(Unexpected, self).score(judge, space, {}, p, 1) for p in parts])
+        L = complexity(train.x)
+        X = torch.stack([torch.ones_like(L), L], 1)  # (N, 2)
+        return {"line": torch.linalg.lstsq(X, error.double()[:, None]).solution[:, 0]}
+
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        a, b = learnt["line"]
+        return super().score(judge, space, {}, batch, draws).double() - a - b * complexity(batch.x)
+
+
+def complexity(x: Tensor) -> Tensor:
+    """L(x) of pictures x (B, C, H, W) in [0, 1]: the bits of their 256 levels compressed, (B,)."""
+    levels = (x.clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy()
+    bits = [8.0 * len(zlib.compress(one.tobytes(), 9)) for one in levels]
+    return torch.tensor(bits, dtype=torch.float64)
+
+
+class CriticDistance(Term):
+    """‖f(x, z) − f(x̂, z)‖² / n_d."""
+
+    name = "critic_distance"
+
+    def refuses(self, judge: Judge, space: Space) -> str:
+        if isinstance(judge, Inverted):
+            judge = judge.model
+        elif reason := undecoded(judge):
+            return reason
+        return "" if isinstance(judge, Regards) else "the model has no critic that shows features"
+
+    def usual(self, judge: Judge) -> bool:
+        return True
+
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        assert isinstance(judge, Regards)
+        z, x_hat = returned(judge, batch)
+        f, f_hat = (judge.regard(x, z, batch.given) for x in (batch.x, x_hat))
+        return (f - f_hat).square().mean(1)
+
+
+class Own(Term):
+    """The family's own."""
+
+    name = "own"
+
+    def refuses(self, judge: Judge, space: Space) -> str:
+        return "" if isinstance(judge, Detects) else "the family has no score of its own"
+
+    def usual(self, judge: Judge) -> bool:
+        return True
+
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        assert isinstance(judge, Detects)
+        return judge.oddness(batch.x, batch.given)
+
+
+# Terms that need no model.
+
+
+class DeepSVDD(Term):
+    """The distance from the centre of a Deep SVDD, which is trained on the spot."""
+
+    name = "svdd"
+
+    def refuses(self, judge: Judge, space: Space) -> str:
+        return ""
+
+    def fit(self, judge: Judge, space: Space, train: Batch, seed: int) -> Learnt:
+        return fitted(sphere(space), train.x, steps=STEPS, seed=seed).state_dict()
+
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        net = sphere(space)
+        net.load_state_dict(learnt)
+        return net.distance(batch.x)
+
+
+def sphere(space: Space) -> SVDD:
+    """A fresh network, the same each time."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        return SVDD(Suited(), space, WIDTH)
+
+
+class Neighbours(Term):
+    """The farthest patch of a picture from those of normal ones."""
+
+    name = "neighbours"
+
+    def refuses(self, judge: Judge, space: Space) -> str:
+        return unpictured(space)
+
+    def fit(self, judge: Judge, space: Space, train: Batch, seed: int) -> Learnt:
+        return {"bank": patches.bank(train.x, alike(train.x))}
+
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        return self.places(learnt, batch.x).flatten(1).max(1).values
+
+    def places(self, learnt: Learnt, x: Tensor) -> Tensor:
+        """The distance at each place of the features, (B, h, w)."""
+        return patches.distances(x, learnt["bank"])
+
+    def map(self, learnt: Learnt, x: Tensor) -> Tensor:
+        """The same at each pixel, (B, 1, H, W)."""
+        places = self.places(learnt, x).unsqueeze(1)
+        return F.interpolate(places, x.shape[2:], mode="bilinear")
+
+
+def alike(x: Tensor) -> bool:
+    """Whether pictures (N, C, H, W) are taken alike, so that their mean is a picture as well."""
+    centred = x - x.mean()
+    return bool(centred.mean(0).square().mean() > ALIGNED * centred.square().mean())
+
+
+TERMS: dict[str, Term] = {
+    term.name: term
+    for term in (
+        Likelihood(), Elbo(), Reconstruction(), Rate(), LatentDistance(), ReturnError(),
+        Unexpected(), Corrected(), CriticDistance(), Own(), DeepSVDD(), Neighbours(),
+    )
+}  # fmt: skip
