@@ -1,7 +1,7 @@
 """Imports go down only.
 
     core < maths < nets < {models, data, measures} < train < runs < {apps, report, trust}
-         < studies < verbs < {cli, serve}
+         < studies < verbs < {cli, serve, sklearn}
 
 No module of a brace imports another of the same brace; imports inside functions and under
 TYPE_CHECKING count. The package's own ``__init__`` stands beside ``verbs``, which it hands on.
@@ -25,7 +25,7 @@ LAYERS = (
     {"apps", "report", "trust"},
     {"studies"},
     {"verbs"},
-    {"cli", "serve"},
+    {"cli", "serve", "sklearn"},
     {"__main__"},
 )
 HEIGHT = {unit: height for height, layer in enumerate(LAYERS) for unit in layer}

@@ -6,8 +6,8 @@ of numbers or data frames: a frame in which a column is no number is a table of 
 (`data/kinds/tables.py`), all else is vectors (`data/kinds/arrays.py`).
 
 Fitting makes a run like any other, `run_`, in a temporary folder or in `out`; an estimator that is
-pickled or copied carries the files of its run along. What is said of a row depends on that row
-alone, also where it is drawn: chance starts anew at every row.
+pickled or copied carries the files of its run along. Codes depend on their row alone; fills and
+scores are means over draws, the same for the same X, and within their noise for a row among others.
 
 >>> import numpy as np
 >>> X = np.random.default_rng(0).normal(size=(200, 3))
@@ -17,7 +17,9 @@ alone, also where it is drawn: chance starts anew at every row.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from abc import ABC
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,10 +38,10 @@ from sklearn.base import (
 )
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor
 
 from twofold import verbs
 from twofold.apps import anomaly, imputation
+from twofold.apps.anomaly import Detector, How
 from twofold.apps.imputation import Filling
 from twofold.core.game import Encodes
 from twofold.data.sources import Rows, Source, Subset
@@ -104,8 +106,7 @@ class Trained(BaseEstimator, ABC):  # type: ignore[misc]
         """Where the run goes: as asked, or into a folder that goes with the estimator."""
         if self.out:
             return Path(self.out)
-        self._home = tempfile.TemporaryDirectory(prefix="twofold-")
-        return Path(self._home.name) / "run"
+        return home(self) / "run"
 
     def _taken(self, X: Any, fitting: bool) -> Any:
         """X as the product takes it: a frame of mixed types, or numbers in double precision."""
@@ -124,17 +125,17 @@ class Trained(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _opened(self, X: Any) -> Source:
         """Rows at use, as the run keeps them."""
-        return self.run_.source(self._checked(X))
+        X = self._checked(X)
+        return self.run_.source(X)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {key: value for key, value in super().__getstate__().items() if key != "_home"}
+        state = dict(super().__getstate__())
         return {**state, "run_": packed(state["run_"].path)} if "run_" in state else state
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         super().__setstate__({key: value for key, value in state.items() if key != "run_"})
         if "run_" in state:
-            self._home = tempfile.TemporaryDirectory(prefix="twofold-")
-            self.run_ = unpacked(state["run_"], Path(self._home.name))
+            self.run_ = unpacked(state["run_"], home(self))
 
 
 @final
@@ -150,8 +151,9 @@ class VAEEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained):  #
         """The codes of rows, (N, latent)."""
         source = self._opened(X)
         model = self.run_.role(Encodes, "transform")
+        rows = torch.arange(len(source)).split(1)  # a product of matrices is rounded by their size
         with torch.inference_mode():
-            batches = [self.run_.batch(source, row) for row in each(source)]
+            batches = [self.run_.batch(source, row) for row in rows]
             return torch.cat([model.encode(b.x, b.given).mean for b in batches]).double().numpy()
 
     @property
@@ -178,16 +180,16 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, Trained):  # type: ignore[
     def transform(self, X: Any) -> Any:
         """The rows without a gap, as an array, or as the frame that came in."""
         X = self._checked(X)
-        kind, filling = self.run_.kind.gappy(), Filling(samples=self.samples)
-        source = kind.open(X)
-        rows = [imputation.opened(Subset(source, row)) for row in each(source)]
-        filled = torch.cat([imputation.filled(self.run_, row, filling).fill for row in rows])
-        found = kind.native(Rows(filled, source.labels()))
+        kind = self.run_.kind.gappy()
+        rows = imputation.opened(kind.open(X))
+        filled = imputation.filled(self.run_, rows, Filling(samples=self.samples)).fill
+        found = kind.native(Rows(filled, rows.given))
         return patched(X, found) if self._mixed else np.where(np.isnan(X), found, X)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.non_deterministic = True  # a row's draws depend on the rows before it
         return tags
 
 
@@ -209,10 +211,39 @@ class AnomalyDetector(OutlierMixin, Trained):  # type: ignore[misc]
 
     def _learn(self, X: Any) -> None:
         made = material_of(self.run_, X)
-        self.detector_ = anomaly.detector(
-            self.run_, made.train, made.validation, self.samples, self.rate, 0
-        )
-        self.offset_ = -self.detector_.threshold
+        none = Subset(made.validation, torch.arange(0))
+        how = How(draws=self.samples)
+        found = anomaly.detector([self.run_], made.train, made.validation, none, how)
+        anomaly.keep(found)
+        self.offset_ = -found.threshold("quantile", self.rate).value
+
+    @property
+    def detector_(self) -> Detector:
+        """What scores, as it is kept with the run."""
+        check_is_fitted(self, "run_")
+        return anomaly.kept([self.run_], How(draws=self.samples))[0]
+
+    def score_samples(self, X: Any) -> Array:
+        """How normal rows are, (N,): the ensemble's score with its sign turned."""
+        return -self.detector_.raw(self._opened(X))["score"].numpy()
+
+    def decision_function(self, X: Any) -> Array:
+        """The same above the threshold, (N,): negative is abnormal."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> Array:
+        """1 for normal rows and −1 for abnormal ones, (N,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def p_values(self, X: Any) -> Array:
+        """The chance that a normal row scores as high, (N,)."""
+        raw = {"score": torch.from_numpy(-self.score_samples(X))}
+        return self.detector_.calibrated(raw, "quantile", self.rate)["score"].p.numpy()
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = True  # a row's draws depend on the rows before it
+        return tags
 
 
 @final
@@ -247,17 +278,19 @@ def numeric(dtype: Any) -> bool:
     return getattr(dtype, "kind", "O") in "biuf"
 
 
-def each(source: Source) -> Sequence[Tensor]:
-    """The number of every row, on its own."""
-    return torch.arange(len(source)).split(1)
-
-
 def patched(X: Any, found: Any) -> Any:
     """A pandas frame with the gaps taken from another."""
     return X.where(X.notna(), found.set_axis(X.index, axis=0))
 
 
 # Runs that travel.
+
+
+def home(owner: object) -> Path:
+    """A folder of its own, which goes with its owner."""
+    folder = tempfile.mkdtemp(prefix="twofold-")
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def packed(folder: Path) -> dict[str, bytes]:

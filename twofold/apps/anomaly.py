@@ -221,7 +221,9 @@ class Detector:
         mean = {name: torch.stack([raw[name] for raw in each]).mean(0) for name in self.terms}
         return {"score": ensemble(mean, self.middle, self.spread), **mean}
 
-    def calibrated(self, raw: Mapping[str, Tensor], kind: str, rate: float) -> dict[str, Calibrated]:
+    def calibrated(
+        self, raw: Mapping[str, Tensor], kind: str, rate: float
+    ) -> dict[str, Calibrated]:
         """Each score with its p."""
         return {
             name: Calibrated(

@@ -334,8 +334,8 @@ def picture_of(path: Path, space: Space) -> np.ndarray[tuple[int, ...], np.dtype
 
 def filled(run: Run, rows: Rows, filling: Filling) -> Filled:
     """Every gap (NaN) of the rows filled; rows without one stay as they are."""
+    seed_all(torch.device("cpu"), filling.seed)
     fill = completer(run.model, filling.samples, filling.rounds, filling.telling)
-    seed_all(torch.device("cpu"), filling.seed)  # after the model: building one takes chances
     values, gaps = rows.values, rows.values.isnan()
     parts = {name: values.clone() for name in ("fill", "low", "high")}
     copies = [values.clone() for _ in range(filling.draws)]

@@ -142,12 +142,13 @@ class Run:
 
     @cached_property
     def model(self) -> Model:
-        """The model with its weights, ready to use."""
-        model = self.plan.build(self.space, self.given)
-        fill(model, checkpoint.read(self.path, self.file), self.path)
-        for density in self.fitted:
-            width = model.latent if isinstance(model, Decodes) else 0
-            model.prior_net = density.build(width, self.given.width)
+        """The model with its weights, ready to use; that it was read first is nothing to chance."""
+        with torch.random.fork_rng(devices=()):
+            model = self.plan.build(self.space, self.given)
+            fill(model, checkpoint.read(self.path, self.file), self.path)
+            for density in self.fitted:
+                width = model.latent if isinstance(model, Decodes) else 0
+                model.prior_net = density.build(width, self.given.width)
         return model.eval().requires_grad_(False)
 
     @property

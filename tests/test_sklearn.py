@@ -1,0 +1,105 @@
+"""The estimators keep scikit-learn's own laws, and do their jobs in its company."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from twofold.sklearn import AnomalyDetector, Imputer, Synthesizer, Trained, VAEEncoder
+
+SMALL = {
+    "steps": 2,
+    "latent": 2,
+    "settings": ("model.encoder.width=8", "model.decoder.width=8", "model.encoder.depth=1"),
+}
+EVERY = (VAEEncoder, AnomalyDetector, Imputer, Synthesizer)
+
+
+@parametrize_with_checks([make(**SMALL) for make in EVERY])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+def test_it_keeps_the_laws_of_scikit_learn(estimator: Trained, check: Callable[..., None]) -> None:
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def people() -> pd.DataFrame:
+    """Rows of mixed types; the city goes with the height."""
+    chance = np.random.default_rng(0)
+    city = chance.choice(["Bergen", "Oslo"], 300)
+    height = np.where(city == "Oslo", 180.0, 160.0) + chance.normal(size=300)
+    return pd.DataFrame({"height": height.round(1), "city": city}, index=range(1000, 1300))
+
+
+def test_a_grid_is_searched_in_a_pipeline() -> None:
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    line = make_pipeline(VAEEncoder(steps=150, batch=64), StandardScaler(), LogisticRegression())
+    search = GridSearchCV(line, {"vaeencoder__latent": [1, 4]}, cv=2).fit(X, y)
+    assert search.best_params_ == {"vaeencoder__latent": 4}
+    assert search.best_score_ > 0.8
+
+
+def test_codes_come_back_as_a_frame() -> None:
+    X = load_wine(as_frame=True).data
+    codes = VAEEncoder(**SMALL).set_output(transform="pandas").fit_transform(X)
+    assert list(codes.columns) == ["vaeencoder0", "vaeencoder1"]
+    assert codes.index.equals(X.index)
+
+
+def test_abnormal_rows_are_told_at_the_rate_asked_for() -> None:
+    X, benign = load_breast_cancer(return_X_y=True)
+    normal = X[benign == 1]
+    found = AnomalyDetector(rate=0.1, steps=300, batch=64).fit(normal[:250])
+    assert (found.predict(normal[250:]) < 0).mean() < 0.25
+    assert (found.predict(X[benign == 0]) < 0).mean() > 0.7
+    p = found.p_values(X)
+    assert ((p <= 0.1) == (found.predict(X) < 0)).all()
+
+
+def test_gaps_are_filled_and_what_is_known_stays(people: pd.DataFrame) -> None:
+    holed = people.copy()
+    holed.loc[1000:1049, "height"] = np.nan
+    holed.loc[1050:1099, "city"] = None
+    filled = Imputer(steps=400, latent=2, batch=64).fit(holed).transform(holed)
+    known = holed.notna()
+    assert filled.where(known).equals(holed.where(known))
+    assert filled.index.equals(people.index)
+    assert not filled.isna().any().any()
+    assert (filled.height - people.height)[:50].abs().mean() < 4
+    assert (filled.city == people.city)[50:100].mean() > 0.8
+
+
+def test_rows_are_drawn_in_their_own_types(people: pd.DataFrame) -> None:
+    drawn = Synthesizer(steps=400, batch=64, latent=2).fit(people).sample(200, seed=1)
+    assert list(drawn.dtypes) == list(people.dtypes)
+    tall = drawn.groupby("city").height.mean()
+    assert tall["Oslo"] > tall["Bergen"] + 5
+
+
+def test_it_travels_without_its_folder(tmp_path: Path) -> None:
+    X = load_wine().data
+    made = AnomalyDetector(**SMALL).fit(X)
+    letter, before = pickle.dumps(made), made.score_samples(X)
+    home = made.run_.path
+    twin = copy.deepcopy(made)
+    del made
+    assert not home.exists()  # a temporary folder goes with its estimator
+    assert np.array_equal(pickle.loads(letter).score_samples(X), before)
+    assert np.array_equal(twin.score_samples(X), before)
+
+
+def test_a_run_is_kept_where_it_was_asked_for(tmp_path: Path) -> None:
+    made = VAEEncoder(**SMALL, out=tmp_path / "mine").fit(load_wine().data)
+    assert made.run_.path == tmp_path / "mine"
+    assert (tmp_path / "mine" / "recipe.toml").exists()
+    assert not hasattr(clone(made), "run_")
