@@ -472,9 +472,7 @@ def score(
         trust: as in `load`.
     """
     opened = [load(one, trust=trust) for one in (run, *also)]
-    asked = Asked(
-        rate, samples, labels, tuple(positive), seed, tuple(by), threshold, hourly, masks
-    )
+    asked = Asked(rate, samples, labels, tuple(positive), seed, tuple(by), threshold, hourly, masks)
     place = Path(out) if out else free(opened[0].path / "scores")
     found = scoring.score(opened, data, asked, place)
     alarms.write(place / "report.html", page_of(found))

@@ -90,7 +90,9 @@ def test_labels_follow_the_rate_and_the_calibration(scored: tuple[Path, str]) ->
     ]  # fmt: skip
     assert [row["row"] for row in rows[:2]] == ["2", "3"]  # as in the file, whose header is row 1
     for row in rows:
-        assert all(1 / 76 - 1e-6 <= float(row[c]) <= 1 for c in row if c == "p" or c.startswith("p_"))
+        assert all(
+            1 / 76 - 1e-6 <= float(row[c]) <= 1 for c in row if c == "p" or c.startswith("p_")
+        )
         assert (row["abnormal"] == "1") == (float(row["p"]) <= 0.05)
         assert (row["abnormal"] == "1") == (float(row["score"]) > told["threshold"])
     by_score = sorted(rows, key=lambda row: float(row["score"]))

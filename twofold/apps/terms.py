@@ -65,6 +65,8 @@ class Term(ABC):
     """One way to score; `TERMS` is the table of them."""
 
     name: ClassVar[str]
+    memorises: ClassVar[bool] = False
+    """Whether it scores what it was taught by as it scores nothing else."""
 
     @abstractmethod
     def refuses(self, judge: Judge, space: Space) -> str:
@@ -345,6 +347,7 @@ class DeepSVDD(Term):
     """The distance from the centre of a Deep SVDD, which is trained on the spot."""
 
     name = "svdd"
+    memorises = True
 
     def refuses(self, judge: Judge, space: Space) -> str:
         return ""
@@ -369,6 +372,7 @@ class Neighbours(Term):
     """The farthest patch of a picture from those of normal ones."""
 
     name = "neighbours"
+    memorises = True
 
     def refuses(self, judge: Judge, space: Space) -> str:
         return unpictured(space)

@@ -84,7 +84,9 @@ def inverted(
         for _ in range(steps):
             part = train[next(draw)]
             optimiser.zero_grad()
-            unlike(whole, part.x, part.given, whole.encode(part.x, part.given).point).mean().backward()
+            unlike(
+                whole, part.x, part.given, whole.encode(part.x, part.given).point
+            ).mean().backward()
             optimiser.step()
     body.eval().requires_grad_(False)
     return whole

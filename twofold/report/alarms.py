@@ -127,4 +127,6 @@ def gallery(worst: Iterable[tuple[str, Tensor]]) -> Html:
 
 def drawn(picture: Tensor, name: str) -> Html:
     """A picture (3, h, w) as part of the page."""
-    return tag("img", src=uri(pil(picture)), alt=name, style="image-rendering:pixelated;min-width:9rem")
+    return tag(
+        "img", src=uri(pil(picture)), alt=name, style="image-rendering:pixelated;min-width:9rem"
+    )
