@@ -21,6 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from twofold.apps import masks
+from twofold.apps.anomaly import LEARNT as TAUGHT
 from twofold.apps.anomaly import (
     Calibrated,
     Detector,
@@ -31,7 +33,6 @@ from twofold.apps.anomaly import (
     smooth,
     spread_out,
 )
-from twofold.apps.anomaly import LEARNT as TAUGHT
 from twofold.apps.baselines import BASELINES, baselines
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Decodes
@@ -232,7 +233,7 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
         found.trained_on(source),
         known.texts,
         known.positive,
-        tuple(known.figures(scores, asked.seed)),
+        (*known.figures(scores, asked.seed), *masked(run, names, where_, asked)),
         known.alarms(abnormal),
         asked.hourly,
         not here,
@@ -240,6 +241,16 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
     )
     write_json(out / "score.json", result.to_dict())
     return result
+
+
+def masked(run: Run, names: Sequence[str], where: Tensor, asked: Asked) -> list[Figure]:
+    """How well the map marks pixels, where masks say which."""
+    if not asked.masks:
+        return []
+    if not where.shape[1]:
+        raise UserError("--masks judges a map, and these scores have none")
+    found = masks.masks_of(Path(asked.masks), run.kind, names)
+    return masks.figures(where.nanmean(1), found, asked.seed)
 
 
 def material_at_hand(run: Run) -> tuple[Material, ...]:

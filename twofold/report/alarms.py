@@ -5,7 +5,7 @@ It takes plain numbers and drawn pictures, and writes one file that needs no net
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
