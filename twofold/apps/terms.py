@@ -2,14 +2,14 @@ r"""Terms of an anomaly score: ways to look at an observation, each high where i
 
 | term | is | source |
 |---|---|---|
-| `negative_log_likelihood` | $-\mathcal L_K(x)$, the importance-weighted bound | Burda et al. 2016 |
+| `negative_log_likelihood` | $-\mathcal L_K(x)$, importance-weighted | Burda et al. 2016 |
 | `negative_elbo` | $-\mathcal L_1(x)$, over K draws | Kingma & Welling 2014 |
 | `reconstruction` | $-\mathbb E_{q(z \mid x)} \log p(x \mid z)$ | An & Cho 2015 |
 | `rate` | $\mathrm{KL}(q(z \mid x) \,\|\, p(z))$ | |
 | `latent_distance` | $(\mu - m)^\top S^{-1} (\mu - m)$ of the code among those of training rows | |
 | `error` | $\|x - \hat x\|^2 / n$, x̂ decoded of the code's mean | |
 | `unexpected_error` | `error`, less what the picture's complexity lets one expect | ours |
-| `complexity_corrected` | $-\log_2 p(x) - L(x)$, L bits of the compressed picture | Serrà et al. 2020 |
+| `complexity_corrected` | $-\log_2 p(x) - L(x)$, L the bits compressed | Serrà et al. 2020 |
 | `critic_distance` | $\|f(x, z) - f(\hat x, z)\|^2 / n_d$, f the critic's features | see below |
 | `own` | the score that a family has of its own | |
 | `svdd` | the distance from the centre of a Deep SVDD | Ruff et al. 2018 |

@@ -66,7 +66,7 @@ def encoder_for(architecture: Architecture, model: Model) -> nn.Module:
 
 
 def unlike(model: Inverted, x: Tensor, given: Given, z: Tensor) -> Tensor:
-    """ℒ of each row, (B,)."""
+    """The loss of each row, (B,)."""
     x_hat = model.decode(z, given).mean
     error = (x - x_hat).flatten(1).square().mean(1)
     f_x, f_hat = (model.regard(t, z, given) for t in (x, x_hat))

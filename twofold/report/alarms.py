@@ -1,4 +1,4 @@
-"""The page of a score: how it spreads, where the threshold lies, how well it tells, the worst cases.
+"""The page of a score: its histogram and threshold, how well it tells, the worst cases.
 
 It takes plain numbers and drawn pictures, and writes one file that needs no network.
 """

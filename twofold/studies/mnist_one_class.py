@@ -7,8 +7,8 @@ what the complexity of the picture lets one expect,
 $$ s(x) = \tfrac1n \|x - \hat x\|^2 - a - b\,L(x), $$
 
 with the line a + b L learnt on training pictures, for the plain error calls every intricate *8*
-abnormal and no *1*. The other needs no generative model: the farthest patch, by place, from those of
-normal pictures (`nets/patches.py`).
+abnormal and no *1*. The other needs no generative model: the farthest patch, by place, from those
+of normal pictures (`nets/patches.py`).
 """
 
 from __future__ import annotations
