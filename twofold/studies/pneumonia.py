@@ -62,8 +62,8 @@ class Pneumonia(Study):
         "judged. A dense VAE a seed (2 × 256, latent 16, Gaussian of one learnt scale), 1,500 "
         "steps of 128. The score that is held to the bar, the nearest neighbour of patches by "
         "place, is the one that was chosen on digits; nothing was tuned on these pictures. The "
-        "gain is over the PCA of the same training pictures, seed by seed; intervals are over seeds. Small "
-        "pictures of children of one hospital: no claim for a clinic."
+        "gain is over the PCA of the same training pictures, seed by seed; intervals are over "
+        "seeds. Small pictures of children of one hospital: no claim for a clinic."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
