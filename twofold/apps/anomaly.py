@@ -357,7 +357,7 @@ def smooth(where: Tensor) -> Tensor:
     if not axes:
         return mean[:, None]
     pool = pools[axes]
-    return pool(mean[:, None], SMOOTH, 1, SMOOTH // 2, count_include_pad=False)[:, 0]  # type: ignore[operator]
+    return pool(mean[:, None], SMOOTH, 1, SMOOTH // 2, count_include_pad=False)[:, 0]
 
 
 def scale(normal: Tensor) -> tuple[float, float]:
@@ -420,8 +420,10 @@ def kept(runs: Sequence[Run], how: How) -> tuple[Detector, ...]:
 
 def how_of(about: Mapping[str, Any]) -> How:
     """How a kept detector was made."""
-    plain = about["how"]
-    return How(**{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()})
+    plain: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in about["how"].items()
+    }
+    return How(**plain)
 
 
 def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

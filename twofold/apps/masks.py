@@ -70,20 +70,21 @@ def figures(where: Tensor, masks: Tensor, seed: int) -> list[Figure]:
     if not masks.any():
         return []
     n = torch.arange(len(where))
-    kinds = {"pixel_auroc": area, "pixel_aupro": overlap}
     marked = masks.flatten(1).any(1)
     note = f"{int(marked.sum())} of {len(masks)} pictures have marked pixels"
-    return [
-        Figure(
-            name,
-            *bootstrap(
-                lambda bad, good, one=one: one(where, masks, torch.cat([bad, good])),  # type: ignore[misc]
-                n[marked], n[~marked], repeats=REPEATS, seed=seed,
-            ),
-            len(masks), "higher", seed=seed, split="given", note=note,
+    found = []
+    for name, one in (("pixel_auroc", area), ("pixel_aupro", overlap)):
+        again = bootstrap(
+            lambda bad, good, one=one: one(where, masks, torch.cat([bad, good])),  # type: ignore[misc]
+            n[marked],
+            n[~marked],
+            repeats=REPEATS,
+            seed=seed,
         )
-        for name, one in kinds.items()
-    ]  # fmt: skip
+        ends = (again.value, again.low, again.high)
+        about = Figure(name, *ends, len(masks), "higher", seed=seed, split="given", note=note)
+        found.append(about)
+    return found
 
 
 def area(where: Tensor, masks: Tensor, rows: Tensor) -> Tensor:

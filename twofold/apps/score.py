@@ -276,8 +276,8 @@ def calibrated(
     if not here:
         material_of(runs[0], "")  # says what is not there
     material = here[0]
-    held = known.parted(material.validation)
-    found = detector(runs, blind(material.train), *map(blind, held), asked.how)
+    normal, abnormal = (blind(part) for part in known.parted(material.validation))
+    found = detector(runs, blind(material.train), normal, abnormal, asked.how)
     keep(found)
     return found, known
 

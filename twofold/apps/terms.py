@@ -41,9 +41,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from twofold.core.batch import Batch, Given
-from twofold.core.game import Decodes, Detects, Encodes, Regards, Scores
+from twofold.core.game import Decodes, Detects, Distribution, Encodes, Regards, Scores
 from twofold.core.space import Bounded, Space
-from twofold.maths.distributions import Density, Distribution
+from twofold.maths.distributions import Density
 from twofold.maths.divergences import kl_by_dimension
 from twofold.nets import patches
 from twofold.nets.bodies import Suited

@@ -82,11 +82,10 @@ def inverted(
     draw = minibatches(len(train), 64, seed)
     with torch.enable_grad():
         for _ in range(steps):
-            part = train[next(draw)]
+            rows = next(draw)
+            x, given = train.x[rows], train.given[rows]
             optimiser.zero_grad()
-            unlike(
-                whole, part.x, part.given, whole.encode(part.x, part.given).point
-            ).mean().backward()
+            unlike(whole, x, given, whole.encode(x, given).point).mean().backward()
             optimiser.step()
     body.eval().requires_grad_(False)
     return whole
