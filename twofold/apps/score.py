@@ -420,7 +420,7 @@ class Known:
         return found, positives, false, negatives
 
     def figures(self, scores: Mapping[str, Calibrated], seed: int) -> Iterator[Figure]:
-        """AUROC and average precision of each score, beside the baseline's."""
+        """AUROC and average precision of each score and of each baseline."""
         is_abnormal = self.is_abnormal
         if not is_abnormal.any() or is_abnormal.all():
             return
@@ -429,25 +429,20 @@ class Known:
                 of: bootstrap(statistic, s.raw[is_abnormal], s.raw[~is_abnormal], seed=seed)
                 for of, s in scores.items()
             }
-            others = [of for of in BASELINES if of in scores]
-            beside = "; ".join(
-                f"{of} {each[of].value:.3f} ({each[of].low:.3f} … {each[of].high:.3f})"
-                for of in others
-            )
-            plain = each[others[0]].value if others else math.nan
-            for of in (of for of in scores if of not in BASELINES):
+            plain = each["pca"].value if "pca" in each else math.nan
+            for of, found in each.items():
+                beside = {} if of in BASELINES else {"baseline": plain, "baseline_name": "PCA"}
                 yield Figure(
                     f"{name}_{of}",
-                    each[of].value,
-                    each[of].low,
-                    each[of].high,
+                    found.value,
+                    found.low,
+                    found.high,
                     len(self.texts),
                     "higher",
-                    baseline=plain,
-                    baseline_name="PCA" if others else "",
                     seed=seed,
                     split="given",
-                    note=f"{int(is_abnormal.sum())} abnormal of {len(self.texts)}; {beside}",
+                    note=f"{int(is_abnormal.sum())} abnormal of {len(self.texts)}",
+                    **beside,  # type: ignore[arg-type]
                 )
 
 
