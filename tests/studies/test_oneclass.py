@@ -42,12 +42,12 @@ def test_beats_that_are_judged_neither_train_nor_calibrate() -> None:
     label = torch.cat([torch.zeros(40), torch.ones(10)]).long()
     rows = ecg5000.parted(label, 0)
     parts = [rows.train.tolist(), rows.normal.tolist(), rows.judged.tolist()]
-    assert sorted(sum(parts, [])) == list(range(50))
+    assert sorted(row for part in parts for row in part) == list(range(50))
     assert [len(part) for part in parts] == [15, 5, 30]
     assert rows.abnormal.equal(label[rows.judged] == 1)
 
 
-def test_the_bar_is_that_of_the_issue_and_held_by_the_named_scores_alone() -> None:
+def test_a_bar_is_held_by_the_named_scores_alone() -> None:
     high = mnist_one_class.row("neighbours", [0.98, 0.98])
     low = mnist_one_class.row("unexpected_error", [0.96, 0.961])
     other = mnist_one_class.row("error", [0.99, 0.99])
