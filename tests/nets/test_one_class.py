@@ -20,6 +20,7 @@ def test_a_sphere_shrinks_and_does_not_collapse() -> None:
     net = SVDD(Dense(32, 1), VECTOR, 4)
     assert not [name for name, _ in net.named_parameters() if name.endswith("bias")]
     x = torch.randn(256, 3) * 0.3 + torch.tensor([1.0, 2.0, -1.0])
+    x = x / x.norm(dim=1, keepdim=True)  # without biases twice x is twice φ: of one length here
     before = net(x).mean(0)
     fitted(net, x, steps=1, lr=0.0)
     start, centre = net.distance(x).mean(), net.centre.clone()

@@ -75,7 +75,7 @@ def figures(where: Tensor, masks: Tensor, seed: int) -> list[Figure]:
     found = []
     for name, one in (("pixel_auroc", area), ("pixel_aupro", overlap)):
         again = bootstrap(
-            lambda bad, good, one=one: one(where, masks, torch.cat([bad, good])),  # type: ignore[misc]
+            lambda bad, good, one=one: one(where, masks, torch.cat([bad, good])),
             n[marked],
             n[~marked],
             repeats=REPEATS,

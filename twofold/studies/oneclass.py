@@ -73,8 +73,8 @@ class Labelled:
     def material(self, rows: Rows) -> Material:
         """What a run on the normal rows trains on."""
         none = rows.train[:0]
-        parts = (rows.train, rows.normal, none)
-        return Material(self.seen.kind, *(self.part(part) for part in parts))
+        train, normal, test = (self.part(part) for part in (rows.train, rows.normal, none))
+        return Material(self.seen.kind, train, normal, test)
 
 
 def fitted(
