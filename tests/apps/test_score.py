@@ -90,7 +90,9 @@ def test_labels_follow_the_rate_and_the_calibration(scored: tuple[Path, str]) ->
     ]  # fmt: skip
     assert [row["row"] for row in rows[:2]] == ["2", "3"]  # as in the file, whose header is row 1
     for row in rows:
-        assert all(1 / 76 - 1e-6 <= float(row[c]) <= 1 for c in row if c == "p" or c.startswith("p_"))
+        assert all(
+            1 / 76 - 1e-6 <= float(row[c]) <= 1 for c in row if c == "p" or c.startswith("p_")
+        )
         assert (row["abnormal"] == "1") == (float(row["p"]) <= 0.05)
         assert (row["abnormal"] == "1") == (float(row["score"]) > told["threshold"])
     by_score = sorted(rows, key=lambda row: float(row["score"]))
@@ -264,3 +266,54 @@ def test_pictures_get_maps_on_one_scale(tmp_path: Path) -> None:
     with np.load(tmp_path / "out" / "where.npz") as raw:
         assert raw["where"].shape == (len(names), 1, 8, 8)
     assert (tmp_path / "out" / "most-abnormal.png").is_file()
+    masks = tmp_path / "masks" / "7"
+    masks.mkdir(parents=True)
+    seven = next(path for path in folders["new"].rglob("*.png") if path.parent.name == "7")
+    with Image.open(seven) as image:
+        pixels = np.array(image)
+    pixels[5:, :3] = 255  # a stain, and its mask
+    Image.fromarray(pixels).save(seven)
+    marked = np.zeros((8, 8), np.uint8)
+    marked[5:, :3] = 255
+    Image.fromarray(marked).save(masks / f"{seven.stem}_mask.png")
+    words = ["score", tmp_path / "run", folders["new"], *FAST, "--by", "neighbours", "--json"]
+    answer = inside(*words, "--masks", tmp_path / "masks", "--out", tmp_path / "stain")
+    assert answer.status == 0, answer.err
+    told = {figure["name"]: figure for figure in json.loads(answer.out)["figures"]}
+    assert told["pixel_auroc"]["value"] > 0.75
+    assert told["pixel_aupro"]["value"] > 0.3
+    assert "1 of" in told["pixel_auroc"]["note"]
+    refused(inside(*words, "--masks", folders["train"], "--out", tmp_path / "no"), "no mask")
+
+
+def test_spans_of_series_and_a_page_with_the_curves(tmp_path: Path) -> None:
+    """Where a wave is disturbed is marked, and few normal ones are marked at all."""
+    stream = np.random.default_rng(0)
+    waves = np.sin(np.arange(40) / 3 + stream.uniform(0, 0.3, (160, 1)))
+    waves += 0.05 * stream.standard_normal(waves.shape)
+    waves[150:, 20:28] += 3.0
+    np.savez(tmp_path / "normal.npz", x=waves[:120, :, None].astype(np.float32))
+    np.savez(
+        tmp_path / "new.npz",
+        x=waves[120:, :, None].astype(np.float32),
+        y=np.array([0] * 30 + [1] * 10),
+    )
+    small = settings("vae", steps=150, batch=32, evaluate=1000)
+    words = ["--set", "model.latent=2", "--set", "data.split={validation=0.4, test=0.0}"]
+    made = inside(
+        "fit", tmp_path / "normal.npz", *small, *words, "--out", tmp_path / "run", "--quiet"
+    )
+    assert made.status == 0, made.err
+    words = ["score", tmp_path / "run", tmp_path / "new.npz", *FAST, "--labels", "label"]
+    answer = inside(*words, "--positive", "1", "--rate", "0.05", "--out", tmp_path / "out")
+    assert answer.status == 0, answer.err
+    spans = cells(tmp_path / "out" / "spans.csv")
+    rows = {int(span["row"]) for span in spans}
+    assert rows >= set(range(30, 40))
+    assert len(rows & set(range(30))) <= 6
+    high = [max((s for s in spans if int(s["row"]) == i), key=lambda s: float(s["peak"]))
+            for i in range(30, 40)]  # fmt: skip
+    assert all(int(s["start"]) < 28 and int(s["end"]) > 20 for s in high)
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    for words_ in ("threshold", "True against false alarms", "isolation_forest", "most abnormal"):
+        assert words_ in page

@@ -21,10 +21,12 @@ from twofold.core.game import (
     Classifies,
     Criticises,
     Decodes,
+    Detects,
     Encodes,
     Model,
     Progress,
     Quantises,
+    Regards,
     Rescues,
     Samples,
     Scores,
@@ -195,6 +197,12 @@ def test_roles_keep_their_promises(model: Model, batch: Batch) -> None:
         assert model.log_likelihood(batch.x, given, 3).shape == (rows,)
     if isinstance(model, Criticises):
         assert model.judge(batch.x, given).shape == (rows,)
+    if isinstance(model, Detects):
+        assert model.oddness(batch.x, given).shape == (rows,)
+    if isinstance(model, Regards):
+        assert isinstance(model, Decodes)
+        z = model.prior(given).sample()
+        assert model.regard(batch.x, z, given).flatten(1).shape[0] == rows
     if isinstance(model, Truncates):
         assert model.typical(given, 0.5).sample().shape == batch.x.shape
     if isinstance(model, Classifies):
@@ -243,6 +251,8 @@ def test_roles_are_honest(family: type[Model]) -> None:
         Rescues,
         Starts,
         Truncates,
+        Detects,
+        Regards,
     )
     for role in roles:
         needed = role.__abstractmethods__
@@ -294,6 +304,9 @@ def test_rows_do_not_look_at_each_other(model: Model, batch: Batch) -> None:
         torch.testing.assert_close(alone, together[last], rtol=1e-4, atol=1e-5)
     if isinstance(model, Criticises):
         alone, together = (model.judge(b.x, b.given) for b in (one, batch))
+        torch.testing.assert_close(alone, together[last], rtol=1e-4, atol=1e-5)
+    if isinstance(model, Detects):
+        alone, together = (model.oddness(b.x, b.given) for b in (one, batch))
         torch.testing.assert_close(alone, together[last], rtol=1e-4, atol=1e-5)
     if isinstance(model, Classifies):
         alone, together = (model.classify(b.x, b.given).mean for b in (one, batch))

@@ -15,11 +15,10 @@ def exponential(n: int, seed: int) -> torch.Tensor:
 
 
 def test_a_quantile_keeps_its_rate_on_average_over_calibrations() -> None:
-    rates = [
-        float((exponential(500, 1000 + i) > Quantile(exponential(49, i), NONE, 0.1).value).double().mean())
-        for i in range(200)
-    ]  # fmt: skip
-    assert torch.tensor(rates).mean() == pytest.approx(0.1, abs=0.01)
+    lines = [Quantile(exponential(49, i), NONE, 0.1).value for i in range(200)]
+    new = [exponential(500, 1000 + i) for i in range(200)]
+    rates = [(scores > line).double().mean() for scores, line in zip(new, lines, strict=True)]
+    assert torch.stack(rates).mean() == pytest.approx(0.1, abs=0.01)
 
 
 def test_a_tail_finds_the_far_quantile_of_an_exponential_law() -> None:

@@ -17,7 +17,11 @@ NEEDS = {
     "conditional-vae": ("mnist",),
     "better-prior": ("fashion-mnist",),
     "coverage": ("fashion-mnist", "wine-quality"),
+    "ecg5000": ("ecg5000",),
+    "mnist-leave-one-out": ("mnist",),
     "mnist-nll": ("mnist",),
+    "mnist-one-class": ("mnist",),
+    "pneumonia": ("pneumoniamnist",),
 }
 
 KEYS = {

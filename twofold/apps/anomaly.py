@@ -2,7 +2,8 @@ r"""Anomaly scores: how unlike the training data each observation is, and where.
 
 A score is made of terms (`terms.py`), and so is that of several runs together: of each term the
 mean over the runs. The `score` is the mean of the terms, each less its median over training rows,
-in units of its median absolute deviation. Beside it stand baselines that know nothing of a model.
+in units of its median absolute deviation; a term that memorises is taught by every other training
+row, and measured on the rest. Beside it stand baselines that know nothing of a model.
 
 Every score is calibrated on the run's held-out rows, which are taken to be normal: p is the share
 of them that scores as high (`maths/conformal.py`), and a threshold is drawn for the rate of false
@@ -130,7 +131,8 @@ def looker(run: Run, terms: Sequence[str], train: Source, seed: int) -> tuple[Lo
     names = chosen(run, judge, terms)
     known = run.batch(train, spread_out(len(train), LEARNT))
     for name in names:
-        learnt[name] = TERMS[name].fit(judge, run.space, known, seed)
+        rows = known[::2] if TERMS[name].memorises else known
+        learnt[name] = TERMS[name].fit(judge, run.space, rows, seed)
     return Looker(run, learnt), names
 
 
@@ -264,7 +266,7 @@ def detector(
     with torch.no_grad():
         found = [looker(run, how.terms, train, how.seed) for run in runs]
     lookers, names = tuple(one for one, _ in found), found[0][1]
-    some = Subset(train, spread_out(len(train), LEARNT))
+    some = Subset(train, spread_out(len(train), LEARNT)[1::2])  # which no term has memorised
     bare = Detector(
         lookers, tuple(names), dict.fromkeys(names, 0.0), dict.fromkeys(names, 1.0), {},
         torch.zeros(0), torch.zeros(0), (0.0, 1.0), torch.zeros(0, 12, dtype=torch.uint8), how,
@@ -307,10 +309,16 @@ def deviation(scores: Tensor) -> float:
 
 def scored(one: Looker, names: Sequence[str], source: Source, how: How) -> dict[str, Tensor]:
     """Each term of every row, (N,)."""
-    seed_all(torch.device("cpu"), how.seed)
+    ready(one, how.seed)
     with torch.inference_mode():
         parts = [one.scores(names, b, how.draws) for b in batches(one.run, source, how.draws)]
     return {name: torch.cat([part[name] for part in parts]) for name in names}
+
+
+def ready(one: Looker, seed: int) -> None:
+    """Begin the draws anew: first the networks are built, which draws as well."""
+    _ = one.judge
+    seed_all(torch.device("cpu"), seed)
 
 
 def batches(run: Run, source: Source, draws: int) -> Iterator[Batch]:
@@ -324,7 +332,7 @@ def batches(run: Run, source: Source, draws: int) -> Iterator[Batch]:
 
 def mapped(one: Looker, names: Sequence[str], source: Source, how: How) -> Tensor:
     """The map of every row."""
-    seed_all(torch.device("cpu"), how.seed)
+    ready(one, how.seed)
     with torch.inference_mode():
         parts = [one.map(names, b, how.draws) for b in batches(one.run, source, how.draws)]
     return torch.cat(parts)
@@ -349,7 +357,7 @@ def smooth(where: Tensor) -> Tensor:
     if not axes:
         return mean[:, None]
     pool = pools[axes]
-    return pool(mean[:, None], SMOOTH, 1, SMOOTH // 2, count_include_pad=False)[:, 0]  # type: ignore[operator]
+    return pool(mean[:, None], SMOOTH, 1, SMOOTH // 2, count_include_pad=False)[:, 0]
 
 
 def scale(normal: Tensor) -> tuple[float, float]:
@@ -412,8 +420,10 @@ def kept(runs: Sequence[Run], how: How) -> tuple[Detector, ...]:
 
 def how_of(about: Mapping[str, Any]) -> How:
     """How a kept detector was made."""
-    plain = about["how"]
-    return How(**{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()})
+    plain: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in about["how"].items()
+    }
+    return How(**plain)
 
 
 def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

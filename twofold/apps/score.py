@@ -21,6 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from twofold.apps import masks
+from twofold.apps.anomaly import LEARNT as TAUGHT
 from twofold.apps.anomaly import (
     Calibrated,
     Detector,
@@ -31,7 +33,6 @@ from twofold.apps.anomaly import (
     smooth,
     spread_out,
 )
-from twofold.apps.anomaly import LEARNT as TAUGHT
 from twofold.apps.baselines import BASELINES, baselines
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Decodes
@@ -232,7 +233,7 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
         found.trained_on(source),
         known.texts,
         known.positive,
-        tuple(known.figures(scores, asked.seed)),
+        (*known.figures(scores, asked.seed), *masked(run, names, where_, asked)),
         known.alarms(abnormal),
         asked.hourly,
         not here,
@@ -240,6 +241,16 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
     )
     write_json(out / "score.json", result.to_dict())
     return result
+
+
+def masked(run: Run, names: Sequence[str], where: Tensor, asked: Asked) -> list[Figure]:
+    """How well the map marks pixels, where masks say which."""
+    if not asked.masks:
+        return []
+    if not where.shape[1]:
+        raise UserError("--masks judges a map, and these scores have none")
+    found = masks.masks_of(Path(asked.masks), run.kind, names)
+    return masks.figures(where.nanmean(1), found, asked.seed)
 
 
 def material_at_hand(run: Run) -> tuple[Material, ...]:
@@ -265,8 +276,8 @@ def calibrated(
     if not here:
         material_of(runs[0], "")  # says what is not there
     material = here[0]
-    held = known.parted(material.validation)
-    found = detector(runs, blind(material.train), *map(blind, held), asked.how)
+    normal, abnormal = (blind(part) for part in known.parted(material.validation))
+    found = detector(runs, blind(material.train), normal, abnormal, asked.how)
     keep(found)
     return found, known
 
@@ -409,7 +420,7 @@ class Known:
         return found, positives, false, negatives
 
     def figures(self, scores: Mapping[str, Calibrated], seed: int) -> Iterator[Figure]:
-        """AUROC and average precision of each score, beside the baseline's."""
+        """AUROC and average precision of each score and of each baseline."""
         is_abnormal = self.is_abnormal
         if not is_abnormal.any() or is_abnormal.all():
             return
@@ -418,25 +429,20 @@ class Known:
                 of: bootstrap(statistic, s.raw[is_abnormal], s.raw[~is_abnormal], seed=seed)
                 for of, s in scores.items()
             }
-            others = [of for of in BASELINES if of in scores]
-            beside = "; ".join(
-                f"{of} {each[of].value:.3f} ({each[of].low:.3f} … {each[of].high:.3f})"
-                for of in others
-            )
-            plain = each[others[0]].value if others else math.nan
-            for of in (of for of in scores if of not in BASELINES):
+            plain = each["pca"].value if "pca" in each else math.nan
+            for of, found in each.items():
+                beside = {} if of in BASELINES else {"baseline": plain, "baseline_name": "PCA"}
                 yield Figure(
                     f"{name}_{of}",
-                    each[of].value,
-                    each[of].low,
-                    each[of].high,
+                    found.value,
+                    found.low,
+                    found.high,
                     len(self.texts),
                     "higher",
-                    baseline=plain,
-                    baseline_name="PCA" if others else "",
                     seed=seed,
                     split="given",
-                    note=f"{int(is_abnormal.sum())} abnormal of {len(self.texts)}; {beside}",
+                    note=f"{int(is_abnormal.sum())} abnormal of {len(self.texts)}",
+                    **beside,  # type: ignore[arg-type]
                 )
 
 

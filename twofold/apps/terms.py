@@ -2,14 +2,14 @@ r"""Terms of an anomaly score: ways to look at an observation, each high where i
 
 | term | is | source |
 |---|---|---|
-| `negative_log_likelihood` | $-\mathcal L_K(x)$, the importance-weighted bound | Burda et al. 2016 |
+| `negative_log_likelihood` | $-\mathcal L_K(x)$, importance-weighted | Burda et al. 2016 |
 | `negative_elbo` | $-\mathcal L_1(x)$, over K draws | Kingma & Welling 2014 |
 | `reconstruction` | $-\mathbb E_{q(z \mid x)} \log p(x \mid z)$ | An & Cho 2015 |
 | `rate` | $\mathrm{KL}(q(z \mid x) \,\|\, p(z))$ | |
 | `latent_distance` | $(\mu - m)^\top S^{-1} (\mu - m)$ of the code among those of training rows | |
 | `error` | $\|x - \hat x\|^2 / n$, x̂ decoded of the code's mean | |
 | `unexpected_error` | `error`, less what the picture's complexity lets one expect | ours |
-| `complexity_corrected` | $-\log_2 p(x) - L(x)$, L bits of the compressed picture | Serrà et al. 2020 |
+| `complexity_corrected` | $-\log_2 p(x) - L(x)$, L the bits compressed | Serrà et al. 2020 |
 | `critic_distance` | $\|f(x, z) - f(\hat x, z)\|^2 / n_d$, f the critic's features | see below |
 | `own` | the score that a family has of its own | |
 | `svdd` | the distance from the centre of a Deep SVDD | Ruff et al. 2018 |
@@ -41,9 +41,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from twofold.core.batch import Batch, Given
-from twofold.core.game import Decodes, Detects, Encodes, Regards, Scores
+from twofold.core.game import Decodes, Detects, Distribution, Encodes, Regards, Scores
 from twofold.core.space import Bounded, Space
-from twofold.maths.distributions import Density, Distribution
+from twofold.maths.distributions import Density
 from twofold.maths.divergences import kl_by_dimension
 from twofold.nets import patches
 from twofold.nets.bodies import Suited
@@ -65,6 +65,8 @@ class Term(ABC):
     """One way to score; `TERMS` is the table of them."""
 
     name: ClassVar[str]
+    memorises: ClassVar[bool] = False
+    """Whether it scores what it was taught by as it scores nothing else."""
 
     @abstractmethod
     def refuses(self, judge: Judge, space: Space) -> str:
@@ -345,6 +347,7 @@ class DeepSVDD(Term):
     """The distance from the centre of a Deep SVDD, which is trained on the spot."""
 
     name = "svdd"
+    memorises = True
 
     def refuses(self, judge: Judge, space: Space) -> str:
         return ""
@@ -369,6 +372,7 @@ class Neighbours(Term):
     """The farthest patch of a picture from those of normal ones."""
 
     name = "neighbours"
+    memorises = True
 
     def refuses(self, judge: Judge, space: Space) -> str:
         return unpictured(space)

@@ -125,7 +125,7 @@ class BestF1(Threshold):
     """
 
     @cached_property
-    def value(self) -> float:  # type: ignore[override]
+    def value(self) -> float:
         if not len(self.abnormal):
             raise UserError(
                 "--threshold f1 needs abnormal rows among the run's held-out ones; name them with "

@@ -127,7 +127,7 @@ class GANomaly(Model, Decodes, Encodes, Criticises, Regards, Detects):
         return Contest(lambda t: self.judge(t, given), real, fake, *logits)
 
     def oddness(self, x: Tensor, given: Given) -> Tensor:
-        """𝒜(x), the distance of the two codes."""
+        """The distance of the two codes."""
         z = self.E(x, given.c)
         z_hat: Tensor = self.E_hat(self.G(z, given.c).mean, given.c)
         return (z - z_hat).abs().mean(1)

@@ -66,7 +66,7 @@ def encoder_for(architecture: Architecture, model: Model) -> nn.Module:
 
 
 def unlike(model: Inverted, x: Tensor, given: Given, z: Tensor) -> Tensor:
-    """ℒ of each row, (B,)."""
+    """The loss of each row, (B,)."""
     x_hat = model.decode(z, given).mean
     error = (x - x_hat).flatten(1).square().mean(1)
     f_x, f_hat = (model.regard(t, z, given) for t in (x, x_hat))
@@ -82,11 +82,10 @@ def inverted(
     draw = minibatches(len(train), 64, seed)
     with torch.enable_grad():
         for _ in range(steps):
-            part = train[next(draw)]
+            rows = next(draw)
+            x, given = train.x[rows], train.given[rows]
             optimiser.zero_grad()
-            unlike(
-                whole, part.x, part.given, whole.encode(part.x, part.given).point
-            ).mean().backward()
+            unlike(whole, x, given, whole.encode(x, given).point).mean().backward()
             optimiser.step()
     body.eval().requires_grad_(False)
     return whole

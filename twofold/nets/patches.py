@@ -47,8 +47,8 @@ def patches(images: Tensor) -> Tensor:
         size = [round(scale * side) for side in x.shape[2:]]
         x = F.interpolate(x, size, mode="bilinear", antialias=True)
     layers = [F.avg_pool2d(h, 3, 1, 1) for h in middle(x, LAYERS)]
-    size = layers[-1].shape[2:]
-    return torch.cat([F.adaptive_avg_pool2d(h, size) for h in layers], 1)
+    places = (layers[-1].shape[2], layers[-1].shape[3])
+    return torch.cat([F.adaptive_avg_pool2d(h, places) for h in layers], 1)
 
 
 def bank(images: Tensor, aligned: bool) -> Tensor:

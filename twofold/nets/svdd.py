@@ -33,7 +33,7 @@ class SVDD(nn.Module):
     >>> from twofold.core.space import Field, Real
     >>> from twofold.nets.bodies import Dense
     >>> net = SVDD(Dense(8, 1), Space((Field("v", Real(), 3),)), 4)
-    >>> net.distance(torch.zeros(2, 3)).tolist()  # no bias: nought stays nought, and c is nought yet
+    >>> net.distance(torch.zeros(2, 3)).tolist()  # nought stays nought; c is still nought
     [0.0, 0.0]
     """
 

@@ -1,11 +1,11 @@
-"""The page of a score: how it spreads, where the threshold lies, how well it tells, the worst cases.
+"""The page of a score: its histogram and threshold, how well it tells, the worst cases.
 
 It takes plain numbers and drawn pictures, and writes one file that needs no network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,7 +107,7 @@ def told(seen: Alarms) -> Html:
     drawn = [
         lines(
             [
-                Curve(name, *(t.tolist() for t in curve(s[abnormal], s[normal])), colour=i)
+                drawn_of(name, curve(s[abnormal], s[normal]), i)
                 for i, (name, s) in enumerate(seen.scores.items())
             ],
             Labels(title, x, y),
@@ -118,6 +118,12 @@ def told(seen: Alarms) -> Html:
     key = legend((name, i) for i, name in enumerate(seen.scores))
     caption = "95 % intervals by bootstrap; baselines learnt from the same rows"
     return join([key, *drawn, KEY, table(caption, HEAD, map(line, seen.figures), "measures")])
+
+
+def drawn_of(name: str, curve: tuple[Tensor, Tensor], colour: int) -> Curve:
+    """A curve of the ranking as one of a chart."""
+    across, up = (t.tolist() for t in curve)
+    return Curve(name, across, up, colour)
 
 
 def gallery(worst: Iterable[tuple[str, Tensor]]) -> Html:

@@ -1,0 +1,60 @@
+"""The parts of the studies of anomaly detection that can be proved without training."""
+
+import torch
+
+from twofold.core.space import Category, Field, Real, Space
+from twofold.data.doctor import Examination
+from twofold.data.sources import Memory
+from twofold.studies import ecg5000, mnist_leave_one_out, mnist_one_class
+from twofold.studies.oneclass import Digits, Labelled, digits_of
+from twofold.studies.seeds import over_seeds
+
+
+class Told(Examination):
+    """An examination of nothing but its source."""
+
+    def __init__(self, source: Memory) -> None:
+        object.__setattr__(self, "source", source)
+
+
+SPACES = (Space((Field("v", Real()),)), Space((Field("label", Category(tuple("0123456789"))),)))
+LABEL = torch.arange(10).repeat(60)  # 600 rows, 400 of them for training
+OFFICIAL = {"train": torch.arange(400), "test": torch.arange(400, 600)}
+
+
+def test_only_normal_digits_train_and_calibrate_and_no_row_has_two_parts() -> None:
+    source = Memory(torch.zeros(600, 1), LABEL[:, None].float(), OFFICIAL)
+    known = Labelled({}, Told(source), LABEL)
+    setting = Digits("toy", train=200, normal=20, judged=150, steps=1, width=4, latent=2)
+    normal = mnist_leave_one_out.others(3)
+    rows = digits_of(known, setting, normal, seed=0)
+    assert (len(rows.train), len(rows.normal), len(rows.judged)) == (200, 20, 150)
+    assert 3 not in LABEL[rows.train].tolist() + LABEL[rows.normal].tolist()
+    assert not set(rows.train.tolist()) & set(rows.normal.tolist())
+    assert rows.judged.min() >= 400
+    assert rows.abnormal.equal(LABEL[rows.judged] == 3)
+    again, other = (digits_of(known, setting, normal, seed=s) for s in (0, 1))
+    assert rows.train.equal(again.train)
+    assert not rows.train.equal(other.train)
+
+
+def test_beats_that_are_judged_neither_train_nor_calibrate() -> None:
+    label = torch.cat([torch.zeros(40), torch.ones(10)]).long()
+    rows = ecg5000.parted(label, 0)
+    parts = [rows.train.tolist(), rows.normal.tolist(), rows.judged.tolist()]
+    assert sorted(row for part in parts for row in part) == list(range(50))
+    assert [len(part) for part in parts] == [15, 5, 30]
+    assert rows.abnormal.equal(label[rows.judged] == 1)
+
+
+def test_a_bar_is_held_by_the_named_scores_alone() -> None:
+    high = mnist_one_class.row("neighbours", [0.98, 0.98])
+    low = mnist_one_class.row("unexpected_error", [0.96, 0.961])
+    other = mnist_one_class.row("error", [0.99, 0.99])
+    assert (high.holds, low.holds, other.holds) == (True, False, None)
+    assert high.target == 0.97
+    assert low.ours == over_seeds([0.96, 0.961]).value
+    ones = mnist_leave_one_out.row("one", "neighbours", [0.84, 0.84], mnist_leave_one_out.ONE)
+    assert ones.holds is False
+    mean = mnist_one_class.averaged([{"a": 0.5, "b": 1.0}, {"a": 1.0, "b": 1.0}])
+    assert mean == {"a": 0.75, "b": 1.0}
