@@ -37,6 +37,7 @@ from twofold.core.game import (
     Samples,
     Scores,
     Starts,
+    Styles,
     Truncates,
 )
 from twofold.core.switches import takes
@@ -899,6 +900,7 @@ def models(*, matrix: bool = False, switches: bool = False) -> dict[str, dict[st
         "rescues": Rescues,
         "starts": Starts,
         "truncates": Truncates,
+        "styles": Styles,
     }
     return {
         name: {

@@ -1,0 +1,118 @@
+"""Codes of observations in a file, to be used again: an NPZ with `z`, `w` or `w_plus`.
+
+What is given of each row stands beside them, `given` (N, G), NaN where not known; without it,
+nothing is. `encode` and `project` write such files, and what decodes codes takes them in place of
+observations.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from twofold.core.errors import UserError
+from twofold.core.game import Decodes
+from twofold.data.sources import Rows
+from twofold.maths.latents import LatentName, Latents, latents
+from twofold.runs.run import Run, likely
+
+KEYS: Mapping[LatentName, str] = {name: name.replace("+", "_plus") for name in get_args(LatentName)}
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Codes of N rows.
+
+    Args:
+        space: where they lie. code: (N, D), or (N, L, D) of w+. given: what is known, (N, G).
+    """
+
+    space: LatentName
+    code: Tensor
+    given: Tensor
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    def first(self, n: int) -> Codes:
+        return Codes(self.space, self.code[:n], self.given[:n])
+
+    def arrays(self) -> dict[str, Any]:
+        """What the file holds."""
+        return {KEYS[self.space]: self.code.numpy(), "given": self.given.numpy()}
+
+
+def read(run: Run, where: Any) -> tuple[Codes, ...]:
+    """The codes that a path is a file of; none for anything else.
+
+    Raises:
+        UserError: they are of another shape than those of the run.
+    """
+    arrays = held(where)
+    named = {space: arrays[key] for space, key in KEYS.items() if key in arrays}
+    return tuple(
+        shaped(run, Codes(space, torch.as_tensor(array), known(run, arrays, len(array))), where)
+        for space, array in named.items()
+    )[:1]
+
+
+def held(where: Any) -> dict[str, Any]:
+    """The arrays of a file of codes; none where it is no such file."""
+    if not (isinstance(where, str | Path) and Path(where).suffix == ".npz"):
+        return {}
+    try:
+        with np.load(where) as file:
+            if not set(file.files) & set(KEYS.values()):
+                return {}
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return {}  # what reads observations says what is wrong with it
+
+
+def known(run: Run, arrays: Mapping[str, Any], rows: int) -> Tensor:
+    """What is given of each row."""
+    if "given" in arrays:
+        return torch.as_tensor(arrays["given"])
+    return torch.full((rows, run.given.size), math.nan)
+
+
+def shaped(run: Run, codes: Codes, where: Any) -> Codes:
+    """Codes, if they are of this run."""
+    space = latents(run.role(Decodes, "a file of codes"), codes.space)
+    with torch.no_grad():
+        shape = space.draw(run.known(run.conditions(1, {}, 0))).shape[1:]
+    fit = (len(codes), run.given.size) == codes.given.shape
+    if codes.code.shape[1:] != shape or not len(codes) or not fit:
+        found = " × ".join(map(str, codes.code.shape))
+        wanted = " × ".join(map(str, shape))
+        raise UserError(
+            f"{where} holds codes of {found} in {codes.space}, and this run has {wanted} a row; "
+            "use a file that encode or project wrote for it"
+        )
+    return codes
+
+
+def decoded(run: Run, codes: Codes) -> Rows:
+    """What codes decode to, without noise."""
+    space = latents(run.role(Decodes, "decoding codes"), codes.space)
+    with torch.no_grad():
+        x = torch.cat(
+            [
+                likely(run.space, space.decode(codes.code[rows], run.known(codes.given[rows])))
+                for rows in torch.arange(len(codes)).split(run.chunk)
+            ]
+        )
+    return Rows(run.space.decode(x), codes.given)
+
+
+def space_of(run: Run, name: LatentName) -> Latents:
+    """A latent space of a run's model."""
+    return latents(run.role(Decodes, f"--space {name}"), name)
