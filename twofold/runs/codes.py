@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from twofold.core.errors import UserError
-from twofold.core.game import Decodes
+from twofold.core.game import Decodes, Styles
 from twofold.data.sources import Rows
-from twofold.maths.latents import LatentName, Latents, latents
+from twofold.maths.latents import LatentName, Latents, latents, layered
 from twofold.runs.run import Run, likely
 
 KEYS: Mapping[LatentName, str] = {name: name.replace("+", "_plus") for name in get_args(LatentName)}
@@ -42,8 +42,13 @@ class Codes:
     def __len__(self) -> int:
         return len(self.code)
 
-    def first(self, n: int) -> Codes:
-        return Codes(self.space, self.code[:n], self.given[:n])
+    def __getitem__(self, rows: slice | Tensor) -> Codes:
+        return Codes(self.space, self.code[rows], self.given[rows])
+
+    @property
+    def blind(self) -> Codes:
+        """The same codes, of which nothing is given."""
+        return Codes(self.space, self.code, torch.full_like(self.given, math.nan))
 
     def arrays(self) -> dict[str, Any]:
         """What the file holds."""
@@ -116,3 +121,14 @@ def decoded(run: Run, codes: Codes) -> Rows:
 def space_of(run: Run, name: LatentName) -> Latents:
     """A latent space of a run's model."""
     return latents(run.role(Decodes, f"--space {name}"), name)
+
+
+def as_styles(run: Run, codes: Codes, layers: bool = False) -> Codes:
+    """Codes as styles, those of z mapped; of one a layer, where that is asked for."""
+    model = run.role(Styles, "--space w")
+    w = codes.code
+    with torch.no_grad():
+        w = model.map(w, run.known(codes.given)) if codes.space == "z" else w
+    if layers or w.dim() == 3:
+        return Codes("w+", layered(model, w), codes.given)
+    return Codes("w", w, codes.given)

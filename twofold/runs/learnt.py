@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from twofold.core.errors import UserError, nearest
+from twofold.maths.axes import conditional
 from twofold.measures.measure import Figure
+from twofold.runs.codes import Codes, as_styles
 from twofold.runs.folder import write_json
 from twofold.runs.measuring import finite, recalled
 from twofold.runs.run import Run
@@ -32,7 +35,8 @@ class Learnt:
         space: z or w. layers: of a style-based model, those that it acts on; none are all.
         vector: (D,), of length 1. scale: the standard deviation of codes along it, which is what
             a strength of 1 moves by.
-        blind: whether conditions are withheld from the decoder when codes move along it.
+        blind: whether conditions are withheld when codes move along it, so that the code must
+            hold what it changes.
         sha256: of the weights. figures: what was measured of it.
     """
 
@@ -130,3 +134,29 @@ def fresh(run: Run, one: Learnt) -> Learnt:
             f"twofold directions {run.path} --how {one.how}"
         )
     return one
+
+
+def pushed(
+    run: Run, codes: Codes, one: Learnt, strength: float, still: Sequence[Learnt] = ()
+) -> Codes:
+    """Codes moved along a direction by `strength` deviations, with others held still.
+
+    Codes of z are mapped where the direction is one of styles.
+
+    Raises:
+        UserError: they lie in a space that the direction is not of.
+    """
+    if one.space == "z" and codes.space != "z":
+        raise UserError(
+            f"the direction {one.name} is one of z, and these codes are in {codes.space}; learn "
+            "one with --space w, or project into z"
+        )
+    others = [other.vector for other in still if other.space == one.space]
+    n = conditional(one.vector, torch.stack(others)) if others else one.vector
+    there = codes if one.space == "z" else as_styles(run, codes, bool(one.layers))
+    shift = strength * one.scale * n
+    if one.layers:
+        on = torch.zeros(there.code.shape[1], 1)
+        on[list(one.layers)] = 1
+        shift = on * shift  # (L, D)
+    return replace(there, code=there.code + shift)
