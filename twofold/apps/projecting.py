@@ -6,9 +6,9 @@ code, Adam lowers the distance, each row for itself,
 $$ \ell(c) = \frac{\lVert m \odot (x - \hat x(c)) \rVert^2}{\sum m}
    + \lambda \, \frac{\lVert f(x) - f(\hat x(c)) \rVert^2}{F}, $$
 
-$\hat x(c)$ the mean of what is decoded, m the values that are there, f the features of `tiny-v1` for
-pictures (in place of the VGG of Karras et al. 2020, arXiv:1912.04958, App. D, whose schedule this
-is: the rate rises over the first twentieth and falls as a cosine over the last quarter; and noise
+$\hat x(c)$ the mean of what is decoded, m the values that are there, f the features of `tiny-v1`
+for pictures (in place of the VGG of Karras et al. 2020, arXiv:1912.04958, App. D, whose schedule
+this is: the rate rises over the first twentieth and falls as a cosine over the last quarter; and noise
 on the code, which fades out over the first three quarters, keeps it from settling too early). Their
 noise maps are not fitted: $\hat x$ is decoded without any.
 
@@ -341,13 +341,9 @@ def simple_ways(run: Run, made: Projected, train: Sequence[Source], seed: int) -
     return found
 
 
-def listed(
-    made: Projected, names: Sequence[str], simple: Ways
-) -> tuple[list[str], list[list[str]]]:
-    """The residual of each row, as a table."""
+def listed(made: Projected, simple: Ways) -> tuple[list[str], list[list[str]]]:
+    """The residual of each row, numbered from 0, beside that of the start and of simple ways."""
     columns = {"residual": made.residual, "start": made.start, **dict(simple)}
-    texts = [[f"{v:.6g}" for v in column.tolist()] for column in columns.values()]
-    rows = [list(row) for row in zip(*texts, strict=True)]
-    named = names or [str(i) for i in range(len(made.residual))]
-    lines = [[name, *row] for name, row in zip(named, rows, strict=False)]
-    return ["row", *(c.removeprefix("residual ").replace(" ", "_") for c in columns)], lines
+    texts = [[f"{far:.6g}" for far in column.tolist()] for column in columns.values()]
+    lines = [[str(i), *row] for i, row in enumerate(zip(*texts, strict=True))]
+    return ["row", *(name.removeprefix("residual ") for name in columns)], lines

@@ -185,7 +185,7 @@ class Truncates(ABC):
 
 
 class Styles(Decodes):
-    """A model whose code is mapped to a style w, which acts on each of L layers from coarse to fine.
+    """A model whose code is mapped to a style w that acts on each of L layers, coarse to fine.
 
     A style of one row is (D,), in W; one that differs from layer to layer is (L, D), in W+.
     """

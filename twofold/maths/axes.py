@@ -6,9 +6,9 @@ r"""Directions of a code that are read off a generator, and how one is kept apar
   $$ \arg\max_{n^\top n = 1} \lVert A n \rVert_2^2 , $$
 
   the eigenvectors of $A^\top A$ in the order of their eigenvalues.
-* *GANSpace* (Härkönen et al. 2020, arXiv:2004.02546, §2). Principal axes V of early features y, over
-  draws of z; with $x = V^\top (y - \mu)$ their coordinates, the directions of the code are what
-  least squares makes of them,
+* *GANSpace* (Härkönen et al. 2020, arXiv:2004.02546, §2). Principal axes V of early features y,
+  over draws of z; with $x = V^\top (y - \mu)$ their coordinates, the code's directions are what least
+  squares makes of them,
 
   $$ U = \arg\min_U \sum_j \lVert U x_j - z_j \rVert^2 . $$
 

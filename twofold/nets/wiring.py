@@ -29,9 +29,7 @@ TRIED = 4
 Seen = list[tuple[nn.Module, tuple[Any, ...]]]
 
 
-def entering(
-    model: nn.Module, decode: Callable[[Tensor], Any], codes: Tensor
-) -> list[Tensor]:
+def entering(model: nn.Module, decode: Callable[[Tensor], Any], codes: Tensor) -> list[Tensor]:
     """The linear maps that a code enters, each (O, *code), in the order of the layers.
 
     Args:
@@ -44,7 +42,7 @@ def entering(
     return [
         (linear(layer, handed) @ wires).unflatten(1, codes.shape[1:])
         for layer, handed, wires in wired
-        if layer.weight.dim() == 2 and wires.any()
+        if dimensions(layer) == 2 and wires.any()
     ]
 
 
@@ -66,19 +64,24 @@ def early(model: nn.Module, decode: Callable[[Tensor], Any], codes: Tensor) -> T
 def watched(model: nn.Module) -> Iterator[Seen]:
     """What each layer of weights is handed, in the order in which they run."""
     seen: Seen = []
-    layers = [m for m in model.modules() if isinstance(getattr(m, "weight", 0), Tensor)]
-    weighty = [m for m in layers if m.weight.dim() > 1]
+    layers = [m for m in model.modules() if dimensions(m) > 1]
 
     def note(layer: nn.Module, handed: tuple[Any, ...]) -> None:
         if handed and isinstance(handed[0], Tensor) and handed[0].dim() > 1:
             seen.append((layer, handed))
 
-    hooks = [layer.register_forward_pre_hook(note) for layer in weighty]
+    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
     try:
         yield seen
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def dimensions(layer: nn.Module) -> int:
+    """Of the layer's own weights: 2 where it is linear, more where it convolves, 0 of none."""
+    weight = getattr(layer, "weight", 0)
+    return weight.dim() if isinstance(weight, Tensor) else 0
 
 
 def wiring(h: Tensor, codes: Tensor) -> Tensor:

@@ -22,7 +22,8 @@ from twofold.core.errors import UserError
 from twofold.core.game import Decodes, Styles
 from twofold.data.sources import Rows
 from twofold.maths.latents import LatentName, Latents, latents, layered
-from twofold.runs.run import Run, likely
+from twofold.maths.paths import PATHS
+from twofold.runs.run import Path_, Run, likely
 
 KEYS: Mapping[LatentName, str] = {name: name.replace("+", "_plus") for name in get_args(LatentName)}
 
@@ -132,3 +133,29 @@ def as_styles(run: Run, codes: Codes, layers: bool = False) -> Codes:
     if layers or w.dim() == 3:
         return Codes("w+", layered(model, w), codes.given)
     return Codes("w", w, codes.given)
+
+
+def between(run: Run, codes: Codes, steps: int, pairs: int, path: Path_) -> Rows:
+    """What lies on the way between codes, the first to the second and so on.
+
+    Raises:
+        UserError: there are not two.
+    """
+    pairs = min(pairs, len(codes) // 2)
+    if pairs < 1:
+        raise UserError("interpolate needs at least two codes; give more, or none to draw them")
+    ends, place = codes[: 2 * pairs], space_of(run, codes.space)
+    a, b = (ends.code[i::2].flatten(1) for i in range(2))
+    shape, known = codes.code.shape[1:], ends.given[0::2]
+
+    def mean(c: Tensor) -> Tensor:
+        """Curves (P, T, numbers of a code) to means (P, T, C, *A)."""
+        given = run.known(known).repeat(c.shape[1])
+        return place.decode(c.flatten(0, 1).unflatten(1, shape), given).mean.unflatten(
+            0, c.shape[:2]
+        )
+
+    with torch.no_grad():
+        way = PATHS[path](a, b, torch.linspace(0, 1, steps), mean)  # (P, T, numbers)
+    every = known.repeat_interleave(steps, 0)
+    return decoded(run, Codes(codes.space, way.flatten(0, 1).unflatten(1, shape), every))
