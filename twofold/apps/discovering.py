@@ -1,6 +1,6 @@
 r"""Directions learnt for any decoder, kept with its run to be moved along.
 
-* from `labels` (InterFaceGAN, Shen et al. 2020, arXiv:1907.10786, §3): codes with an attribute and
+* from `labels` (InterFaceGAN, Shen et al. 2020, arXiv:1907.10786): codes with an attribute and
   codes without it are parted by a hyperplane, and the direction is its normal. The codes are those
   of training observations where there is an encoder; else draws, labelled as a judge sees them that
   was fitted on real training rows. The hyperplane is that of a logistic regression in which both
@@ -33,7 +33,7 @@ from twofold.core.space import Category
 from twofold.data.sources import Rows
 from twofold.maths.axes import Axes, ganspace, sefa
 from twofold.maths.latents import chosen_layers, layered
-from twofold.measures.estimate import mean
+from twofold.measures.estimate import mean, resampled
 from twofold.measures.measure import Figure
 from twofold.nets.wiring import early, entering
 from twofold.runs.codes import Codes, decoded, space_of
@@ -272,13 +272,18 @@ def hyperplane(
     model.fit((z / spread).numpy(), y.numpy())
     normal = torch.as_tensor(model.coef_[0]).to(z)
     right = torch.as_tensor(model.predict((z_held / spread).numpy())) == y_held
-    share = torch.where(y_held, y_held.double().mean(), 1 - y_held.double().mean())
-    terms = right.double() / (2 * share)
+    terms = torch.stack([right & y_held, y_held, right & ~y_held, ~y_held], 1)  # (N, 4)
     figure = Figure(
-        "accuracy", *mean(terms, seed), len(terms), "higher", baseline=0.5, baseline_name="chance",
-        seed=seed, split="held out", note="of the hyperplane, balanced over its two sides",
+        "accuracy", *resampled(terms, balanced, seed), len(terms), "higher",
+        baseline=0.5, baseline_name="chance", seed=seed, split="held out",
+        note="of the hyperplane, balanced over its two sides",
     )  # fmt: skip
     return [(torch.nn.functional.normalize(normal, dim=0), figure)]
+
+
+def balanced(means: Tensor) -> Tensor:
+    """The mean of two accuracies, from shares: right with, with, right without, without; (4,)."""
+    return (means[0::2] / means[1::2].clamp(min=1e-12)).mean()
 
 
 def parted(side: Side, one: Attribute, has: Has) -> tuple[Tensor, Tensor]:

@@ -107,4 +107,5 @@ def sheet(run: Run, codes: Codes, one: Learnt) -> tuple[Rows, list[str]]:
         torch.stack([getattr(rows, part) for rows in every], 1).flatten(0, 1)
         for part in ("values", "given")
     )
-    return Rows(values, given), [f"{one.name} {i + 1}" for i in range(len(some))]
+    ends = f"{STRENGTHS[0]:g} … {STRENGTHS[-1]:g}"
+    return Rows(values, given), [f"row {i + 1}: {ends}" for i in range(len(some))]

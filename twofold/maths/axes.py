@@ -1,19 +1,19 @@
 r"""Directions of a code that are read off a generator, and how one is kept apart from others.
 
-* *SeFa* (Shen & Zhou 2021, arXiv:2007.06600, Eq. 5). Of the linear maps A that a code enters first,
+* *SeFa* (Shen & Zhou 2021, arXiv:2007.06600). Of the linear maps A that a code enters first,
   a step n changes what comes out by α A n, whatever the code. The steps that change it most are
 
   $$ \arg\max_{n^\top n = 1} \lVert A n \rVert_2^2 , $$
 
   the eigenvectors of $A^\top A$ in the order of their eigenvalues.
-* *GANSpace* (Härkönen et al. 2020, arXiv:2004.02546, §2). Principal axes V of early features y,
-  over draws of z; with $x = V^\top (y - \mu)$ their coordinates, the code's directions are what least
-  squares makes of them,
+* *GANSpace* (Härkönen et al. 2020, arXiv:2004.02546). Principal axes V of early features y,
+  over draws of z; with $x = V^\top (y - \mu)$ their coordinates, the code's directions are what
+  least squares makes of them,
 
   $$ U = \arg\min_U \sum_j \lVert U x_j - z_j \rVert^2 . $$
 
   Of styles, y is w itself, and U is V.
-* *Conditional* directions (Shen et al. 2020, InterFaceGAN, arXiv:1907.10786, Eq. 9). A direction n
+* *Conditional* directions (Shen et al. 2020, InterFaceGAN, arXiv:1907.10786). A direction n
   that leaves others still is what is left of it outside of their span, $n - N N^\top n$ with N an
   orthonormal basis.
 

@@ -105,7 +105,13 @@ def rename(run: Run, old: str, new: str) -> None:
     by_name(found, old)
     if any(one.name == new for one in found) or not new or ":" in new:
         raise UserError(f"{new!r} cannot be its name; choose a free one without a colon")
-    keep(run, [replace(one, name=new) if one.name == old else one for one in found])
+    keep(run, [renamed(one, new) if one.name == old else one for one in found])
+
+
+def renamed(one: Learnt, new: str) -> Learnt:
+    """A direction and its figures under another name."""
+    told = tuple(replace(f, name=f.name.replace(f" {one.name}", f" {new}", 1)) for f in one.figures)
+    return replace(one, name=new, figures=told)
 
 
 def by_name(found: Sequence[Learnt], name: str) -> Learnt:
