@@ -7,10 +7,10 @@ $$ \ell(c) = \frac{\lVert m \odot (x - \hat x(c)) \rVert^2}{\sum m}
    + \lambda \, \frac{\lVert f(x) - f(\hat x(c)) \rVert^2}{F}, $$
 
 $\hat x(c)$ the mean of what is decoded, m the values that are there, f the features of `tiny-v1`
-for pictures (in place of the VGG of Karras et al. 2020, arXiv:1912.04958, whose projector's
-schedule this is: the rate rises over the first twentieth and falls as a cosine over the last quarter; and
-noise on the code, which fades out over the first three quarters, keeps it from settling too early).
-Their noise maps are not fitted: $\hat x$ is decoded without any.
+for pictures, in place of the VGG of Karras et al. 2020, arXiv:1912.04958, whose projector's
+schedule this is: the rate rises over the first twentieth and falls as a cosine over the last
+quarter; noise on the code, which fades out over the first three quarters, keeps it from settling
+too early. Their noise maps are not fitted: $\hat x$ is decoded without any.
 
 The start is the encoder's code, where there is an encoder. Else it is the nearest of many draws;
 among styles the mean one is a candidate too. The code is moved in units of the deviation of draws.
