@@ -860,7 +860,8 @@ def directions(
     folder = Path(out) if out else free(opened.path / "directions")
     codes = steering.draws(opened, steering.SHOWN, [], seed)
     paths = [path for one in found for path in sheet(opened, codes, one, folder)]
-    return Made([*paths, opened.path / "directions.json"], told_of(found))
+    said = discovering.left_out(opened, search, found)
+    return Made([*paths, opened.path / "directions.json"], told_of(found), said=said)
 
 
 def sheet(run: Run, codes: coded.Codes, one: learnt.Learnt, folder: Path) -> list[Path]:

@@ -176,6 +176,16 @@ def asked(bench: Bench) -> list[Attribute]:
     return [of(every, name) for name in bench.search.names] or [*every.values()]
 
 
+def left_out(run: Run, search: Search, found: Sequence[Learnt]) -> list[str]:
+    """What no direction was learnt for, in words."""
+    every = attributes(run) if search.how == "labels" else {}
+    wanted = [every[name] for name in search.names] or [*every.values()]
+    names = [name for one in wanted for name, _ in questions(one, 0.0)]
+    absent = sorted({*names} - {one.name for one in found})
+    why = "fewer than two rows with it, or without it, to fit or to measure on"
+    return [f"no direction for {', '.join(absent)}: {why}"] if absent else []
+
+
 def sides(bench: Bench, wanted: Sequence[Attribute]) -> tuple[Side, Side]:
     """The codes to fit on, and those to measure on."""
     if isinstance(bench.run.model, Encodes) and bench.search.space == "z":
@@ -308,12 +318,9 @@ def from_weights(bench: Bench) -> list[Learnt]:
     code = every_layer(bench, drawn.code) if drawn.space == "w" else drawn.code
     maps = entering(run.model, lambda c: place.decode(c, given[: len(c)]).mean, code)
     if not maps:
-        other = (
-            "--how activations, or --space w"
-            if isinstance(run.model, Styles)
-            else ("--how activations")
+        raise UserError(
+            "no linear layer of this decoder is handed the code itself; try --how activations"
         )
-        raise UserError(f"no linear layer of this decoder is handed the code itself; try {other}")
     A = torch.cat([by_layer(A, bench.layers) for A in maps])
     return unlabelled(bench, sefa(A, bench.search.k), "eigenvalue", "share of the trace of AᵀA")
 

@@ -254,7 +254,7 @@ def descend(
         far = target(place.decode(code + scale * shake(t) * torch.randn_like(code), given).mean)
         if not shake(t):
             best, least = better(best, least, code.detach(), far.detach())
-        (moved.grad,) = slopes(far, moved)
+        moved.grad = slope(far, moved)
         adam.step()
     last = (start + scale * moved).detach()
     return better(best, least, last, target(place.decode(last, given).mean).detach())[0]
@@ -267,17 +267,19 @@ def better(code: Tensor, far: Tensor, other: Tensor, far_other: Tensor) -> tuple
     return torch.where(rows, other, code), torch.where(wins, far_other, far)
 
 
-def slopes(far: Tensor, moved: Tensor) -> tuple[Tensor, ...]:
+def slope(far: Tensor, moved: Tensor) -> Tensor:
     """The gradient of each row's own distance.
 
     Raises:
         UserError: the decoder has none.
     """
-    if not far.requires_grad:
+    (found,) = torch.autograd.grad(far.sum(), moved)
+    if far.detach().any() and not found.any():
         raise UserError(
-            "what this model decodes has no gradient by its code, so that nothing can be projected"
+            "what this model decodes is rounded and has no gradient by its code, so that nothing "
+            "can be projected"
         )
-    return torch.autograd.grad(far.sum(), moved)
+    return found
 
 
 def pace(t: float) -> float:

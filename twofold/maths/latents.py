@@ -137,17 +137,20 @@ def chosen_layers(words: str, sizes: tuple[tuple[int, ...], ...]) -> tuple[int, 
     >>> four = ((4, 4), (8, 8), (8, 8), (16, 16), (16, 16), (16, 16))
     >>> chosen_layers("coarse", four), chosen_layers("0-2,4", four)
     ((0,), (0, 1, 2, 4))
+    >>> chosen_layers("fine", four), chosen_layers("fine", four[:3])
+    ((3, 4, 5), (1, 2))
 
     Raises:
         UserError: there are no such layers.
     """
-    steps = sorted(set(sizes))
     if words in THIRDS:
-        third = THIRDS.index(words)
-        return tuple(i for i, s in enumerate(sizes) if steps.index(s) * 3 // len(steps) == third)
-    found = {i for part in words.split(",") for i in ranged(part)}
+        steps = sorted(set(sizes))
+        third = {size: round(2 * i / max(len(steps) - 1, 1)) for i, size in enumerate(steps)}
+        found = {i for i, size in enumerate(sizes) if THIRDS[third[size]] == words}
+    else:
+        found = {i for part in words.split(",") for i in ranged(part)}
     if not found or max(found) >= len(sizes):
-        known = f"0 to {len(sizes) - 1}, or {', '.join(THIRDS)}"
+        known = f"0 to {len(sizes) - 1}, coarse, fine, and middle where there are three sizes"
         raise UserError(f"there are no layers {words!r}; the layers are {known}")
     return tuple(sorted(found))
 

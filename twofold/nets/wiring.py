@@ -1,10 +1,10 @@
 """Where a code enters a decoder, and what the decoder makes of it first.
 
 Nothing is asked of a network but to run: it is watched while it decodes a few codes. A layer of
-weights that is handed the code's own numbers, alone or beside what is given, is one that the code
-*enters*, and what it does is a linear map of the code, found by trying it on a basis: so scaled and
-normalised weights count as they act. The *early features* are what the first layer is handed that
-sees the code through others.
+weights that is handed the code's own numbers, alone or beside what is given, as they are or
+brought to unit size, is one that the code *enters*, and what it does is a linear map of the code,
+found by trying it on a basis: so scaled and normalised weights count as they act. The *early
+features* are what the first layer is handed that sees the code through others.
 
 >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
 >>> (A,) = entering(net, net, torch.randn(4, 2))
@@ -22,6 +22,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from twofold.nets.equalised import unit
 
 TRIED = 4
 """Codes by which a number is told from any other."""
@@ -89,8 +91,9 @@ def wiring(h: Tensor, codes: Tensor) -> Tensor:
     code = codes.flatten(1)
     if h.dim() != 2 or len(h) != len(code):
         return code.new_zeros(0, code.shape[1])
-    same = (h.unsqueeze(2) == code.unsqueeze(1)).all(0)  # (W, numbers)
-    return same.to(code)
+    forms = [code, unit(code)] if codes.dim() == 2 else [code]
+    same = [torch.isclose(h.unsqueeze(2), form.unsqueeze(1), 1e-5).all(0) for form in forms]
+    return torch.stack(same).any(0).to(code)  # (W, numbers)
 
 
 def varies(h: Tensor) -> bool:
