@@ -21,7 +21,18 @@ import numpy as np
 import torch
 from PIL import Image
 
-from twofold.apps import attending, classification, denoising, editing, imputation, traversing
+from twofold.apps import (
+    attending,
+    classification,
+    denoising,
+    discovering,
+    editing,
+    imputation,
+    mixing,
+    projecting,
+    steering,
+    traversing,
+)
 from twofold.apps import score as scoring
 from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.score import Asked, Scored
@@ -37,6 +48,7 @@ from twofold.core.game import (
     Samples,
     Scores,
     Starts,
+    Styles,
     Truncates,
 )
 from twofold.core.switches import takes
@@ -45,16 +57,18 @@ from twofold.data.doctor import Examination, examine, locate
 from twofold.data.kind import Where
 from twofold.data.places import free_name, new
 from twofold.data.sources import Rows, Source, whole
+from twofold.maths.latents import LatentName
 from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
 from twofold.nets.expost import ExPost
 from twofold.report import alarms, card, files, maps, moved
 from twofold.report import compare as comparison_page
 from twofold.report import run as run_page
+from twofold.runs import codes as coded
+from twofold.runs import learnt, measuring
 from twofold.runs import matrix as trial
-from twofold.runs import measuring
 from twofold.runs.conditions import of_pairs
-from twofold.runs.folder import existing, free
+from twofold.runs.folder import existing, free, slug
 from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
 from twofold.runs.recipe import recipes as packaged_recipes
 from twofold.runs.refit import refit
@@ -295,6 +309,8 @@ def sample(
     guidance: float = 1.0,
     seed: int = 0,
     truncation: float = math.inf,
+    mix: str = "",
+    codes: str | Path = "",
     out: str | Path = "",
     weights: Weights = "average",
     prior: From = "auto",
@@ -311,12 +327,50 @@ def sample(
         truncation: the most that a value of a normal code may be, either way (the truncation
             trick), or of a style-based model the share ψ of the way from the mean style: the
             smaller, the more typical and the less varied.
+        mix: layers of a style-based model whose styles come from a second draw: coarse, middle,
+            fine, or numbers such as 2-4; `mixed.png` shows both draws above the mixed one.
+        codes: a file of codes that `encode` or `project` wrote, to decode instead of drawing.
         out: a folder; without it `samples` in the run, numbered when it is taken.
         weights, prior, trust: as in `load`.
     """
     opened = load(run, trust=trust, weights=weights, prior=prior)
+    if codes:
+        return written(opened, coded.decoded(opened, codes_in(opened, codes)), out, "samples")
+    if mix:
+        return mixed(opened, n, mix, conditions(given), seed, truncation, guidance, out)
     rows = opened.draw(n, conditions(given), seed, guidance, truncation)
     return written(opened, rows, out, "samples")
+
+
+def mixed(
+    run: Run,
+    n: int,
+    layers: str,
+    given: Mapping[str, Any],
+    seed: int,
+    truncation: float,
+    guidance: float,
+    out: str | Path,
+) -> list[Path]:
+    """Draws of mixed styles, the picture of their sources first."""
+    if guidance != 1:
+        raise UserError("a draw is guided or mixed; give --guidance or --mix alone")
+    made = mixing.mix(run, n, layers, given, seed, min(truncation, 1.0))
+    kept = written(run, made.mixed, out, "samples")
+    sides = {"first draw": made.first, "second draw": made.second, f"{layers} of it": made.mixed}
+    drawn = moved.picture(run.kind, list(sides), files.joined([*map(files.first, sides.values())]))
+    return [files.pictured(kept[0].parent, "mixed.png", drawn), *kept]
+
+
+def codes_in(run: Run, where: str | Path) -> coded.Codes:
+    """The codes of a file.
+
+    Raises:
+        UserError: it holds none.
+    """
+    for codes in coded.read(run, where):
+        return codes
+    raise UserError(f"{where} holds no codes; give an NPZ that encode or project wrote")
 
 
 def written(run: Run, rows: Rows, out: str | Path, name: str) -> list[Path]:
@@ -344,6 +398,8 @@ def encode(
 ) -> Path:
     """The codes of observations, as an NPZ file with `z` (N, D), or `mean` and `std`.
 
+    What is given of each row stands beside them, `given` (N, G).
+
     Args:
         run: the run. data: observations of the same form.
         how: the mean of q(z | x), one draw from it, or its mean and standard deviation.
@@ -360,6 +416,7 @@ def encode(
     path = Path(out) if out else free(opened.path / "codes", ".npz")
     if path.exists():
         raise UserError(f"{path} exists; choose another --out")
+    arrays["given"] = opened.source(data).labels().numpy()
     path.parent.mkdir(parents=True, exist_ok=True)
     if map:
         drawn = picture_of_codes(opened, next(iter(arrays.values())), data)
@@ -421,14 +478,20 @@ def interpolate(
 
     Args:
         run: the run.
-        data: observations to go between, two and two; without any, draws of the prior.
+        data: observations to go between, two and two, or a file of their codes; without any, draws
+            of the prior.
         steps: observations a pair, both ends included. pairs: at most so many.
         path: `spherical`, `linear`, or the `geodesic` of the decoder.
         given: conditions that hold on the way. seed: of the draws.
         out: a folder; without it `interpolations` in the run. prior, trust: as in `load`.
     """
     opened = load(run, trust=trust, prior=prior)
-    rows = opened.between(data, steps, pairs, path, conditions(given), seed)
+    found = coded.read(opened, data)
+    rows = (
+        coded.between(opened, found[0], steps, pairs, path)
+        if found
+        else opened.between(data, steps, pairs, path, conditions(given), seed)
+    )
     return written(opened, rows, out, "interpolations")
 
 
@@ -667,9 +730,10 @@ class Made:
 
 def edit(
     run: Run | str | Path,
-    data: Where,
+    data: Where = (),
     *,
     to: Mapping[str, Any] | Sequence[str] = (),
+    direction: Sequence[str] = (),
     how: editing.How = "auto",
     strength: float = 1.0,
     keep: Sequence[str] = (),
@@ -679,20 +743,30 @@ def edit(
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Made:
-    """Change an attribute of observations and leave the rest.
+    """Change an attribute of observations and leave the rest, or move them along directions.
 
     Args:
-        run: the run. data: observations of the same form.
+        run: the run. data: observations of the same form; for a direction, a file of codes too, or
+            none for fresh draws.
         to: what to change, {"smile": "yes"} or ["smile=yes"]: a label, an attribute, a column.
+        direction: instead, directions that `directions` learnt, NAME or NAME:STRENGTH.
         how: decode the same code under another `condition`, or move it along a `direction` learnt
             from the training data; `auto` tries both on validation data where both can be.
-        strength: 1 goes as far as observations of the new value lie.
-        keep: attributes to hold still along a direction, or `all` others.
+        strength: 1 goes as far as observations of the new value lie; along a direction it is in
+            standard deviations of codes.
+        keep: attributes to hold still along a direction, or `all` others; with `direction`, other
+            directions.
         check: measure how many edits a classifier of its own sees as meant, and what else changed.
-        n: observations, the first of these. seed: of what checks.
+        n: observations, the first of these. seed: of what checks, and of draws.
         out: a folder; without it `edits` in the run. trust: as in `load`.
     """
     opened = load(run, trust=trust)
+    if direction:
+        if to:
+            raise UserError("edit changes an attribute or moves along directions; give one alone")
+        return steered(opened, data, direction, strength, keep, check, n, seed, out)
+    if isinstance(data, tuple) and not data:
+        raise UserError("edit needs observations to change; without any, move draws: --direction")
     wanted = editing.edits(opened, conditions(to, "--to"))
     rows = whole(opened.source(data), n)
     material = cache(lambda: material_of(opened, ""))
@@ -703,16 +777,203 @@ def edit(
     )
     made = editing.edit(opened, rows, wanted, lambda: material().train, chosen.how, strength, keep)
     figures = editing.checked(opened, made, wanted, material(), seed) if check else []
-    folder = Path(out) if out else free(opened.path / "edits")
-    kept = opened.kind.write(made.after, folder)
-    if check:
+    words = ", ".join(one.words for one in wanted)
+    return edited(opened, made, words, figures, chosen.why, out)
+
+
+def steered(
+    run: Run,
+    data: Where,
+    direction: Sequence[str],
+    strength: float,
+    keep: Sequence[str],
+    check: bool,
+    n: int,
+    seed: int,
+    out: str | Path,
+) -> Made:
+    """Observations, codes or draws moved along directions that were learnt."""
+    found = learnt.kept(run)
+    pushes = steering.pushes(run, found, direction, strength)
+    still = steering.held_still(found, keep, pushes)
+    given, said = coded.read(run, data), list[str]()
+    if isinstance(data, tuple) and not data:
+        given = (steering.draws(run, n, pushes, seed),)
+    if given:
+        codes = given[0][:n]
+        rows = coded.decoded(run, codes)
+    else:
+        rows = whole(run.source(data), n)
+        codes, said = steering.codes_for(run, rows, pushes, seed)
+    made = steering.steer(run, rows, codes, pushes, still)
+    figures = editing.checked(run, made, [], material_of(run, ""), seed) if check else []
+    return edited(run, made, ", ".join(one.words for one in pushes), figures, said, out)
+
+
+def edited(
+    run: Run,
+    made: editing.Edited,
+    words: str,
+    figures: Sequence[Figure],
+    said: Sequence[str],
+    out: str | Path,
+) -> Made:
+    """What was edited, as native files, with an overview and its figures."""
+    folder = Path(out) if out else free(run.path / "edits")
+    kept = run.kind.write(made.after, folder)
+    if figures:
         measuring.keep(free_name(folder, "figures.json"), figures, {})
-    if not opened.space.axes:
-        return Made(kept, figures, said=chosen.why)
-    names = ("original", "decoded", f"{', '.join(one.words for one in wanted)}")
+    if not run.space.axes:
+        return Made(kept, figures, said=said)
     sides = [files.first(side) for side in (made.seen, made.before, made.after)]
-    drawn = moved.picture(opened.kind, names, files.joined(sides))
-    return Made([files.pictured(folder, "edits.png", drawn), *kept], figures, said=chosen.why)
+    drawn = moved.picture(run.kind, ("original", "decoded", words), files.joined(sides))
+    return Made([files.pictured(folder, "edits.png", drawn), *kept], figures, said=said)
+
+
+def directions(
+    run: Run | str | Path,
+    *,
+    how: learnt.HowLearnt | Literal["kept"] = "kept",
+    space: Literal["auto", "z", "w"] = "auto",
+    k: int = 5,
+    layers: str = "",
+    attribute: Sequence[str] = (),
+    rename: str = "",
+    again: bool = False,
+    data: Where = "",
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Made:
+    """Learn directions of a run's codes, keep them with the run, and measure what each does.
+
+    `edit --direction` moves along them.
+
+    Args:
+        run: the run.
+        how: from `labels`, from the `weights` of the decoder or from its `activations`; without
+            any, say what is kept.
+        space: `z`, or `w` of a style-based model, which is taken where there is one.
+        k: how many, where nothing is labelled.
+        layers: of a style-based model, those to act on: coarse, middle, fine, or such as 0-3.
+        attribute: attributes to learn from labels; all when empty.
+        rename: `OLD:NEW`, gives a direction that is kept another name.
+        again: replace those of the same names.
+        data: where the data is now, when it has moved or was an object in memory.
+        seed: of draws and fits.
+        out: a folder for sheets of them; without it `directions` in the run. trust: as in `load`.
+
+    Returns:
+        A sheet of each at strengths from -3 to 3, and its figures.
+
+    Raises:
+        UserError: there is nothing to learn them from, or they are kept already.
+    """
+    opened = load(run, trust=trust)
+    if rename:
+        learnt.rename(opened, *parted(rename))
+    if rename or how == "kept":
+        found = learnt.kept(opened)
+        return Made([opened.path / "directions.json"][: len(found)], told_of(found))
+    styled = issubclass(opened.plan.make, Styles)
+    place: Literal["z", "w"] = ("w" if styled else "z") if space == "auto" else space
+    search = discovering.Search(how, place, k, layers, tuple(attribute), seed)
+    material = materials(opened, data)
+    found = discovering.discover(opened, material, search)
+    learnt.add(opened, found, again)
+    folder = Path(out) if out else free(opened.path / "directions")
+    codes = steering.draws(opened, steering.SHOWN, [], seed)
+    paths = [path for one in found for path in sheet(opened, codes, one, folder)]
+    said = discovering.left_out(opened, search, found)
+    return Made([*paths, opened.path / "directions.json"], told_of(found), said=said)
+
+
+def sheet(run: Run, codes: coded.Codes, one: learnt.Learnt, folder: Path) -> list[Path]:
+    """A direction at several strengths, drawn; nothing for what cannot be."""
+    if not run.space.axes:
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    rows, names = steering.sheet(run, codes.blind if one.blind else codes, one)
+    return [files.pictured(folder, f"{slug(one.name)}.png", moved.picture(run.kind, names, rows))]
+
+
+def told_of(found: Sequence[learnt.Learnt]) -> list[Figure]:
+    """The figures of directions."""
+    return [figure for one in found for figure in one.figures]
+
+
+def parted(pair: str) -> tuple[str, str]:
+    """Two names with a colon between."""
+    old, colon, new = pair.partition(":")
+    if not colon:
+        raise UserError(f"--rename {pair} should be OLD:NEW")
+    return old, new
+
+
+def materials(run: Run, data: Where) -> list[Material]:
+    """A run's data, if it is where it was; where it is said to be, it must be there."""
+    if not isinstance(data, str) or data:
+        return [material_of(run, data)]
+    try:
+        return [material_of(run, "")]
+    except UserError:
+        return []
+
+
+def project(
+    run: Run | str | Path,
+    data: Where = (),
+    *,
+    space: LatentName = "z",
+    steps: int = 300,
+    features: float = 0.01,
+    n: int = 16,
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Made:
+    """Find the codes whose decodings are nearest to observations, and say how near.
+
+    Args:
+        run: the run.
+        data: observations of the same form; without any, the run's test split.
+        space: `z`, or `w` or `w+` of a style-based model.
+        steps: of the search. features: the weight of the features of pictures beside the pixels.
+        n: observations, the first of these. seed: of draws and noise.
+        out: a folder; without it `projections` in the run. trust: as in `load`.
+
+    Returns:
+        A picture of pairs, the codes (`codes.npz`, which `edit`, `interpolate` and
+        `sample --codes` take), the residual of each row (`residuals.csv`), what the codes decode
+        to, as native files; and the residual beside simple ways.
+
+    Raises:
+        UserError: the model decodes no code that can be moved.
+    """
+    opened = load(run, trust=trust)
+    material = materials(opened, "")
+    named = isinstance(data, tuple) and not data
+    if named and not material:
+        raise UserError("project needs observations: the run's own data is not where it was")
+    source = material[0].test if named else opened.source(data)
+    rows = whole(source, n)
+    asked = projecting.Asked(space, steps, features, seed)
+    made = projecting.project(opened, rows, asked)
+    simple = projecting.simple_ways(opened, made, [m.train for m in material], seed)
+    figures = projecting.figures(made, simple, asked)
+    folder = Path(out) if out else free(opened.path / "projections")
+    kept = opened.kind.write(made.again, folder)
+    measuring.keep(free_name(folder, "figures.json"), figures, {})
+    table = files.delimited(folder, "residuals.csv", *projecting.listed(made, simple))
+    held = free_name(folder, "codes.npz")
+    with new(held) as file:
+        np.savez(file, allow_pickle=False, **made.codes.arrays(), residual=made.residual.numpy())
+    paths = [held, table, *kept]
+    if not opened.space.axes:
+        return Made(paths, figures)
+    sides = [files.first(side) for side in (made.seen, made.again)]
+    drawn = moved.picture(opened.kind, ("original", f"in {space}"), files.joined(sides))
+    return Made([files.pictured(folder, "projected.png", drawn), *paths], figures)
 
 
 def denoise(
@@ -923,6 +1184,7 @@ def models(*, matrix: bool = False, switches: bool = False) -> dict[str, dict[st
         "rescues": Rescues,
         "starts": Starts,
         "truncates": Truncates,
+        "styles": Styles,
     }
     return {
         name: {

@@ -31,6 +31,7 @@ from twofold.core.game import (
     Samples,
     Scores,
     Starts,
+    Styles,
     Truncates,
     Turn,
 )
@@ -205,6 +206,12 @@ def test_roles_keep_their_promises(model: Model, batch: Batch) -> None:
         assert model.regard(batch.x, z, given).flatten(1).shape[0] == rows
     if isinstance(model, Truncates):
         assert model.typical(given, 0.5).sample().shape == batch.x.shape
+    if isinstance(model, Styles):
+        w = model.map(model.prior(given).sample(), given)
+        every = w.unsqueeze(1).expand(-1, len(model.layer_sizes), -1)
+        for styles in (w, every, model.truncate(every, 0.5)):
+            assert model.synthesise(styles).mean.shape == batch.x.shape
+        torch.testing.assert_close(model.synthesise(w).mean, model.synthesise(every).mean)
     if isinstance(model, Classifies):
         labels = model.classify(batch.x, given)
         assert labels.mean.shape == (rows, len(model.label.names))
@@ -253,6 +260,7 @@ def test_roles_are_honest(family: type[Model]) -> None:
         Truncates,
         Detects,
         Regards,
+        Styles,
     )
     for role in roles:
         needed = role.__abstractmethods__

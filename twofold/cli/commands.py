@@ -158,6 +158,8 @@ def sample(
     guidance: float = 1.0,
     seed: int = 0,
     truncation: float = math.inf,
+    mix: str = "",
+    codes: str = "",
     out: Out = "",
     weights: Weights = "average",
     prior: From = "auto",
@@ -172,12 +174,15 @@ def sample(
         guidance: How many times the condition counts; 1 is plain, 2 is twice, 0 does without.
         seed: Of the draw.
         truncation: The most that a value of a normal code may be: the smaller, the less varied.
+        mix: Layers of a style-based model that take a second draw's style: coarse, fine, 2-4.
+        codes: A file of codes to decode instead of drawing.
         weights: Averaged, last, or best on held-out data.
         prior: Where codes come from: the fitted prior that is kept, or the model's own.
     """
     opening = {"weights": weights, "prior": prior, "trust": trust}
     asked = {"given": given, "guidance": guidance, "truncation": truncation, "seed": seed}
-    paths(verbs().sample(run, n, out=out, **asked, **opening), json)
+    more = {"mix": mix, "codes": codes}
+    paths(verbs().sample(run, n, out=out, **asked, **more, **opening), json)
     tell(run, **opening)
 
 
@@ -251,7 +256,7 @@ def interpolate(
 
     Args:
         run: The run's folder.
-        data: Observations to go between; without any, draws of the prior.
+        data: Observations to go between, or a file of codes; without any, draws of the prior.
         steps: Observations a pair, both ends included.
         pairs: At most so many pairs.
         path: Along the sphere, straight, or along the decoder's geodesic.
@@ -327,10 +332,14 @@ def traverse(
 @app.command
 def edit(
     run: str,
-    data: str,
+    data: str = "",
     *,
     to: Annotated[
         list[str], Parameter(name="--to", negative="", help="What to change, such as smile=yes.")
+    ] = [],
+    direction: Annotated[
+        list[str],
+        Parameter(name="--direction", negative="", help="A learnt direction, NAME[:STRENGTH]."),
     ] = [],
     how: Literal["auto", "condition", "direction"] = "auto",
     strength: float = 1.0,
@@ -342,20 +351,91 @@ def edit(
     trust: Trusted = [],
     json: Json = False,
 ) -> None:
-    """Change an attribute of observations and leave the rest.
+    """Change an attribute of observations and leave the rest, or move them along directions.
 
     Args:
         run: The run's folder.
-        data: Observations of the same form.
+        data: Observations; with --direction, a file of codes too, or none for fresh draws.
         how: Another condition for the same code, or a direction learnt from the training data.
-        strength: 1 goes as far as observations of the new value lie.
-        keep: An attribute to hold still along a direction, or all.
+        strength: 1 goes as far as observations of the new value lie; standard deviations of codes
+            with --direction.
+        keep: An attribute to hold still along a direction, or all; a direction with --direction.
         check: Measure how many edits a classifier sees as meant, and what else changed.
         n: Observations, the first of these.
-        seed: Of what checks.
+        seed: Of what checks, and of draws.
     """
     arguments = {"to": to, "how": how, "strength": strength, "keep": keep, "check": check, "n": n}
-    made(verbs().edit(run, data, **arguments, seed=seed, out=out, trust=trust), json)
+    more = {"direction": direction, "seed": seed, "out": out, "trust": trust}
+    made(verbs().edit(run, data or (), **arguments, **more), json)
+
+
+@app.command
+def directions(
+    run: str,
+    *,
+    how: Literal["kept", "labels", "weights", "activations"] = "kept",
+    space: Literal["auto", "z", "w"] = "auto",
+    k: Annotated[int, Parameter(name=["-k", "--k"])] = 5,
+    layers: str = "",
+    attribute: Annotated[list[str], Parameter(name="--attribute", negative="")] = [],
+    rename: str = "",
+    again: Annotated[bool, Parameter(negative="")] = False,
+    data: str = "",
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Learn directions of a run's codes to edit along, or say which are kept.
+
+    Args:
+        run: The run's folder.
+        how: From labels, from the decoder's weights (SeFa) or its activations (GANSpace).
+        space: Of codes z, or of styles w, which are taken where there are some.
+        k: How many, where nothing is labelled.
+        layers: Of a style-based model: coarse, middle, fine, or such as 0-3.
+        attribute: An attribute to learn from labels; without any, all.
+        rename: OLD:NEW, gives a direction another name.
+        again: Replace those of the same names.
+        data: Where the data is now, if it has moved.
+        seed: Of draws and fits.
+    """
+    arguments = {"how": how, "space": space, "k": k, "layers": layers, "attribute": attribute}
+    more = {"rename": rename, "again": again, "data": data, "seed": seed}
+    found = verbs().directions(run, **arguments, **more, out=out, trust=trust)
+    if found.paths or json:
+        made(found, json)
+    else:
+        print("no directions are kept; learn some with --how labels, weights or activations")
+
+
+@app.command
+def project(
+    run: str,
+    data: str = "",
+    *,
+    space: Literal["z", "w", "w+"] = "z",
+    steps: int = 300,
+    features: float = 0.01,
+    n: Annotated[int, Parameter(name=["-n", "--n"])] = 16,
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Find the codes that decode nearest to observations, and say how near.
+
+    Args:
+        run: The run's folder.
+        data: Observations of the same form; without any, the run's test split.
+        space: Of codes z, of styles w, or of a style a layer.
+        steps: Of the search.
+        features: The weight of the features of pictures beside their pixels.
+        n: Observations, the first of these.
+        seed: Of draws and noise.
+    """
+    arguments = {"space": space, "steps": steps, "features": features, "n": n, "seed": seed}
+    made(verbs().project(run, data or (), **arguments, out=out, trust=trust), json)
 
 
 @app.command

@@ -200,6 +200,30 @@ class Truncates(ABC):
         """p(x | a code of a share psi of its way from the mean one), a row for each row given."""
 
 
+class Styles(Decodes):
+    """A model whose code is mapped to a style w that acts on each of L layers, coarse to fine.
+
+    A style of one row is (D,), in W; one that differs from layer to layer is (L, D), in W+.
+    """
+
+    @property
+    @abstractmethod
+    def layer_sizes(self) -> tuple[tuple[int, ...], ...]:
+        """The size of the grid that each of the L layers paints."""
+
+    @abstractmethod
+    def map(self, z: Tensor, given: Given) -> Tensor:
+        """w, (B, D)."""
+
+    @abstractmethod
+    def synthesise(self, w: Tensor) -> Distribution:
+        """p(x | w), of a style (B, D) or of one a layer, (B, L, D)."""
+
+    @abstractmethod
+    def truncate(self, w: Tensor, psi: float) -> Tensor:
+        """Styles of W or W+ moved towards the mean one: ψ = 1 leaves them, 0 is the mean."""
+
+
 class Classifies(ABC):
     """A model that tells the `label`, a category of what may be given, from an observation."""
 

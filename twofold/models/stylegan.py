@@ -40,7 +40,7 @@ from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
 from twofold.core.build import Part
-from twofold.core.game import Criticises, Decodes, Model, Progress, Regards, Truncates, Turn
+from twofold.core.game import Criticises, Model, Progress, Regards, Styles, Truncates, Turn
 from twofold.core.space import Space
 from twofold.maths.adversarial import Objective, Relativistic
 from twofold.maths.augmentations import Augmentation, Unchanged
@@ -76,7 +76,7 @@ class PathLength(Part):
     decay: Share = 0.99
 
 
-class StyleGAN(Model, Decodes, Criticises, Truncates, Regards):
+class StyleGAN(Model, Styles, Criticises, Truncates, Regards):
     """The style-based GAN of a Space with axes.
 
     Args:
@@ -193,17 +193,18 @@ class StyleGAN(Model, Decodes, Criticises, Truncates, Regards):
 
     # The two latent spaces.
 
+    @property
+    def layer_sizes(self) -> tuple[tuple[int, ...], ...]:
+        return self.synthesis.layer_sizes
+
     def map(self, z: Tensor, given: Given) -> Tensor:
-        """w = f(z, given), (B, D)."""
         w: Tensor = self.mapping(z, given.c)
         return w
 
     def truncate(self, w: Tensor, psi: float) -> Tensor:
-        """Styles of W or W+ moved towards the mean one: ψ = 1 leaves them, 0 is the mean."""
         return torch.lerp(self.middle.mean.to(w).expand_as(w), w, psi)
 
     def synthesise(self, w: Tensor) -> Styled:
-        """p(x | w), of a style (B, D) or of one a layer, (B, L, D)."""
         layered = w if w.dim() == 3 else w.unsqueeze(1).expand(-1, self.synthesis.layers, -1)
         return Styled(self.synthesis, layered, self.space, self.tau)
 

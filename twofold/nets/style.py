@@ -113,6 +113,12 @@ class Synthesis(Body):
         )
         self.layers = len(self.convs) + 1  # L
 
+    @property
+    def layer_sizes(self) -> tuple[tuple[int, ...], ...]:
+        """The size that each layer paints: one at the first, two at each other, and the last."""
+        last = len(self.scales) - 1
+        return tuple(self.scales.sizes[min((i + 1) // 2, last)] for i in range(self.layers))
+
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         w, sigma = h, c
         h = self.constant.expand(len(w), *self.constant.shape)

@@ -112,7 +112,11 @@ def kept(path: Path) -> list[Figure]:
     """The figures that were written; none if there are none."""
     if not path.is_file():
         return []
-    rows = json.loads(path.read_text())["figures"]
+    return recalled(json.loads(path.read_text())["figures"])
+
+
+def recalled(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """Figures from plain data."""
     known = [{k: math.nan if v is None else v for k, v in row.items()} for row in rows]
     return TypeAdapter(list[Figure]).validate_python(known)
 
