@@ -2,8 +2,8 @@ r"""What the critic of a game makes of training, held-out and drawn observations
 
 * **critic_ranks_train**, **critic_ranks_held_out**: the share of pairs of a real and a drawn
   observation of which it ranks the real one higher;
-* **critic_accuracy_train**, **…_held_out**, **…_fake**: how often it is right, at the threshold that
-  suits training and drawn ones best;
+* **critic_accuracy_train**, **…_held_out**, **…_fake**: how often it is right, at the threshold
+  that suits training and drawn ones best;
 * **critic_overfitting**: $r_v$, 0 where held-out observations are judged as training ones are, and
   1 where they are judged as drawn ones (Karras et al. 2020, arXiv:2006.06676, Eq. 1).
 

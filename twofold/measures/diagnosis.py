@@ -7,11 +7,12 @@ causes come before what they lead to:
   observation than observations lie from each other; or all draws are one and none is near the data.
 * **overfitting**: the critic tells training rows from draws, and judges held-out rows more like
   draws than like training rows (Karras et al. 2020, arXiv:2006.06676, Fig. 2 and Eq. 1).
-* **critic too strong**: it ranks nearly every held-out row above nearly every draw, and the draws
-  neither lie among the data nor cover it: the generator has no way to win, and does not learn.
-* **collapsing**: draws reach only a part of the data (recall, or classes drawn), and are either
-  good or too much alike: what is missing is variety, not time (Arora et al. 2018).
-* **healthy**: none of these. A young game whose draws are poor but varied is healthy.
+* **critic too strong**: it ranks nearly every held-out row above nearly every draw, and draws that
+  reach a part of the data only become neither more various nor better: nothing is learnt.
+* **collapsing**: draws reach a part of the data only. Either good ones are repeated: what is
+  missing is variety, not time (Arora et al. 2018). Or they are too much alike, or good, and reach
+  no more of the data than at the reading before. Or classes are missing.
+* **healthy**: none of these. A young game with poor draws, but better ones than before, is healthy.
 
 The limits are `LIMITS`. They were set on games with other seeds than those that tests and pages
 report, and each compares with what real rows reach, so that they hold for any data.
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from twofold.measures.measure import Figure
-from twofold.measures.vitals import Spread, Vitals
+from twofold.measures.vitals import UNKNOWN, Spread, Vitals
 
 Verdict = Literal["healthy", "collapsing", "critic too strong", "overfitting", "diverged"]
 
@@ -34,7 +35,8 @@ class Limits:
     """Where a number begins to mean something.
 
     Args:
-        apart: draws farther from the data than this are outside it.
+        apart: draws farther from the data than this are outside it, unless they are on their way.
+        gone: draws farther from it than this are not on their way.
         alike: draws with a support below are all one.
         overfitting, least: r_v, and the lower end of its interval, from which held-out rows are
             judged as drawn ones are.
@@ -42,17 +44,22 @@ class Limits:
         strong: ranks of held-out rows from which it is never fooled.
         poor: share of the floor's precision, recall or coverage below which draws are poor.
         crowded: share of the floor's support below which they are too much alike.
+        repeated: share of it below which they are the same few.
+        risen: how much a share of draws or of real rows must rise to be said to.
         missing: classes fewer than real data have that chance does not explain.
     """
 
     apart: float = 1.0
+    gone: float = 2.0
     alike: float = 2.0
-    overfitting: float = 0.5
+    overfitting: float = 0.4
     least: float = 0.25
     told: float = 0.7
     strong: float = 0.95
     poor: float = 0.6
     crowded: float = 0.5
+    repeated: float = 0.1
+    risen: float = 0.05
     missing: float = 0.5
 
 
@@ -99,12 +106,12 @@ ones in 50%; r_v is 0.80, where 0 is even
 
 
 def diverged(vitals: Vitals) -> Iterator[str]:
-    spread = vitals.spread
+    spread, nearing = vitals.spread, vitals.rise.apart < -LIMITS.risen
     if not vitals.finite:
         yield "gradients were not finite"
     if not spread.finite:
         yield "draws are not finite"
-    elif spread.apart > LIMITS.apart:
+    elif spread.apart > LIMITS.gone or (spread.apart > LIMITS.apart and not nearing):
         yield (
             f"half of the draws lie {spread.apart:.2g} times as far from any observation as these "
             "lie from each other"
@@ -126,15 +133,18 @@ def overfitting(vitals: Vitals) -> Iterator[str]:
 def too_strong(vitals: Vitals) -> Iterator[str]:
     unseen = vitals.held_out == vitals.held_out  # else there are none, and training rows must do
     ranks, which = (vitals.held_out, "held-out") if unseen else (vitals.train, "training")
-    if ranks >= LIMITS.strong and poor(vitals, "precision") and poor(vitals, "recall"):
+    names = ("recall", "precision")
+    stuck = poor(vitals, "recall") and not any(risen(vitals, name) for name in names)
+    if ranks >= LIMITS.strong and stuck:
         yield f"the critic ranks {which} observations above draws in {ranks:.1%} of pairs"
-        yield reached(vitals, "precision")
-        yield reached(vitals, "recall")
+        yield from (reached(vitals, name) for name in names)
 
 
 def collapsing(vitals: Vitals) -> Iterator[str]:
-    crowded = vitals.spread.support < LIMITS.crowded * vitals.floor.support
-    if poor(vitals, "recall") and (crowded or not poor(vitals, "precision")):
+    support, good = vitals.spread.support / vitals.floor.support, not poor(vitals, "precision")
+    repeated = support < LIMITS.repeated and good
+    stuck = not risen(vitals, "recall") and (support < LIMITS.crowded or good)
+    if poor(vitals, "recall") and (repeated or stuck):
         yield reached(vitals, "recall")
         yield (
             f"draws repeat as if there were {vitals.spread.support:,.0f} of them, real ones as if "
@@ -158,6 +168,11 @@ def poor(vitals: Vitals, name: str) -> bool:
     return bool(getattr(vitals.spread, name) < LIMITS.poor * mark)
 
 
+def risen(vitals: Vitals, name: str) -> bool:
+    """Whether a number of the draws rose since the reading before; not where that is not known."""
+    return bool(getattr(vitals.rise, name) >= LIMITS.risen)
+
+
 def reached(vitals: Vitals, name: str) -> str:
     """A number of the draws beside the real one's."""
     ours, mark = (getattr(spread, name) for spread in (vitals.spread, vitals.floor))
@@ -174,8 +189,12 @@ def well(vitals: Vitals) -> str:
     return "; ".join(told) or "nothing speaks against it"
 
 
-def vitals_of(figures: Sequence[Figure]) -> Vitals:
-    """What measured figures say of a game; what they do not is NaN."""
+def vitals_of(figures: Sequence[Figure], rise: Spread = UNKNOWN) -> Vitals:
+    """What measured figures say of a game; what they do not is NaN.
+
+    Args:
+        rise: of the spread over the last two readings of training.
+    """
     known = {figure.name: figure for figure in figures}
     value = {name: figure.value for name, figure in known.items()}
     mark = {name: figure.floor for name, figure in known.items()}
@@ -189,6 +208,7 @@ def vitals_of(figures: Sequence[Figure]) -> Vitals:
         overfitting.low if overfitting else NAN,
         spread_of(value),
         spread_of(mark),
+        rise,
         modes=modes.value if modes else NAN,
         classes=modes.floor if modes else NAN,
     )

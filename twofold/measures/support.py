@@ -13,8 +13,8 @@ lies nearer than one in 2n of the pairs of n training observations do: so real d
 model. An N far below says that draws repeat, one far above that they are scattered more than data
 are.
 
-**draws_apart** is the median distance of draws to the nearest held-out observation, in units of that
-between real observations; its floor is that of training observations.
+**draws_apart** is the median distance of draws to the nearest held-out observation, in units of
+that between real observations; its floor is that of training observations.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from twofold.measures.diagnosis import diagnose, vitals_of
 from twofold.measures.measure import Figure
 
 Figures = Mapping[str, Figure]
@@ -159,14 +158,6 @@ def variety(figures: Figures) -> list[str]:
     ]
 
 
-def game(figures: Figures) -> list[str]:
-    """How a critic and its generator stand."""
-    if "critic_ranks_train" not in figures:
-        return []
-    found = diagnose(vitals_of(list(figures.values())))
-    return [f"The game of critic and generator is {found.words}: {found.because}."]
-
-
 def fit(figures: Figures) -> list[str]:
     """Likelihood and reconstruction against their baselines."""
     names = [n for n in figures if n == "elbo" or n.startswith(("nll_is", "reconstruction_"))]
@@ -232,7 +223,6 @@ RULES: tuple[Callable[[Figures], list[str]], ...] = (
     look,
     evenness,
     variety,
-    game,
     fit,
     latent,
     codebook,

@@ -109,7 +109,9 @@ class Judged:
             name: [torch.searchsorted(fake, logits, right=right) for right in (False, True)]
             for name, logits in self.real.items()
         }
-        return {name: (low + high) / (2 * len(fake)) for name, (low, high) in counts.items()}
+        return {
+            name: (low + high).double() / (2 * len(fake)) for name, (low, high) in counts.items()
+        }
 
     @property
     def ranks(self) -> dict[str, float]:
@@ -170,6 +172,11 @@ class Spread:
     def finite(self) -> bool:
         """Whether the draws were numbers."""
         return not math.isinf(self.apart)
+
+    def since(self, before: Spread) -> Spread:
+        """How much more each number is than it was."""
+        now = asdict(self)
+        return Spread(**{name: now[name] - was for name, was in asdict(before).items()})
 
     @classmethod
     def of(cls, real: Tensor, fake: Tensor, other: Tensor) -> Spread:
@@ -272,7 +279,8 @@ class Vitals:
         train, held_out: how well the critic ranks such rows above drawn ones.
         overfitting, least: r_v, and the lower end of its interval.
         spread: of the draws. floor: of real rows.
-        finite: whether every gradient was, since the last reading.
+        rise: how much more each number of the spread is than at the reading before.
+        finite: whether every gradient was, since then.
         modes, classes: classes that are drawn, and that real data have.
     """
 
@@ -282,6 +290,7 @@ class Vitals:
     least: float = NAN
     spread: Spread = UNKNOWN
     floor: Spread = UNKNOWN
+    rise: Spread = UNKNOWN
     finite: bool = True
     modes: float = NAN
     classes: float = NAN
@@ -311,8 +320,19 @@ class Watched:
             return ()
         return (judged(model, self.train, self.held_out, seed),)
 
-    def read(self, model: object, averaged: object, finite: bool = True, seed: int = 0) -> Vitals:
-        """The critic of a model as it plays, and the draws of its averaged twin."""
+    def read(
+        self,
+        model: object,
+        averaged: object,
+        before: Spread = UNKNOWN,
+        finite: bool = True,
+        seed: int = 0,
+    ) -> Vitals:
+        """The critic of a model as it plays, and the draws of its averaged twin.
+
+        Args:
+            before: their spread at the reading before. finite: whether gradients were since.
+        """
         vitals = Vitals(finite=finite)
         for told in self.judged(model, seed):
             vitals = replace(
@@ -323,7 +343,8 @@ class Watched:
                 least=told.overfitting.low,
             )
         for ground in self.ground:
-            vitals = replace(vitals, spread=ground.spread(averaged, seed), floor=ground.floor)
+            spread = ground.spread(averaged, seed)
+            vitals = replace(vitals, spread=spread, floor=ground.floor, rise=spread.since(before))
         return vitals
 
 

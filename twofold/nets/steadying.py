@@ -17,8 +17,9 @@ arXiv:1706.08500). *Instance noise* is on all that the critic sees, and fades (S
 arXiv:1610.04490). *DiffAugment* shows it everything changed (Zhao et al. 2020, arXiv:2006.10738).
 
 What a game has is seen from its parts: the penalties that the model or a critic of codes holds, an
-augmenter, instance noise. Each is turned at most once, in this order, so that a model made anew and
-told the same troubles plays the same.
+augmenter, instance noise. Rates may be lowered again and again, the others are turned once; what
+was turned least comes first, then this order. So a model made anew and told the same troubles plays
+the same.
 """
 
 from __future__ import annotations
@@ -58,15 +59,21 @@ class Steadied(Rescues):
         self.turned = (*self.turned, answer.words)
 
     def left(self, trouble: Trouble) -> list[Answer]:
-        """What can still be turned."""
-        answers = ANSWERS.get(trouble, ())
-        return [a for a in answers if a.words not in self.turned and a.fits(self)]
+        """What can still be turned, the next first."""
+        usable = [
+            answer
+            for answer in ANSWERS.get(trouble, ())
+            if self.turned.count(answer.words) < answer.times and answer.fits(self)
+        ]
+        return sorted(usable, key=lambda answer: self.turned.count(answer.words))
 
 
 class Answer(ABC):
     """Something that can be turned between two steps."""
 
     words: ClassVar[str]
+    times: ClassVar[int] = 1
+    """How often it can be turned."""
 
     @abstractmethod
     def fits(self, model: Any) -> bool:
@@ -97,6 +104,7 @@ class SlowerCritic(Answer):
     """Critics at a share of their rate."""
 
     words = f"a critic at {SLOWER:g} of its rate"
+    times = 3
 
     def fits(self, model: Any) -> bool:
         return bool(critics(model))
@@ -110,6 +118,7 @@ class SlowerGenerator(Answer):
     """All but the critics at a share of their rate."""
 
     words = f"a generator at {SLOWER:g} of its rate"
+    times = 3
 
     def fits(self, model: Any) -> bool:
         return bool(critics(model))
@@ -123,6 +132,7 @@ class SlowerPlayers(Answer):
     """Everyone at a share of their rate."""
 
     words = f"players at {SLOWER:g} of their rates"
+    times = 3
 
     def fits(self, model: Any) -> bool:
         return True

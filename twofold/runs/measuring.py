@@ -25,7 +25,7 @@ from twofold.measures.estimate import jackknife
 from twofold.measures.factors import Factors
 from twofold.measures.latent import Latent, infer
 from twofold.measures.measure import Evidence, Figure, figures
-from twofold.measures.vitals import played
+from twofold.measures.vitals import UNKNOWN, Spread, played
 from twofold.runs.advice import advice, in_words
 from twofold.runs.folder import write_json
 from twofold.runs.run import Run
@@ -106,10 +106,16 @@ class Game:
 
 def game_of(run: Run, found: Sequence[Figure]) -> Game:
     """What figures of a run whose model plays a game against a critic say of it."""
-    diagnosis = diagnose(vitals_of(found))
+    diagnosis = diagnose(vitals_of(found, rise_of(run)))
     if diagnosis.verdict == "healthy":
         return Game(diagnosis)
     return Game(diagnosis, tuple(advice(run.plan, run.model, diagnosis.verdict)))
+
+
+def rise_of(run: Run) -> Spread:
+    """How the spread of draws moved over the last two evaluations of training."""
+    spreads = [Spread(**line["spread"]) for line in run.log if len(line.get("spread", {})) == 5]
+    return spreads[-1].since(spreads[-2]) if len(spreads) > 1 else UNKNOWN
 
 
 def games(run: Run, found: Sequence[Figure]) -> list[Game]:

@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from twofold.core.game import Model, Rescues, Trouble
+from twofold.measures.diagnosis import diagnose
 from twofold.measures.monitor import Reading
 from twofold.train import checkpoint
 from twofold.train.loop import Diverged, Loop
@@ -66,9 +67,10 @@ class Story:
     """What a session remembers from checkpoint to checkpoint.
 
     `unused` has the steps of the last evaluations in a row at which the code was not used, `ailing`
-    those at which the game had one `ailment`, and `rescued` the steps from which the model plays
-    otherwise, each `against` a trouble. `attempts` counts the times that gradients were not finite,
-    up to the last evaluation, and `told` is whether an ailment was spoken of.
+    those at which the game had one `ailment`, the last with draws of this `spread`; `told` is
+    whether it was spoken of. `rescued` has the steps from which the model plays otherwise, each
+    `against` a trouble. `attempts` counts the times that gradients were not finite, up to the last
+    evaluation.
     """
 
     seconds: float = 0.0
@@ -80,6 +82,7 @@ class Story:
     unused: list[int] = field(default_factory=list)
     rescued: list[int] = field(default_factory=list)
     against: list[str] = field(default_factory=list)
+    spread: dict[str, float] = field(default_factory=dict)
     ailment: str = ""
     ailing: list[int] = field(default_factory=list)
     told: bool = False
@@ -236,14 +239,16 @@ class Session:
     def judge(self, ward: Ward) -> dict[str, Any]:
         """The verdict on the game; what follows from it is said, and kept."""
         loop, story = self.loop, self.story
-        found, numbers = ward.read(loop.model, loop.averaged, loop.attempt == story.attempts)
+        finite = loop.attempt == story.attempts
+        vitals = ward.read(loop.model, loop.averaged, story, finite)
+        verdict = diagnose(vitals).verdict
         if loop.step % self.training.evaluate == 0:  # the same in a run that stops later
             story.attempts, answered = loop.attempt, len(story.rescued)
-            for text in ward.heed(found, story, loop.model, loop.step):
+            for text in ward.heed(vitals, story, loop.model, loop.step):
                 self.say(text)
             if len(story.rescued) > answered:
                 self.save()  # whoever goes on from here is to play the same
-        return numbers
+        return {**vitals.numbers(), "game": verdict}
 
     def heed(self, reading: Reading) -> None:
         """Say it when a code falls out of use or comes back, and answer it where that is wanted."""

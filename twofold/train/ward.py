@@ -9,12 +9,12 @@ was turned and when is part of the session's story, so that a resumed game plays
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from twofold.core.game import Model, Rescues, Trouble
-from twofold.measures.diagnosis import Diagnosis, diagnose
-from twofold.measures.vitals import Watched
+from twofold.measures.diagnosis import diagnose
+from twofold.measures.vitals import UNKNOWN, Spread, Vitals, Watched
 
 NOTICED = 2
 """Evaluations in a row after which a verdict is spoken of."""
@@ -23,6 +23,7 @@ NOTICED = 2
 class Ailing(Protocol):
     """What is remembered of a game: a verdict and the evaluations in a row at which it stood."""
 
+    spread: dict[str, float]
     ailment: str
     ailing: list[int]
     told: bool
@@ -47,18 +48,19 @@ class Ward:
         """What the critic makes of some rows, for a tick."""
         return {k: v for told in self.watched.judged(model) for k, v in told.numbers().items()}
 
-    def read(self, model: Model, averaged: Model, finite: bool) -> tuple[Diagnosis, dict[str, Any]]:
-        """A verdict, and the numbers of an evaluation.
+    def read(self, model: Model, averaged: Model, story: Ailing, finite: bool) -> Vitals:
+        """An evaluation.
 
         Args:
             model: as it plays. averaged: as it is used. finite: whether its gradients were.
         """
-        vitals = self.watched.read(model, averaged, finite)
-        found = diagnose(vitals)
-        return found, {**vitals.numbers(), "game": found.verdict}
+        before = Spread(**story.spread) if story.spread else UNKNOWN
+        return self.watched.read(model, averaged, before, finite)
 
-    def heed(self, found: Diagnosis, story: Ailing, model: Model, step: int) -> list[str]:
-        """What is to be said of a verdict, after it was answered where it can be."""
+    def heed(self, vitals: Vitals, story: Ailing, model: Model, step: int) -> list[str]:
+        """What is to be said of an evaluation, after it was answered where it can be."""
+        found = diagnose(vitals)
+        story.spread = asdict(vitals.spread)
         if found.verdict == "healthy":
             said = [f"the game is healthy again at step {step}: {found.because}"] * story.told
             story.ailment, story.ailing, story.told = "", [], False
