@@ -10,8 +10,9 @@ causes come before what they lead to:
 * **critic too strong**: it ranks nearly every held-out row above nearly every draw, and draws that
   reach a part of the data only become neither more various nor better: nothing is learnt.
 * **collapsing**: draws reach a part of the data only. Either good ones are repeated: what is
-  missing is variety, not time (Arora et al. 2018). Or they are too much alike, or good, and reach
-  no more of the data than at the reading before. Or classes are missing.
+  missing is variety, not time (Arora et al. 2018). Or draws reach no more of the data than at the
+  reading before, and are good, or too much alike and no better than they were. Or classes are
+  missing.
 * **healthy**: none of these. A young game with poor draws, but better ones than before, is healthy.
 
 The limits are `LIMITS`. They were set on games with other seeds than those that tests and pages
@@ -53,7 +54,7 @@ class Limits:
     gone: float = 2.0
     alike: float = 2.0
     overfitting: float = 0.4
-    least: float = 0.25
+    least: float = 0.2
     told: float = 0.7
     strong: float = 0.95
     poor: float = 0.6
@@ -143,7 +144,8 @@ def too_strong(vitals: Vitals) -> Iterator[str]:
 def collapsing(vitals: Vitals) -> Iterator[str]:
     support, good = vitals.spread.support / vitals.floor.support, not poor(vitals, "precision")
     repeated = support < LIMITS.repeated and good
-    stuck = not risen(vitals, "recall") and (support < LIMITS.crowded or good)
+    alike = support < LIMITS.crowded and not risen(vitals, "precision")
+    stuck = not risen(vitals, "recall") and (alike or good)
     if poor(vitals, "recall") and (repeated or stuck):
         yield reached(vitals, "recall")
         yield (
