@@ -175,7 +175,8 @@ def fit(
         set: settings, such as "model.latent=8" or "train.steps=500".
         from_: a run to start from.
         seeds: how many seeds to train; the last run is returned, and the summary stands beside.
-        rescue: answer a latent that falls out of use, as `train.rescue` does.
+        rescue: answer a latent that falls out of use, or a game that goes wrong, as `train.rescue`
+            does.
         out: the folder; without it the next numbered one under runs/.
         trust: the user's own files that may run.
         dry_run: print the resolved recipe, and train nothing.
@@ -1093,7 +1094,8 @@ def measure(
     found, refused = measuring.measured(evidence, measures)
     folder = Path(out) if out else opened.path
     folder.mkdir(parents=True, exist_ok=True)
-    measuring.keep(folder / "measures.json", found, refused, opened.said)
+    game = measuring.games(opened, found)
+    measuring.keep(folder / "measures.json", found, refused, opened.said, game)
     if not quiet:
         run_page.write(opened, found, refused, material, folder)
         card.write(opened, found, folder)

@@ -379,7 +379,7 @@ def test_notes_are_means_over_rows_of_the_last_turn(loop: LoopOf) -> None:
 
     trained = loop(Pair(game), split=2)
     notes = trained.advance()
-    assert set(notes) == {"a", "b", "row"}
+    assert set(notes) == {"a", "b", "row", "a_gradient", "b_gradient"}
     assert notes["row"].item() == pytest.approx(trained.feed.rows(0).double().mean().item())
     assert not any(note.requires_grad for note in notes.values())
 

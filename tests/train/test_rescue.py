@@ -126,7 +126,7 @@ def test_a_resumed_rescue_equals_the_uninterrupted_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        ({"name": "gan"}, "gan is none"),
+        ({"name": "rae"}, "rae has neither"),
         ({"name": "vae", "bound": "iwae"}, "no remedy for this vae"),
         ({"name": "vae", "divergence": "mmd"}, "no remedy for this vae"),
     ],

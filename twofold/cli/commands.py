@@ -96,7 +96,8 @@ def fit(
         model: The family (see twofold models), or a Python file that defines one.
         recipe: A recipe by name or path, for the data named first.
         seeds: How many seeds to train.
-        rescue: Answer a latent that falls out of use, by free bits or a cyclic weight.
+        rescue: Answer a latent that falls out of use, or a game of critic and generator that goes
+            wrong, by what the family knows against it.
         dry_run: Print the resolved recipe, and train nothing.
         quiet: Nothing on the screen.
     """
@@ -636,6 +637,8 @@ def measure(
     opening = {"weights": weights, "prior": prior, "trust": trust}
     found = verbs().measure(run, **arguments, **opening, out=out, quiet=quiet)
     show.as_json(found) if json else show.figures(found)
+    if (Path(run) / "recipe.toml").is_file():
+        show.games(Path(out or run) / "measures.json")
     tell(run, **opening)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -66,3 +67,9 @@ def figures(found: Sequence[Any], refused: Mapping[str, str] = {}) -> None:
     )
     for name, reason in refused.items():
         print(f"  {name}: not measured, {reason}")
+
+
+def games(path: Path) -> None:
+    """Say on standard error what the written measures say of a game of critic and generator."""
+    for game in json.loads(path.read_text()).get("games", []):
+        print(game["said"], file=sys.stderr)

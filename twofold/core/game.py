@@ -21,7 +21,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -69,11 +69,13 @@ class Model(nn.Module, ABC):
     A family's constructor takes the two Spaces first; every other argument is its configuration,
     has a default, and is what a recipe may say under `model`. `lacks` says why an option that other
     families have makes no sense here, by its name. Where a loss of the defaults looks at all rows
-    of a part at once, `coupled` says which options keep each row to itself.
+    of a part at once, `coupled` says which options keep each row to itself. `paces` are factors on
+    the rates of some players, which a rescue may set.
     """
 
     lacks: ClassVar[Mapping[str, str]] = {}
     coupled: ClassVar[Mapping[str, Any]] = {}
+    paces: Mapping[str, float] = {}
 
     def __init__(self, space: Space, given: Space) -> None:
         super().__init__()
@@ -156,16 +158,20 @@ class Starts(ABC):
         """Before the first step: what is decoded of any code is near the mean of x (N, C, *A)."""
 
 
+Trouble = Literal["unused", "collapsing", "critic too strong", "overfitting", "diverged"]
+"""What may befall a model: its code falls out of use; or its game goes wrong."""
+
+
 class Rescues(ABC):
-    """A model that can bring back a code which training has let fall out of use."""
+    """A model that can do something about a trouble while it trains."""
 
     @abstractmethod
-    def remedy(self) -> str:
-        """What it would do, in words; empty where there is nothing it could do."""
+    def remedy(self, trouble: Trouble) -> str:
+        """What it would do next, in words; empty where there is nothing it could do."""
 
     @abstractmethod
-    def rescue(self, step: int) -> None:
-        """Play otherwise from a step on; what is played stays a function of the step alone."""
+    def rescue(self, trouble: Trouble, step: int) -> None:
+        """Do it: play otherwise from a step on. A model anew, told the same, plays the same."""
 
 
 class Criticises(ABC):

@@ -21,7 +21,7 @@ from typing import Any
 
 from twofold.core.build import options
 from twofold.core.errors import UserError
-from twofold.core.game import Criticises, Model
+from twofold.core.game import Criticises, Model, Trouble
 
 EVERY = "train"
 """The table of what every family takes."""
@@ -76,10 +76,28 @@ SWITCHES: dict[str, Switch] = {
         "orthogonal", "model.orthogonal=1e-4", "Brock et al. 2019"
     ),
     "auxiliary classifier": Switch("auxiliary", "model.auxiliary=1.0", "Odena et al. 2017"),
+    "slope penalty": Switch(
+        "penalties",
+        "model.penalties=[{name='r1', gamma=10.0}, {name='r2', gamma=10.0}]",
+        "Mescheder et al. 2018",
+    ),
     "critic turns": Switch("critic_turns", "model.critic_turns=5", "Arjovsky et al. 2017"),
     "TTUR": Switch("players", "train.players.critic.lr=4.0", "Heusel et al. 2017"),
+    "slower critic": Switch("players", "train.players.critic.lr=0.25", "Heusel et al. 2017"),
+    "lower rate": Switch("lr", "train.lr=1e-4", "Goodfellow 2016"),
     "EMA": Switch("average", "train.average=10.0", "Karras et al. 2018"),
 }  # fmt: skip
+
+
+REMEDIES: dict[Trouble, tuple[str, ...]] = {
+    "collapsing": (
+        "packing", "minibatch deviation", "slope penalty", "minibatch discrimination", "unrolling",
+    ),
+    "critic too strong": ("slower critic", "slope penalty", "instance noise"),
+    "overfitting": ("adaptive augmentation", "DiffAugment", "slope penalty"),
+    "diverged": ("lower rate", "slope penalty"),
+}  # fmt: skip
+"""What to turn against each trouble of a game, the most promising first."""
 
 
 def reason(family: type[Model], switch: Switch) -> str:

@@ -28,7 +28,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -55,6 +56,17 @@ class Contest:
 class Penalty(Part, ABC):
     """What a critic pays for steepness."""
 
+    price: ClassVar[str] = "weight"
+    """Which of its numbers weighs it."""
+
+    def times(self, factor: float) -> Self:
+        """The same penalty, so many times as heavy.
+
+        >>> R1(0.5).times(10)
+        R1(gamma=5.0)
+        """
+        return replace(self, **{self.price: factor * getattr(self, self.price)})  # type: ignore[type-var]
+
     @abstractmethod
     def __call__(self, contest: Contest) -> Tensor:
         """One number a logit, (B,)."""
@@ -73,6 +85,7 @@ class R1(Penalty):
     """
 
     gamma: float = 1.0
+    price = "gamma"
 
     def __call__(self, contest: Contest) -> Tensor:
         return 0.5 * self.gamma * squared_slope(contest.real_logits, contest.real)
@@ -91,6 +104,7 @@ class R2(Penalty):
     """
 
     gamma: float = 1.0
+    price = "gamma"
 
     def __call__(self, contest: Contest) -> Tensor:
         return 0.5 * self.gamma * squared_slope(contest.fake_logits, contest.fake)

@@ -77,12 +77,17 @@ def pictures(space: Space) -> str:
     return "" if plain and space.width in CHANNELS else "it is for 1 to 4 bounded channels"
 
 
-def incomparable(evidence: Evidence) -> str:
-    """Why the two sides cannot be compared; empty when they can."""
-    word = sort(evidence.space)
+def featureless(space: Space) -> str:
+    """Why observations of a Space cannot be compared, however many; empty when they can."""
+    word = sort(space)
     if word not in EXTRACTORS:
         return f"there is no extractor for data that is {word} yet"
-    if word == "image" and (reason := pictures(evidence.space)):
+    return pictures(space) if word == "image" else ""
+
+
+def incomparable(evidence: Evidence) -> str:
+    """Why the two sides cannot be compared; empty when they can."""
+    if reason := featureless(evidence.space):
         return reason
     n = equal(evidence, FEWEST)
     return "" if n >= FEWEST else f"it needs {FEWEST} observations a side; there are {n}"

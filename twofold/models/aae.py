@@ -44,9 +44,10 @@ from twofold.nets.coding import CodeCritic
 from twofold.nets.decoders import Decoder
 from twofold.nets.imposed import Gaussian, Imposed
 from twofold.nets.inference import Drawn, Inference, Stochastic
+from twofold.nets.steadying import Steadied
 
 
-class AAE(Model, Decodes, Encodes, Starts):
+class AAE(Model, Decodes, Encodes, Starts, Steadied):
     """The adversarial autoencoder of a Space.
 
     Args:

@@ -39,9 +39,10 @@ from twofold.nets.decoders import Generator, Relaxed
 from twofold.nets.encoders import Encoder
 from twofold.nets.joint import JointCritic, pair
 from twofold.nets.posteriors import Diagonal, Form
+from twofold.nets.steadying import Steadied
 
 
-class BiGAN(Model, Decodes, Encodes, Criticises, Regards):
+class BiGAN(Model, Decodes, Encodes, Criticises, Regards, Steadied):
     """The GAN of a Space that also infers its codes.
 
     Args:

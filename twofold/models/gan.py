@@ -46,10 +46,11 @@ from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.company import Alone, Company
 from twofold.nets.critics import Classifier, Critic, Eye, Look, advance
 from twofold.nets.decoders import Generator, Relaxed
+from twofold.nets.steadying import Steadied
 from twofold.nets.weights import History, Net, Unrolling, clip, overlap, unrolled
 
 
-class GAN(Model, Decodes, Criticises, Regards):
+class GAN(Model, Decodes, Criticises, Regards, Steadied):
     """The generative adversarial network of a Space.
 
     Args:

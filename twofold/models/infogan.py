@@ -41,9 +41,10 @@ from twofold.maths.penalties import R1, R2, Contest, Penalty
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.critics import Classifier, Critic, Look
 from twofold.nets.decoders import Generator, Relaxed
+from twofold.nets.steadying import Steadied
 
 
-class InfoGAN(Model, Decodes, Encodes, Criticises):
+class InfoGAN(Model, Decodes, Encodes, Criticises, Steadied):
     """The GAN of a Space with a code that can be read off what it draws.
 
     Args:

@@ -40,7 +40,17 @@ from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
 from twofold.core.errors import UserError
-from twofold.core.game import Decodes, Encodes, Model, Progress, Rescues, Scores, Starts, Turn
+from twofold.core.game import (
+    Decodes,
+    Encodes,
+    Model,
+    Progress,
+    Rescues,
+    Scores,
+    Starts,
+    Trouble,
+    Turn,
+)
 from twofold.core.space import Space
 from twofold.maths.bounds import Draws, importance_weighted
 from twofold.maths.distributions import Density, Normal, Posterior, product
@@ -165,11 +175,11 @@ class Ladder(Model, Decodes, Encodes, Scores, Rescues, Starts):
         log_px = self.decode(z, every).log_prob(x.repeat_interleave(samples, 0))
         return importance_weighted(Draws(log_px, q, z, self.prior(every), samples).log_w)
 
-    def remedy(self) -> str:
+    def remedy(self, trouble: Trouble) -> str:
         """Free bits, in every layer."""
-        return self.divergence.relief
+        return self.divergence.relief if trouble == "unused" else ""
 
-    def rescue(self, step: int) -> None:
+    def rescue(self, trouble: Trouble, step: int) -> None:
         """The divergence of every layer is eased from a step on."""
         self.divergence = self.divergence.eased(step)
 

@@ -49,6 +49,7 @@ from twofold.nets.critics import Critic, side_by_side
 from twofold.nets.decoders import Generator
 from twofold.nets.refining import Refiner
 from twofold.nets.scales import Scales, check_grid
+from twofold.nets.steadying import Steadied
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Level:
         return self.l + self.h
 
 
-class LAPGAN(Model, Decodes, Criticises):
+class LAPGAN(Model, Decodes, Criticises, Steadied):
     """The pyramid of GANs of a Space with axes.
 
     Args:

@@ -46,9 +46,10 @@ from twofold.nets.coding import CodeCritic
 from twofold.nets.decoders import Decoder
 from twofold.nets.encoders import Encoder
 from twofold.nets.posteriors import Diagonal, Form
+from twofold.nets.steadying import Steadied
 
 
-class LatentGAN(Model, Decodes, Encodes, Criticises, Starts):
+class LatentGAN(Model, Decodes, Encodes, Criticises, Starts, Steadied):
     """The GAN of the codes of a Space.
 
     Args:

@@ -44,9 +44,10 @@ from twofold.maths.penalties import R1, R2, Contest, Penalty
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.critics import Critic
 from twofold.nets.decoders import Generator, Relaxed
+from twofold.nets.steadying import Steadied
 
 
-class MDGAN(Model, Decodes, Encodes, Criticises):
+class MDGAN(Model, Decodes, Encodes, Criticises, Steadied):
     """The mode-regularised GAN of a Space.
 
     Args:

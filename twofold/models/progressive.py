@@ -42,9 +42,10 @@ from twofold.nets.company import Alone, Company
 from twofold.nets.decoders import Relaxed
 from twofold.nets.growing import GrowingCritic, GrowingGenerator
 from twofold.nets.scales import Scales, Widths, check_grid
+from twofold.nets.steadying import Steadied
 
 
-class Progressive(Model, Decodes, Criticises):
+class Progressive(Model, Decodes, Criticises, Steadied):
     """The progressively growing GAN of a Space with axes.
 
     Args:

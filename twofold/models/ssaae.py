@@ -51,9 +51,10 @@ from twofold.nets.coding import CodeCritic
 from twofold.nets.decoders import Decoder
 from twofold.nets.imposed import Gaussian, Imposed
 from twofold.nets.inference import Drawn, Inference, Point
+from twofold.nets.steadying import Steadied
 
 
-class SSAAE(Model, Decodes, Encodes, Classifies, Starts):
+class SSAAE(Model, Decodes, Encodes, Classifies, Starts, Steadied):
     """The semi-supervised adversarial autoencoder of a Space.
 
     Args:

@@ -48,9 +48,10 @@ from twofold.maths.varying import Number, value
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.classifiers import LabelCritic, Seen
 from twofold.nets.decoders import Generator, Relaxed
+from twofold.nets.steadying import Steadied
 
 
-class SSGAN(Model, Decodes, Criticises, Classifies):
+class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
     """The semi-supervised GAN of a Space.
 
     Args:

@@ -52,6 +52,7 @@ from twofold.nets.company import Alone, Company
 from twofold.nets.critics import Critic, Eye
 from twofold.nets.running import Running
 from twofold.nets.scales import Scales, Widths, check_grid
+from twofold.nets.steadying import Steadied
 from twofold.nets.style import MappingNet, Styled, Synthesis
 
 Share = Annotated[float, Limits(ge=0, le=1)]
@@ -76,7 +77,7 @@ class PathLength(Part):
     decay: Share = 0.99
 
 
-class StyleGAN(Model, Styles, Criticises, Truncates, Regards):
+class StyleGAN(Model, Styles, Criticises, Truncates, Regards, Steadied):
     """The style-based GAN of a Space with axes.
 
     Args:

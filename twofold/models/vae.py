@@ -31,7 +31,17 @@ from torch import Tensor, nn
 from twofold.core.batch import Batch, Given
 from twofold.core.build import kebab
 from twofold.core.errors import UserError
-from twofold.core.game import Decodes, Encodes, Model, Progress, Rescues, Scores, Starts, Turn
+from twofold.core.game import (
+    Decodes,
+    Encodes,
+    Model,
+    Progress,
+    Rescues,
+    Scores,
+    Starts,
+    Trouble,
+    Turn,
+)
 from twofold.core.space import Space
 from twofold.maths.bounds import ELBO, Bound, Draws, Dreg, importance_weighted
 from twofold.maths.distributions import Density, Posterior
@@ -155,12 +165,13 @@ class VAE(Model, Decodes, Encodes, Scores, Rescues, Starts):
         q = self.encode(x, given)
         return kl_by_dimension(q, q.rsample(), self.prior(given))
 
-    def remedy(self) -> str:
+    def remedy(self, trouble: Trouble) -> str:
         """What eases the divergence; a bound that weighs its draws has no rate to ease."""
         part = self.divergence.part
-        return "" if self.bound.weighs or part.eased(0) == part else part.relief
+        fixed = self.bound.weighs or part.eased(0) == part
+        return "" if fixed or trouble != "unused" else part.relief
 
-    def rescue(self, step: int) -> None:
+    def rescue(self, trouble: Trouble, step: int) -> None:
         """The divergence of `play` is eased from a step on."""
         self.divergence.part = self.divergence.part.eased(step)
 

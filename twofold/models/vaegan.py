@@ -49,9 +49,10 @@ from twofold.nets.decoders import Generator, Relaxed
 from twofold.nets.encoders import Encoder
 from twofold.nets.posteriors import Diagonal, Form
 from twofold.nets.similarity import SimilarityCritic
+from twofold.nets.steadying import Steadied
 
 
-class VAEGAN(Model, Decodes, Encodes, Criticises):
+class VAEGAN(Model, Decodes, Encodes, Criticises, Steadied):
     """The VAE of a Space with a learnt similarity.
 
     Args:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from twofold.core.space import Space
 from twofold.maths.distributions import Categories
 from twofold.nets.bodies import Architecture
+from twofold.nets.critics import Judge
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Seen:
         return Categories(self.l)
 
 
-class LabelCritic(nn.Module):
+class LabelCritic(Judge):
     """φ(x) and l(x), with what is given.
 
     Args:

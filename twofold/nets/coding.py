@@ -8,16 +8,16 @@ and codes ẑ that a network made. The `objective` says what critic and network 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from twofold.core.space import Field, Real, Space
 from twofold.maths.adversarial import Objective
 from twofold.maths.penalties import Contest, Penalty
 from twofold.nets.bodies import Architecture
-from twofold.nets.critics import Critic
+from twofold.nets.critics import Critic, Judge
 
 
-class CodeCritic(nn.Module):
+class CodeCritic(Judge):
     """D(z, given), (B,): high for a code that follows the distribution.
 
     Args:

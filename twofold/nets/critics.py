@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from twofold.core.errors import UserError
+from twofold.core.game import Model
 from twofold.core.space import Space
 from twofold.maths.augmentations import Augmenter
 from twofold.maths.likelihoods import ObservationSpec
@@ -41,7 +42,11 @@ class Look:
     logits: Tensor
 
 
-class Critic(nn.Module):
+class Judge(nn.Module):
+    """A network that tells one sort of thing from another; who trains one is a critic."""
+
+
+class Critic(Judge):
     """D(x, given), a logit a pack of `pac` rows: high for what looks real.
 
     Args:
@@ -204,3 +209,13 @@ def advance(module: nn.Module, turn: int) -> None:
             for norm in layer:
                 assert isinstance(norm, SpectralNorm)
                 norm.advance(layer.original, turn)
+
+
+def critics(model: object) -> list[str]:
+    """The players of a model that are critics."""
+    players = model.players() if isinstance(model, Model) else {}
+    return [
+        name
+        for name, modules in players.items()
+        if any(isinstance(part, Judge) for module in modules for part in module.modules())
+    ]

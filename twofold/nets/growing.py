@@ -30,6 +30,7 @@ from twofold.maths.growth import Grown
 from twofold.nets.blocks import Condition
 from twofold.nets.bodies import Body, Centre, join
 from twofold.nets.company import Company
+from twofold.nets.critics import Judge
 from twofold.nets.equalised import EqualConv, EqualLinear, unit
 from twofold.nets.scales import Scales, Widths
 
@@ -109,7 +110,7 @@ class GrowingGenerator(nn.Module):
         return self.scales.enlarge(x, stage)
 
 
-class GrowingCritic(nn.Module):
+class GrowingCritic(Judge):
     """D(x, given), (B,), as a stage sees x (B, C, *A).
 
     Args:

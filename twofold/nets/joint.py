@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from twofold.core.space import Space
 from twofold.nets.blocks import Condition
 from twofold.nets.bodies import Architecture
+from twofold.nets.critics import Judge
 
 
-class JointCritic(nn.Module):
+class JointCritic(Judge):
     """D(x, z, given), (B,): high for what looks like an observation with its inferred code.
 
     Args:

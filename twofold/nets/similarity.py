@@ -8,14 +8,14 @@ alike they look to the critic (Larsen et al. 2016, arXiv:1512.09300). A vector h
 from __future__ import annotations
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from twofold.core.space import Field, Real, Space
 from twofold.nets.bodies import Architecture
-from twofold.nets.critics import Look
+from twofold.nets.critics import Judge, Look
 
 
-class SimilarityCritic(nn.Module):
+class SimilarityCritic(Judge):
     """Dis_l(x), (B, F, *places), and the logit of Dis(x), (B,).
 
     Args:

@@ -32,6 +32,7 @@ QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "Variety: is all of the data reached": ("recall", "coverage", "modes_covered"),
     "Likelihood of held-out data": ("elbo", "nll_"),
     "Reconstruction": ("reconstruction_",),
+    "The game of critic and generator": ("critic_", "birthday_", "draws_apart"),
     "Copies of training observations": ("copies_",),
     "Use of the latent": ("active_units", "kl", "code_"),
     "Privacy: membership and attribute inference": ("audit_",),

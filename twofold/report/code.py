@@ -172,7 +172,9 @@ def over_time(seen: Seen, looked: Looked) -> Html:
     others = [d for d in range(len(ticks[-1]["kl_by_dimension"])) if d not in first]
     curves = [*(curve(ticks, d, COLOURS - 1, faint=True) for d in others)]
     curves += [curve(ticks, d, i) for i, d in enumerate(first)]
-    marks = [Mark(step, "rescued") for step in seen.session.get("rescued", [])]
+    session = seen.session
+    turned = zip(session.get("rescued", []), session.get("against", []), strict=False)
+    marks = [Mark(step, "rescued") for step, trouble in turned if trouble == "unused"]
     chart = lines(curves, Labels("KL by dimension, held-out", "step", "nats"), marks, "never")
     names = [(f"z{d + 1}", i) for i, d in enumerate(first)]
     names += [("the others", COLOURS - 1)] if others else []

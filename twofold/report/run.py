@@ -11,7 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from twofold.measures.measure import Figure
-from twofold.report import about, attention, code, drawn, maps, measured, series, tables, training
+from twofold.report import (
+    about,
+    attention,
+    code,
+    drawn,
+    game,
+    maps,
+    measured,
+    series,
+    tables,
+    training,
+)
 from twofold.report.page import Html, Section, page, tag
 from twofold.report.seen import Seen
 from twofold.report.words import article, data_in_words, family_in_words, trained
@@ -29,6 +40,7 @@ SECTIONS: tuple[Callable[[Seen], list[Section]], ...] = (
     tables.together,
     series.past,
     measured.figures,
+    game.stood,
     code.used,
     maps.latent,
     attention.looked_at,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,13 @@ from twofold.core.game import Samples
 from twofold.data.kind import Kind
 from twofold.data.sources import Rows, Source
 from twofold.measures.agreement import udr
+from twofold.measures.diagnosis import Diagnosis, diagnose, vitals_of
 from twofold.measures.estimate import jackknife
 from twofold.measures.factors import Factors
 from twofold.measures.latent import Latent, infer
 from twofold.measures.measure import Evidence, Figure, figures
+from twofold.measures.vitals import UNKNOWN, Spread, played
+from twofold.runs.advice import advice, in_words
 from twofold.runs.folder import write_json
 from twofold.runs.run import Run
 from twofold.train.chance import generator
@@ -87,14 +90,60 @@ def batch_of(kind: Kind, source: Source, n: int, seed: int) -> Batch:
     return Batch(kind.space.encode(read.values), Given(kind.given.encode(read.given)), rows)
 
 
+@dataclass(frozen=True)
+class Game:
+    """The verdict on a game, and the settings to turn, as `--set` takes them."""
+
+    found: Diagnosis
+    turn: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """All of it, in a sentence."""
+        turn = f"; to turn: {in_words(self.turn)}" if self.turn else ""
+        return f"the game is {self.found.words}: {self.found.because}{turn}"
+
+
+def game_of(run: Run, found: Sequence[Figure]) -> Game:
+    """What figures of a run whose model plays a game against a critic say of it."""
+    diagnosis = diagnose(vitals_of(found, rise_of(run)))
+    if diagnosis.verdict == "healthy":
+        return Game(diagnosis)
+    return Game(diagnosis, tuple(advice(run.plan, run.model, diagnosis.verdict)))
+
+
+def rise_of(run: Run) -> Spread:
+    """How the spread of draws moved over the last two evaluations of training."""
+    spreads = [Spread(**line["spread"]) for line in run.log if len(line.get("spread", {})) == 5]
+    return spreads[-1].since(spreads[-2]) if len(spreads) > 1 else UNKNOWN
+
+
+def games(run: Run, found: Sequence[Figure]) -> list[Game]:
+    """The verdict on a run's game, where it played one and the figures tell."""
+    telling = any(figure.name in TELLING for figure in found)
+    return [game_of(run, found)] if telling and played(run.model) else []
+
+
+TELLING = ("critic_ranks_train", "recall", "birthday_support", "modes_covered")
+
+
 def keep(
-    path: Path, found: Sequence[Figure], refused: Mapping[str, str], said: Sequence[str] = ()
+    path: Path,
+    found: Sequence[Figure],
+    refused: Mapping[str, str],
+    said: Sequence[str] = (),
+    game: Sequence[Game] = (),
 ) -> None:
-    """Write figures as JSON; `said` is what a reader of all of them must know."""
+    """Write figures as JSON; `said` is what a reader of all of them must know.
+
+    Args:
+        game: the verdict on the game of critic and generator; at most one.
+    """
     data = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {"twofold": __version__, "torch": torch.__version__},
         "said": [*said],
+        "games": [asdict(one.found) | {"turn": [*one.turn], "said": one.said} for one in game],
         "figures": [finite(asdict(figure)) for figure in found],
         "refused": dict(refused),
     }

@@ -19,6 +19,7 @@ from twofold.core.build import NO_TRUST, Trust, arguments
 from twofold.core.errors import UserError
 from twofold.core.game import Model, Rescues, Samples, Scores, Starts
 from twofold.core.space import Category, Space
+from twofold.core.switches import REMEDIES
 from twofold.data.doctor import locate, with_official
 from twofold.data.few import few
 from twofold.data.kind import Finding, Kind, Where
@@ -29,9 +30,11 @@ from twofold.data.split import split, strata
 from twofold.measures.fidelity import gauge
 from twofold.measures.measure import Evidence, Figure, figures
 from twofold.measures.monitor import read, readable
+from twofold.measures.vitals import GROUND, Ground, Watched, groundable, played
 from twofold.nets.expost import DrawnAfter
 from twofold.nets.precision import lower, precision_of, speed_up
 from twofold.runs import folder as place
+from twofold.runs.advice import advice, in_words
 from twofold.runs.recipe import Plan, plan
 from twofold.runs.refit import refit
 from twofold.runs.run import Run
@@ -42,11 +45,14 @@ from twofold.train.loop import Loop, check_names
 from twofold.train.options import Training
 from twofold.train.parallel import world
 from twofold.train.record import Log, Recorder, Silent, TensorBoard, screen
-from twofold.train.session import HeldOut, Monitor, Session, Story, device_of
+from twofold.train.session import UNUSED, HeldOut, Monitor, Session, Story, device_of
+from twofold.train.ward import Ward
 
 PREVIEWED = 36
 JUDGED = 512
 READ = 512
+WATCHED = 256
+"""Training and held-out rows that a critic is looked at with."""
 GLANCED = 1024
 """Training rows whose mean a model starts from."""
 
@@ -139,7 +145,7 @@ def start(
     if made.training.rescue:
         played_otherwise(model)
     if isinstance(model, Starts):
-        model.start(here_and_there(material.train, kind))
+        model.start(here_and_there(material.train, kind, GLANCED, torch.device("cpu")).x)
     taken = [warm_start(model, Run.open(warm, files))] if warm else []
     folder = new_run(made, material, out, root, title or made.recipe["model"]["name"])
     session = session_of(made, model, material, folder, quiet, Story())
@@ -172,8 +178,8 @@ def go_on(run: Run, material: Material, changes: Mapping[str, Any], quiet: bool 
     state, remembered = checkpoint.load(run.path)
     model = made.build(run.space, run.given)
     story = Story(**remembered)
-    for step in story.rescued:
-        played_otherwise(model).rescue(step)
+    for step, trouble in zip(story.rescued, story.against, strict=True):
+        played_otherwise(model).rescue(trouble, step)  # type: ignore[arg-type]
     session = session_of(made, model, material, run.path, quiet, story, state.step)
     session.loop.load(state)
     session.marked = (session.marked[0], state.shown)
@@ -206,8 +212,11 @@ def played_otherwise(model: Model) -> Rescues:
     """The model as one that can be rescued, or why it cannot."""
     name = type(model).__module__.rpartition(".")[2]
     if not isinstance(model, Rescues):
-        raise UserError(f"rescue needs a model with a code that can be called back; {name} is none")
-    if not model.remedy():
+        raise UserError(
+            f"rescue needs a code that can be called back, or a game that can be steadied; {name} "
+            "has neither; leave it out"
+        )
+    if not any(model.remedy(trouble) for trouble in (*REMEDIES, UNUSED)):
         raise UserError(
             f"rescue has no remedy for this {name}, as its rate has no weight to ease; leave it out"
         )
@@ -246,8 +255,9 @@ def session_of(
     recorders = recorders_of(training, folder, quiet, step) if here.first else [Silent()]
     judge = held_out(model, material, training, device)
     readers = monitors(model, material, device)
+    watching = wards(made, model, material, feed, device)
     preview = previewer(material, training, folder, device)
-    session = Session(loop, folder, recorders, judge, readers, preview, story)
+    session = Session(loop, folder, recorders, judge, readers, watching, preview, story)
     for note in notes:
         session.say(note)
     return session
@@ -288,6 +298,25 @@ def monitors(model: Model, material: Material, device: torch.device) -> list[Mon
     source = material.validation if len(material.validation) > 1 else material.train
     real = encoded(source, material.kind, READ, device)
     return [lambda m: read(m, real)] if readable(model, real) else []
+
+
+def wards(
+    made: Plan, model: Model, material: Material, feed: Feed, device: torch.device
+) -> list[Ward]:
+    """What watches the game of a model that has one."""
+    if not played(model):
+        return []
+    kind = material.kind
+    train, rows = (here_and_there(feed.source, kind, n, device) for n in (WATCHED, 2 * GROUND))
+    held = here_and_there(material.validation, kind, WATCHED, device)
+    ground = (Ground.of(kind.space, rows),) if groundable(kind.space, rows) else ()
+    return [
+        Ward(
+            Watched(train, held, ground),
+            lambda trouble: in_words(advice(made, model, trouble)),
+            made.training.rescue,
+        )
+    ]
 
 
 def nearness(space: Space, real: Batch) -> list[HeldOut]:
@@ -377,10 +406,10 @@ def encoded(source: Source, kind: Kind, limit: int, device: torch.device) -> Bat
 # What a run is told at its start.
 
 
-def here_and_there(source: Source, kind: Kind) -> Tensor:
-    """Training rows from all over the source, encoded."""
-    rows = torch.linspace(0, len(source) - 1, min(len(source), GLANCED)).long()
-    return encoded(Subset(source, rows), kind, GLANCED, torch.device("cpu")).x
+def here_and_there(source: Source, kind: Kind, n: int, device: torch.device) -> Batch:
+    """At most n rows from all over a source, encoded."""
+    rows = torch.linspace(0, len(source) - 1, min(len(source), n)).long()
+    return encoded(Subset(source, rows), kind, n, device)
 
 
 def known_conditions(source: Source, kind: Kind) -> dict[str, Any]:

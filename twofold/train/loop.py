@@ -126,8 +126,9 @@ class Loop:
         notes: dict[str, Tensor] = {}
         try:
             for number, turns in enumerate(self.lockstep(games)):
-                self.settle(number, turns, weights, batches)
+                steepness = self.settle(number, turns, weights, batches)
                 record(notes, turns, weights)
+                notes |= steepness if len(self.players) > 1 else {}
         finally:
             for game in games:
                 game.close()  # type: ignore[attr-defined]
@@ -155,19 +156,24 @@ class Loop:
 
     def settle(
         self, number: int, turns: list[Turn], weights: list[float], batches: list[Batch]
-    ) -> None:
-        """Gradients of every player of a turn at the same parameters; then all of them step."""
-        names = list(turns[0].losses)
+    ) -> dict[str, Tensor]:
+        """Gradients of every player of a turn at the same parameters; then all of them step.
+
+        Returns:
+            The norm of each player's gradient, for the log.
+        """
+        names, norms = list(turns[0].losses), {}
         for name in names:
             self.backward(name, turns, weights, keep=name != names[-1])
         for name in names:
             player = self.players[name]
             self.world.reduce(player.list)
-            self.guard(player, number, batches)
+            norms[f"{name}_gradient"] = self.guard(player, number, batches)
         for name in names:
             self.players[name].optimiser.step()
         for name in names:
             clear(self.players[name])
+        return norms
 
     def backward(self, name: str, turns: list[Turn], weights: list[float], keep: bool) -> None:
         """Accumulate one player's gradient over the parts."""
@@ -177,16 +183,18 @@ class Loop:
             weighted = loss if weight == 1 else loss * weight
             weighted.backward(inputs=parameters, retain_graph=keep)
 
-    def guard(self, player: Player, number: int, batches: list[Batch]) -> None:
-        """Refuse a gradient that is not finite, then clip it."""
+    def guard(self, player: Player, number: int, batches: list[Batch]) -> Tensor:
+        """Refuse a gradient that is not finite, then clip it; its norm before that."""
         gradients = [p.grad for p in player.list if p.grad is not None]
         if not gradients:
-            return
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))).item()
+            return torch.zeros((), device=self.device)
+        steepness = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        norm = steepness.item()
         if not math.isfinite(norm):
             raise NotFinite(self.blame(player, number, batches))
         if norm > self.training.clip:
             torch._foreach_mul_(gradients, self.training.clip / norm)
+        return steepness
 
     def blame(self, player: Player, number: int, batches: list[Batch]) -> str:
         """Where the trouble is: turn, tensor, rows."""
@@ -214,8 +222,8 @@ class Loop:
     def set_rates(self, progress: Progress) -> None:
         """The rate of each player now: its own, the schedule's, halved at each attempt."""
         factor = self.training.schedule(progress.fraction) * 0.5**self.attempt
-        for player in self.players.values():
-            player.optimiser.rate = player.rate * factor
+        for name, player in self.players.items():
+            player.optimiser.rate = player.rate * factor * self.model.paces.get(name, 1.0)
 
     def clear(self) -> None:
         for player in self.players.values():

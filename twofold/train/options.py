@@ -40,7 +40,8 @@ class Training(Part):
         checkpoint, tick, evaluate: steps between checkpoints, log lines, held-out measurements.
         best: the measure by which the best checkpoint is kept; `auto` picks by family and data.
         patience: evaluations without improvement before training stops.
-        rescue: answer a code that has fallen out of use by what the family knows against it.
+        rescue: answer a code that has fallen out of use, or a game that goes wrong, by what the
+            family knows against it.
         minutes: of wall clock.
         precision: of the networks' arithmetic; `auto` is a fixed table.
         device: where to train.

@@ -5,7 +5,8 @@ or someone asks: Ctrl-C and `kill` let it finish the step, save, and say how to 
 that is killed outright loses at most the steps since its last checkpoint, and takes exactly those
 again.
 
-At each evaluation the code of a model that has one is read. When it is not used at two of them in a
+At each evaluation the code of a model that has one is read, and a game against a critic is judged
+(`ward.py`). When it is not used at two of them in a
 row the session says so, once; with `train.rescue` it asks the model to play otherwise from that
 step on. How, only the family knows; the session remembers the step, and tells it to the model
 again when the run is resumed.
@@ -27,14 +28,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from twofold.core.game import Model, Rescues
+from twofold.core.game import Model, Rescues, Trouble
+from twofold.measures.diagnosis import diagnose
 from twofold.measures.monitor import Reading
 from twofold.train import checkpoint
-from twofold.train.loop import Loop
+from twofold.train.loop import Diverged, Loop
 from twofold.train.record import Recorder, Tick, memory, rounded
+from twofold.train.ward import Ward
 
 Monitor = Callable[[Model], Reading]
 """Reads the code of a model on held-out data."""
+UNUSED: Trouble = "unused"
 NOTICED = 2
 """Evaluations in a row after which an unused code is spoken of."""
 
@@ -62,8 +66,11 @@ class HeldOut:
 class Story:
     """What a session remembers from checkpoint to checkpoint.
 
-    `unused` has the steps of the last evaluations in a row at which the code was not used, and
-    `rescued` the step from which the model plays otherwise, if it does.
+    `unused` has the steps of the last evaluations in a row at which the code was not used, `ailing`
+    those at which the game had one `ailment`, the last with draws of this `spread`; `told` is
+    whether it was spoken of. `rescued` has the steps from which the model plays otherwise, each
+    `against` a trouble. `attempts` counts the times that gradients were not finite, up to the last
+    evaluation.
     """
 
     seconds: float = 0.0
@@ -74,6 +81,12 @@ class Story:
     ended: str = ""
     unused: list[int] = field(default_factory=list)
     rescued: list[int] = field(default_factory=list)
+    against: list[str] = field(default_factory=list)
+    spread: dict[str, float] = field(default_factory=dict)
+    ailment: str = ""
+    ailing: list[int] = field(default_factory=list)
+    told: bool = False
+    attempts: int = 0
 
 
 class Session:
@@ -85,6 +98,7 @@ class Session:
         recorders: who hears the ticks.
         held_out: how checkpoints are compared; at most one.
         monitors: what reads the model's code; at most one.
+        wards: what watches the model's game; at most one.
         preview: called with the averaged model and the step, before the first step and at each
             checkpoint.
         story: what an earlier session remembered.
@@ -97,11 +111,12 @@ class Session:
         recorders: Sequence[Recorder],
         held_out: Sequence[HeldOut],
         monitors: Sequence[Monitor],
+        wards: Sequence[Ward],
         preview: Callable[[Model, int], None],
         story: Story,
     ) -> None:
         self.loop, self.folder, self.recorders = loop, folder, recorders
-        self.held_out, self.monitors = held_out, monitors
+        self.held_out, self.monitors, self.wards = held_out, monitors, wards
         self.preview, self.story = preview, story
         self.training = loop.training
         self.sums: dict[str, Tensor] = {}
@@ -134,7 +149,11 @@ class Session:
     def step(self) -> None:
         """One step, and what is due after it."""
         attempt = self.loop.attempt
-        self.note(self.loop.advance())
+        try:
+            self.note(self.loop.advance())
+        except Diverged as trouble:
+            self.say(str(trouble))
+            raise
         if self.loop.attempt != attempt:
             self.say(
                 f"gradients were not finite; went back to step {self.loop.good.step}, rate halved"
@@ -182,12 +201,16 @@ class Session:
             "shown": shown,
             "seconds": round(self.seconds, 3),
             "per_second": round(rate, 1),
-            **rounded(means | measured),
+            **rounded(means | self.glanced() | measured),
             "mem": round(memory(), 3),
         }
         for recorder in self.recorders:
             recorder.tick(tick)
         self.sums, self.counted, self.marked = {}, 0, (now, shown)
+
+    def glanced(self) -> dict[str, Any]:
+        """What a tick tells of the game."""
+        return {k: v for ward in self.wards for k, v in ward.glance(self.loop.model).items()}
 
     def say(self, text: str) -> None:
         for recorder in self.recorders:
@@ -209,7 +232,23 @@ class Session:
             measured |= reading.numbers()
             if self.loop.step % self.training.evaluate == 0:  # the same in a run that stops later
                 self.heed(reading)
+        for ward in self.wards:
+            measured |= self.judge(ward)
         return measured
+
+    def judge(self, ward: Ward) -> dict[str, Any]:
+        """The verdict on the game; what follows from it is said, and kept."""
+        loop, story = self.loop, self.story
+        finite = loop.attempt == story.attempts
+        vitals = ward.read(loop.model, loop.averaged, story, finite)
+        verdict = diagnose(vitals).verdict
+        if loop.step % self.training.evaluate == 0:  # the same in a run that stops later
+            story.attempts, answered = loop.attempt, len(story.rescued)
+            for text in ward.heed(vitals, story, loop.model, loop.step):
+                self.say(text)
+            if len(story.rescued) > answered:
+                self.save()  # whoever goes on from here is to play the same
+        return {**vitals.numbers(), "game": verdict}
 
     def heed(self, reading: Reading) -> None:
         """Say it when a code falls out of use or comes back, and answer it where that is wanted."""
@@ -224,11 +263,11 @@ class Session:
         if len(story.unused) != NOTICED:
             return
         since, model = story.unused[0], self.loop.model
-        remedy = model.remedy() if isinstance(model, Rescues) else ""
-        if self.training.rescue and remedy and not story.rescued:
-            story.rescued = [step]
+        remedy = model.remedy(UNUSED) if isinstance(model, Rescues) else ""
+        if self.training.rescue and remedy and UNUSED not in story.against:
+            story.rescued, story.against = [*story.rescued, step], [*story.against, UNUSED]
             assert isinstance(model, Rescues)
-            model.rescue(step)
+            model.rescue(UNUSED, step)
             self.say(f"the latent is unused since step {since}: rescued by {remedy} from {step} on")
             self.save()  # whoever goes on from here is to play the same
         else:
