@@ -49,7 +49,7 @@ from twofold.core.game import Criticises, Decodes, Encodes, Model, Progress, Tur
 from twofold.core.space import Space
 from twofold.maths.adversarial import NonSaturating, Objective
 from twofold.maths.distributions import Dirac, Normal
-from twofold.maths.penalties import R1, R2, Contest, Penalty
+from twofold.maths.penalties import R1, R2, Contest, Penalty, steepness
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.critics import Critic
 from twofold.nets.decoders import Generator, Relaxed
@@ -109,34 +109,36 @@ class MDGAN(Model, Decodes, Encodes, Criticises):
     def play(self, batch: Batch, progress: Progress) -> Iterator[Turn]:
         x, given = batch.x, batch.given
         if not len(self.D_2):
-            yield from self.regularised(x, given)
+            yield from self.regularised(x, given, progress)
             return
-        yield from self.manifold(x, given)
+        yield from self.manifold(x, given, progress)
         for D_2 in self.D_2:
-            yield from self.diffusion(D_2, x, given)
+            yield from self.diffusion(D_2, x, given, progress)
 
-    def regularised(self, x: Tensor, given: Given) -> Iterator[Turn]:
+    def regularised(self, x: Tensor, given: Given, progress: Progress) -> Iterator[Turn]:
         """The game of one critic (§3.2)."""
         with torch.no_grad():
             drawn = self.draw(given)
-        yield Turn(manifold=self.told(self.D_1, x, drawn, given))
+        yield Turn(manifold=self.told(self.D_1, x, drawn, given, progress))
         lost = self.deceived(self.D_1, x, self.draw(given), given)
         paid, notes = self.returned(x, given)
         yield Turn(notes, generator=lost + paid)
 
-    def manifold(self, x: Tensor, given: Given) -> Iterator[Turn]:
+    def manifold(self, x: Tensor, given: Given, progress: Progress) -> Iterator[Turn]:
         """What comes back against observations (§3.3)."""
         with torch.no_grad():
             back = self.back(x, given)
-        yield Turn(manifold=self.told(self.D_1, x, back, given))
+        yield Turn(manifold=self.told(self.D_1, x, back, given, progress))
         paid, notes = self.returned(x, given)
         yield Turn(notes, generator=paid)
 
-    def diffusion(self, D_2: nn.Module, x: Tensor, given: Given) -> Iterator[Turn]:
+    def diffusion(
+        self, D_2: nn.Module, x: Tensor, given: Given, progress: Progress
+    ) -> Iterator[Turn]:
         """Draws against what comes back (§3.3)."""
         with torch.no_grad():
             back, drawn = self.back(x, given), self.draw(given)
-        yield Turn(diffusion=self.told(D_2, back, drawn, given))
+        yield Turn(diffusion=self.told(D_2, back, drawn, given, progress))
         yield Turn(generator=self.deceived(D_2, back, self.draw(given), given))
 
     def returned(self, x: Tensor, given: Given) -> tuple[Tensor, dict[str, Tensor]]:
@@ -146,13 +148,15 @@ class MDGAN(Model, Decodes, Encodes, Criticises):
         deceived = self.deceived(self.D_1, x, back, given)
         return self.distance * d + self.deceiving * deceived, {"distance": d, "deceived": deceived}
 
-    def told(self, D: nn.Module, real: Tensor, fake: Tensor, given: Given) -> Tensor:
+    def told(
+        self, D: nn.Module, real: Tensor, fake: Tensor, given: Given, progress: Progress
+    ) -> Tensor:
         """What a critic minimises, its penalties with it."""
         real, fake = (t.detach().requires_grad_(bool(self.penalties)) for t in (real, fake))
         logits = D(real, given.c), D(fake, given.c)
         contest = Contest(lambda t: D(t, given.c), real, fake, *logits)
         loss = self.objective.critic(*logits)
-        return sum((p(contest).mean() for p in self.penalties), loss)
+        return loss + steepness(self.penalties, contest, progress)
 
     def deceived(self, D: nn.Module, real: Tensor, fake: Tensor, given: Given) -> Tensor:
         """What the generator minimises to deceive a critic."""
