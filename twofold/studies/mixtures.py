@@ -153,14 +153,14 @@ def drawn(model: Model, n: int = DRAWS) -> Tensor:
 
 PROTOCOL = (
     "PacGAN's data and evaluator, as in the published program: 100,000 observations, drawn with "
-    "the seed; of 2,500 draws those within 3σ of the centre that is nearest are of high "
-    "quality, a mode counts from one of them, and the reverse KL is of their shares against equal "
-    "ones. Coordinates standardised, two dimensions of noise, three tanh layers of 64 up; a critic "
-    "of two leaky layers of 64 on 32 random Fourier features of one wave a unit; batches of 128. "
+    "the seed; of 2,500 draws those within 3σ of the centre that is nearest are of high quality, a "
+    "mode counts from one of them, and the reverse KL is of their shares against equal ones. "
+    "Coordinates standardised, two dimensions of noise, three tanh layers of 64 up; a critic of "
+    "two leaky layers of 64 on 32 random Fourier features of one wave a unit; batches of 128. "
     "Ours: paired relativistic, R1 and R2 with γ from 0.05 to 1e-4 by a sigmoid, Adam (0, 0.99) at "
     "2e-3. Plain: not saturating, no penalty, Adam (0.5, 0.99) at 5e-4. Both with a cosine and "
-    "averaged weights. Networks, γ and rates of ours were chosen on seed 100; reported are seeds "
-    "0 and up. The published networks are wider (400 and 200, with batch normalisation and maxout)."
+    "averaged weights. Networks, γ and rates of ours were chosen on seed 100; reported are seeds 0 "
+    "and up. The published networks are wider (400 and 200, with batch normalisation and maxout)."
 )
 BATCH, WIDTH, LATENT = 128, 64, 2
 GENERATOR, CRITIC = Dense(WIDTH, 3, "tanh"), Fourier(Dense(WIDTH, 2))
