@@ -165,14 +165,13 @@ PROTOCOL = (
 )
 BATCH, WIDTH, LATENT = 256, 64, 2
 GENERATOR, CRITIC = Dense(WIDTH, 3, "tanh"), Fourier(Dense(WIDTH, 2))
-STEEP = (0.05, 3e-4)
+SMOOTH, SHARP = 0.05, 3e-4
 """γ at the start and at the end."""
 
 
 def smooth_then_sharp(steps: int) -> tuple[Penalty, ...]:
     """R1 and R2 whose γ falls, most of it from a quarter to two thirds of training."""
-    start, end = STEEP
-    gamma = Sigmoid(start, end, max(1, 9 * steps // 20), max(1, steps // 12))
+    gamma = Sigmoid(SMOOTH, SHARP, max(1, 9 * steps // 20), max(1, steps // 12))
     return R1(gamma), R2(gamma)  # type: ignore[arg-type]
 
 
