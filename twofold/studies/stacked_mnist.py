@@ -82,7 +82,7 @@ class Protocol:
     Args:
         games: by name. generator, critic: of all of them. latent: of the noise.
         pictures: how many there are. steps, batch, rate, betas: of training.
-        draws: that are judged. taught: steps of the classifier.
+        draws: that are judged. taught, tested: steps of the classifier, and digits to judge it by.
     """
 
     games: Mapping[str, Game]
@@ -96,6 +96,7 @@ class Protocol:
     betas: tuple[float, float]
     draws: int
     taught: int
+    tested: int = 10_000
     features: int = 16
 
 
@@ -122,10 +123,10 @@ A = Protocol(
     },
     Conv(32, blocks=1, growth=8),
     Conv(32, blocks=1, growth=8),
-    100, 128_000, 100_000, 64, 2e-4, (0.0, 0.99), 26_000, 6000, 128,
+    100, 128_000, 100_000, 64, 2e-4, (0.0, 0.99), 26_000, 6000, features=128,
 )  # fmt: skip
 PROTOCOLS: Mapping[Budget, Protocol] = {
-    "smoke": replace(B, steps=1, batch=4, draws=20, taught=2, latent=4),
+    "smoke": replace(B, steps=1, batch=4, draws=20, taught=2, tested=50, latent=4),
     "cpu": B,
     "paper": A,
 }
@@ -164,7 +165,7 @@ class StackedMnist(Study):
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
         protocol, folder = PROTOCOLS[budget], runs_of(out, self.name, budget)
-        namer = Namer.fitted(protocol.taught)
+        namer = Namer.fitted(protocol.taught, protocol.tested)
         found = {
             name: [one(name, protocol, namer, seed, folder) for seed in range(seeds)]
             for name in protocol.games
@@ -200,12 +201,12 @@ class Namer:
     n: int
 
     @classmethod
-    def fitted(cls, steps: int) -> Namer:
+    def fitted(cls, steps: int, tested: int) -> Namer:
         """On the publisher's training digits, by `nets/fit.py`."""
         digits, labels, split = mnist()
         seed_all(CPU, 0)
         x = digits.unsqueeze(1).float() / 255  # (N, 1, 28, 28)
-        train, test = split["train"], split["test"]
+        train, test = split["train"], split["test"][:tested]
         net = fit(ImageClassifier(1, (28, 28), 10, 12), x[train], labels[train], F.cross_entropy,
                   steps=steps, lr=3e-3)  # fmt: skip
         right = (named(net, x[test]) == labels[test]).double().mean()
