@@ -125,9 +125,32 @@ def test_mdgan_is_a_manifold_and_a_diffusion_step() -> None:
     hand = (0.5 * d - 2 * D(model.D_1, back).log()).mean()
     torch.testing.assert_close(regularised.losses["generator"], hand)
     fake = model.G(torch.randn(6, 2), NONE.c).mean
-    hand = -(D(model.D_2, back).log() + (1 - D(model.D_2, fake)).log()).mean()
+    hand = -(D(model.D_2[0], back).log() + (1 - D(model.D_2[0], fake)).log()).mean()
     torch.testing.assert_close(diffusion.losses["diffusion"], hand)
     fake = model.G(torch.randn(6, 2), NONE.c).mean
-    torch.testing.assert_close(drawn.losses["generator"], -D(model.D_2, fake).log().mean())
+    torch.testing.assert_close(drawn.losses["generator"], -D(model.D_2[0], fake).log().mean())
     assert moved(regularised.losses["generator"], model.E)
     assert not moved(drawn.losses["generator"], model.E)
+
+
+def test_one_critic_is_the_regularised_gan() -> None:
+    model, x = mdgan(single=True, penalties=(), distance=0.5, deceiving=2.0), torch.randn(6, 3)
+    torch.manual_seed(1)
+    critic, generator = model.play(Batch.of(x), Progress())
+    torch.manual_seed(1)
+    real, fake, back, again = (
+        model.D_1(t, NONE.c).sigmoid()
+        for t in (
+            x,
+            model.G(torch.randn(6, 2), NONE.c).mean,
+            model.G(model.E(x, NONE.c), NONE.c).mean,
+            model.G(torch.randn(6, 2), NONE.c).mean,
+        )
+    )
+    hand = -(real.log() + (1 - fake).log()).mean()
+    torch.testing.assert_close(critic.losses["manifold"], hand)
+    d = ((x - model.G(model.E(x, NONE.c), NONE.c).mean) ** 2).sum(1)
+    hand = (-again.log() + 0.5 * d - 2 * back.log()).mean()
+    torch.testing.assert_close(generator.losses["generator"], hand)
+    assert moved(generator.losses["generator"], model.E)
+    assert set(model.players()) == {"manifold", "generator"}

@@ -11,7 +11,17 @@ from torch import nn
 from twofold.core.errors import UserError
 from twofold.core.space import Bounded, Category, Field, Real, Space
 from twofold.nets.blocks import ACTIVATIONS, Attention, Modulate, Residual, Unpatch
-from twofold.nets.bodies import Architecture, Body, Centre, Conv, Dense, Suited, halvings, strides
+from twofold.nets.bodies import (
+    Architecture,
+    Body,
+    Centre,
+    Conv,
+    Dense,
+    Fourier,
+    Suited,
+    halvings,
+    strides,
+)
 
 GIVEN = Space((Field("label", Category(("x", "y", "z")), missing=True),))
 
@@ -99,8 +109,8 @@ def test_a_convolution_needs_axes() -> None:
         Conv().up(2, Space(), 1, (2, 2, 2, 2))
 
 
-@pytest.mark.parametrize("arch", [Dense(8, 1), Conv(4)])
-def test_lower_precision_stays_inside_the_body(arch: Dense | Conv) -> None:
+@pytest.mark.parametrize("arch", [Dense(8, 1), Fourier(Dense(8, 1)), Conv(4)])
+def test_lower_precision_stays_inside_the_body(arch: Architecture) -> None:
     space = Space((Field("p", Real()),), (6, 6))
     down, up = arch.down(space, Space(), 3), arch.up(2, Space(), 1, (6, 6))
     x, z, c = torch.randn(2, 1, 6, 6), torch.randn(2, 2), torch.zeros(2, 0)
@@ -174,7 +184,9 @@ def test_a_penalty_reaches_through_every_activation(activation: str) -> None:
 
 
 @pytest.mark.parametrize("axes", [(1,), (9,), (140,), (5, 8), (28, 28), (61, 90), (2, 5, 6)])
-@pytest.mark.parametrize("arch", [Dense(4, 1), Conv(2), Suited(Dense(4, 1), Conv(2))])
+@pytest.mark.parametrize(
+    "arch", [Dense(4, 1), Fourier(Dense(4, 1)), Conv(2), Suited(Dense(4, 1), Conv(2))]
+)
 @pytest.mark.parametrize("most", [4, 64])
 def test_a_code_may_be_a_grid(arch: Architecture, axes: tuple[int, ...], most: int) -> None:
     space = Space((Field("p", Bounded(), 2),), axes)

@@ -22,6 +22,7 @@ NEEDS = {
     "mnist-nll": ("mnist",),
     "mnist-one-class": ("mnist",),
     "pneumonia": ("pneumoniamnist",),
+    "stacked-mnist": ("mnist",),
 }
 
 KEYS = {

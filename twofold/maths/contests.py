@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from twofold.core.game import Progress
 from twofold.maths.adversarial import Objective
-from twofold.maths.penalties import Contest, Penalty
+from twofold.maths.penalties import Contest, Penalty, steepness
 
 
 def contest(
@@ -27,13 +28,13 @@ def contest(
 
 
 def critic_loss(
-    contest: Contest, objective: Objective, penalties: Sequence[Penalty]
+    contest: Contest, objective: Objective, penalties: Sequence[Penalty], progress: Progress
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What the critic minimises, and what the log keeps of it."""
     real, fake = contest.real_logits, contest.fake_logits
-    steepness = sum((p(contest).mean() for p in penalties), real.new_zeros(()))
-    notes = {"steepness": steepness, "real": real.mean(), "fake": fake.mean()}
-    return objective.critic(real, fake) + steepness, notes
+    paid = steepness(penalties, contest, progress)
+    notes = {"steepness": paid, "real": real.mean(), "fake": fake.mean()}
+    return objective.critic(real, fake) + paid, notes
 
 
 def generator_loss(

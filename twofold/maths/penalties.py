@@ -6,7 +6,9 @@ one number a logit: a row, or a pack of rows where the critic looks at several t
 * `R1`: $\tfrac\gamma2 \|\nabla_x D(x)\|^2$ at real x; `R2`: the same at drawn x
   (Mescheder et al. 2018, arXiv:1801.04406). Together, at every step, with the relativistic
   objective, they make training converge (Huang et al. 2024, arXiv:2501.05441); applied lazily they
-  fail on small sets, so there is no lazy option.
+  fail on small sets, so there is no lazy option. A γ that falls while training goes on lets the
+  critic be smooth first, so that no mode is lost, and sharp later (ibid., where it falls by a
+  cosine).
 * `GradientPenalty`: $\lambda (\|\nabla_{\hat x} D(\hat x)\| - k)^2$ on lines between real and
   drawn, with $k = 1$ (Gulrajani et al. 2017, arXiv:1704.00028) or centred at $k = 0$
   (Thanh-Tung et al. 2019, arXiv:1902.03984).
@@ -27,7 +29,7 @@ Notation: D(·) logits (B,), x real and x̂ drawn, both (B, C, *A).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -36,7 +38,9 @@ from torch import Tensor
 from torch.nn.functional import relu
 
 from twofold.core.build import Part
+from twofold.core.game import Progress
 from twofold.maths.augmentations import Transformation, applied, suited
+from twofold.maths.varying import Number, at, scaled
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Penalty(Part, ABC):
         >>> R1(0.5).times(10)
         R1(gamma=5.0)
         """
-        return replace(self, **{self.price: factor * getattr(self, self.price)})  # type: ignore[type-var]
+        return replace(self, **{self.price: scaled(getattr(self, self.price), factor)})  # type: ignore[type-var]
 
     @abstractmethod
     def __call__(self, contest: Contest) -> Tensor:
@@ -84,7 +88,7 @@ class R1(Penalty):
     Source: Mescheder et al. 2018, arXiv:1801.04406.
     """
 
-    gamma: float = 1.0
+    gamma: Number = 1.0
     price = "gamma"
 
     def __call__(self, contest: Contest) -> Tensor:
@@ -103,7 +107,7 @@ class R2(Penalty):
     Source: Mescheder et al. 2018, arXiv:1801.04406.
     """
 
-    gamma: float = 1.0
+    gamma: Number = 1.0
     price = "gamma"
 
     def __call__(self, contest: Contest) -> Tensor:
@@ -204,6 +208,12 @@ class Consistency(Penalty):
     def change(self, contest: Contest, x: Tensor, logits: Tensor) -> Tensor:
         changed = applied(self.policy or suited(x.dim() - 2), x.detach())
         return (logits - contest.judge(changed)).square()
+
+
+def steepness(penalties: Sequence[Penalty], contest: Contest, progress: Progress) -> Tensor:
+    """What the critic pays, summed, each a mean over logits; what varies is at its value now."""
+    nothing = contest.real_logits.new_zeros(())
+    return sum((at(penalty, progress)(contest).mean() for penalty in penalties), nothing)
 
 
 def between(contest: Contest) -> Tensor:

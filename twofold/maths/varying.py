@@ -17,7 +17,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, ClassVar, Self, TypeVar, cast
 
 from pydantic import NonNegativeInt, PositiveInt
 
@@ -28,11 +28,19 @@ P = TypeVar("P", bound=Part)
 
 
 class Varying(Part, ABC):
-    """A number as a function of the step."""
+    """A number as a function of the step, which goes from some of its numbers to others."""
+
+    levels: ClassVar[tuple[str, ...]] = ("start", "end")
+    """Which those are; the others are of time."""
 
     @abstractmethod
     def __call__(self, step: int) -> float:
         """The number at a step."""
+
+    def times(self, factor: float) -> Self:
+        """So many times as much at every step."""
+        levels = {name: scaled(getattr(self, name), factor) for name in self.levels}
+        return replace(self, **levels)  # type: ignore[type-var]
 
 
 Number = Annotated[float, Varying]
@@ -161,6 +169,7 @@ class Switched(Varying):
     step: NonNegativeInt = 0
     before: Number = 0.0
     then: Number = 1.0
+    levels = ("before", "then")
 
     def __call__(self, step: int) -> float:
         return value(self.before if step < self.step else self.then, step)
@@ -178,6 +187,15 @@ def value(number: Number, step: int) -> float:
     (2.0, 0.5)
     """
     return number(step) if isinstance(number, Varying) else number
+
+
+def scaled(number: Number, factor: float) -> Number:
+    """So many times a number, whether it varies or not.
+
+    >>> scaled(2.0, 3), scaled(Linear(1, 2), 3)(500)
+    (6.0, 4.5)
+    """
+    return cast(float, number.times(factor)) if isinstance(number, Varying) else factor * number
 
 
 def way(step: int, after: int, steps: int) -> float:

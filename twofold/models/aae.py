@@ -106,7 +106,7 @@ class AAE(Model, Decodes, Encodes, Starts, Steadied):
         yield Turn({"distortion": distortion}, autoencoder=distortion)
         with torch.no_grad():
             z_hat = self.encode(x, given).rsample()
-        loss, notes = self.D.told(self.prior(given).sample(), z_hat, given.c)
+        loss, notes = self.D.told(self.prior(given).sample(), z_hat, given.c, progress)
         yield Turn(notes, critic=loss)
         z_hat = self.encode(x, given).rsample()
         deceived = self.D.deceived(self.prior(given).sample(), z_hat, given.c)

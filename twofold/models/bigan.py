@@ -33,7 +33,7 @@ from twofold.core.game import Criticises, Decodes, Encodes, Model, Progress, Reg
 from twofold.core.space import Space
 from twofold.maths.adversarial import NonSaturating, Objective
 from twofold.maths.distributions import Normal, Posterior
-from twofold.maths.penalties import R1, R2, Contest, Penalty
+from twofold.maths.penalties import R1, R2, Contest, Penalty, steepness
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.decoders import Generator, Relaxed
 from twofold.nets.encoders import Encoder
@@ -94,9 +94,9 @@ class BiGAN(Model, Decodes, Encodes, Criticises, Regards, Steadied):
             inferred, drawn = self.inferred(x, given), self.drawn(given)
         contest = self.contest(inferred, drawn, given)
         loss = self.objective.critic(contest.real_logits, contest.fake_logits)
-        steepness = sum((p(contest).mean() for p in self.penalties), loss.new_zeros(()))
+        paid = steepness(self.penalties, contest, progress)
         notes = {"inferred": contest.real_logits.mean(), "drawn": contest.fake_logits.mean()}
-        yield Turn({"steepness": steepness, **notes}, critic=loss + steepness)
+        yield Turn({"steepness": paid, **notes}, critic=loss + paid)
         inferred = self.inferred(x, given)
         at_inferred, at_drawn = (self.tell(p, given) for p in (inferred, self.drawn(given)))
         unlike = self.cycle * self.returned(x, inferred, given)

@@ -40,7 +40,7 @@ from twofold.core.space import Space
 from twofold.maths.adversarial import Objective, Relativistic, strongest
 from twofold.maths.augmentations import Augmentation, Unchanged
 from twofold.maths.distributions import Normal
-from twofold.maths.penalties import R1, R2, Contest, Penalty
+from twofold.maths.penalties import R1, R2, Contest, Penalty, steepness
 from twofold.maths.varying import Number, value
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.company import Alone, Company
@@ -140,7 +140,7 @@ class GAN(Model, Decodes, Criticises, Regards, Steadied):
             at_real, at_fake = look(real), look(fake)
             contest = Contest(lambda x: look(x).logits, real, fake, at_real.logits, at_fake.logits)
             loss = self.objective.critic(at_real.logits, at_fake.logits)
-            paid = self.critic_pays(contest, at_real, at_fake, given)
+            paid = self.critic_pays(contest, at_real, at_fake, given, progress)
             self.augmenter.observe(at_real.logits)
             yield Turn({**notes, **paid, **logits(contest)}, critic=total(loss, paid))
             clip(self.critic, self.weight_clip)
@@ -177,11 +177,10 @@ class GAN(Model, Decodes, Criticises, Regards, Steadied):
             return Look(at_fake.phi, torch.zeros_like(at_fake.logits))
 
     def critic_pays(
-        self, contest: Contest, at_real: Look, at_fake: Look, given: Given
+        self, contest: Contest, at_real: Look, at_fake: Look, given: Given, progress: Progress
     ) -> dict[str, Tensor]:
         """What the critic pays besides its objective, by name."""
-        nothing = contest.real_logits.new_zeros(())
-        paid = {"steepness": sum((p(contest).mean() for p in self.penalties), nothing)}
+        paid = {"steepness": steepness(self.penalties, contest, progress)}
         if self.auxiliary:
             paid["confused"] = self.confused(at_real, given) + self.confused(at_fake, given)
         return paid | self.past("critic")

@@ -37,7 +37,7 @@ from twofold.core.space import Category, Field, Real, Space
 from twofold.maths.adversarial import Objective, Relativistic
 from twofold.maths.distributions import Normal
 from twofold.maths.likelihoods import Observation
-from twofold.maths.penalties import R1, R2, Contest, Penalty
+from twofold.maths.penalties import R1, R2, Contest, Penalty, steepness
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.critics import Classifier, Critic, Look
 from twofold.nets.decoders import Generator, Relaxed
@@ -111,10 +111,10 @@ class InfoGAN(Model, Decodes, Encodes, Criticises, Steadied):
             lambda x: self.judge(x, given), real, fake, at_real.logits, at_fake.logits
         )
         loss = self.objective.critic(at_real.logits, at_fake.logits)
-        steepness = sum((p(contest).mean() for p in self.penalties), loss.new_zeros(()))
+        paid = steepness(self.penalties, contest, progress)
         unread = self.unread(at_fake, z)
-        yield Turn({"steepness": steepness, **self.information(unread)},
-                   critic=loss + steepness + self.weighed(unread))  # fmt: skip
+        yield Turn({"steepness": paid, **self.information(unread)},
+                   critic=loss + paid + self.weighed(unread))  # fmt: skip
         at_fake = self.look(self.decode(z, given).rsample(), given)
         with torch.no_grad():
             at_real = self.look(x, given)

@@ -139,7 +139,9 @@ class LAPGAN(Model, Decodes, Criticises, Steadied):
             with torch.no_grad():
                 drawn = self.draw_level(k, real.l, given)
             judged = contest(judge, real.image, drawn, self.penalties)
-            critics[f"critic{k}"], seen = critic_loss(judged, self.objective, self.penalties)
+            critics[f"critic{k}"], seen = critic_loss(
+                judged, self.objective, self.penalties, progress
+            )
             notes |= {f"{name}{k}": value for name, value in seen.items()}
         yield Turn(notes, **critics)
         generators = {}

@@ -109,7 +109,7 @@ class LatentGAN(Model, Decodes, Encodes, Criticises, Starts, Steadied):
         notes = {"distortion": distortion, "rate": rate}
         yield Turn(notes, autoencoder=distortion + self.beta * rate)
         z = z.detach()
-        loss, notes = self.D.told(z, self.prior(given).sample(), given.c)
+        loss, notes = self.D.told(z, self.prior(given).sample(), given.c, progress)
         yield Turn(notes, critic=loss)
         z_hat = self.prior(given).rsample()
         yield Turn(generator=self.D.deceived(z, z_hat, given.c))

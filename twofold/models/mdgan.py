@@ -2,13 +2,22 @@ r"""The mode-regularised GAN, trained by manifold and by diffusion.
 
 A GAN is told where its draws are wrong and never which observations it does not draw. Here an
 encoder E gives each observation a code, and G is to give the observation back from it: so every
-mode of the data has a place in the code, and G is led to it. Two critics share the work (§3.3):
+mode of the data has a place in the code, and G is led to it.
+
+*The regularised GAN* (§3.2) is the plain game with what G and E pay besides. One critic tells
+observations from draws, and is deceived by what comes back too,
+
+$$ D_1: -\mathbb E_x \log D_1(x) - \mathbb E_z \log\big(1 - D_1(G(z))\big), \qquad
+   G, E: -\mathbb E_z \log D_1(G(z))
+   + \mathbb E_x \big[ \lambda_1\, d(x, G(E(x))) - \lambda_2 \log D_1(G(E(x))) \big]. $$
+
+*Manifold and diffusion* (§3.3) divide the work between two critics, and a step into two.
 
 *Manifold step.* $D_1$ tells observations from what comes back of them, and G with E lowers their
 distance and deceives $D_1$, so that what G can draw lies along the data,
 
 $$ D_1: -\mathbb E_x \log D_1(x) - \mathbb E_x \log\big(1 - D_1(G(E(x)))\big), \qquad
-   G, E: \mathbb E_x \big[ d(x, G(E(x))) - \lambda \log D_1(G(E(x))) \big]; $$
+   G, E: \mathbb E_x \big[ \lambda_1\, d(x, G(E(x))) - \lambda_2 \log D_1(G(E(x))) \big]; $$
 
 *diffusion step.* $D_2$ tells what comes back from what is drawn of noise, and G deceives $D_2$, so
 that draws spread over all of it as the data do,
@@ -16,7 +25,7 @@ that draws spread over all of it as the data do,
 $$ D_2: -\mathbb E_x \log D_2(G(E(x))) - \mathbb E_z \log\big(1 - D_2(G(z))\big), \qquad
    G: -\mathbb E_z \log D_2(G(z)). $$
 
-The distance d is the squared error, with its weight. $D_2$ compares draws with draws, both of G's
+The distance d is the squared error. $D_2$ compares draws with draws, both of G's
 making, which overlap from the start as draws and data do not.
 
 Any *objective* of logits may stand in for the logarithms.
@@ -40,7 +49,7 @@ from twofold.core.game import Criticises, Decodes, Encodes, Model, Progress, Tur
 from twofold.core.space import Space
 from twofold.maths.adversarial import NonSaturating, Objective
 from twofold.maths.distributions import Dirac, Normal
-from twofold.maths.penalties import R1, R2, Contest, Penalty
+from twofold.maths.penalties import R1, R2, Contest, Penalty, steepness
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.critics import Critic
 from twofold.nets.decoders import Generator, Relaxed
@@ -54,10 +63,11 @@ class MDGAN(Model, Decodes, Encodes, Criticises, Steadied):
         latent: D, the dimensions of the noise and of codes.
         generator: the architecture of G.
         encoder: the architecture of E.
-        critic: the architecture of D₁ and D₂.
+        critic: the architecture of D₁, and of D₂ where there is one.
         features: the width of the critics' last features, which meet what is given.
-        distance: the weight of the squared distance of what comes back.
-        deceiving: λ, the weight of deceiving D₁ with it.
+        single: play the regularised GAN, with one critic, in place of manifold and diffusion.
+        distance: λ₁, the weight of the squared distance of what comes back.
+        deceiving: λ₂, the weight of deceiving D₁ with it.
         objective: what critics and generator minimise, of logits.
         penalties: what each critic pays besides, summed.
         tau: the temperature of relaxed categories.
@@ -77,6 +87,7 @@ class MDGAN(Model, Decodes, Encodes, Criticises, Steadied):
         encoder: Architecture = Suited(),
         critic: Architecture = Suited(),
         features: PositiveInt = 128,
+        single: bool = False,
         distance: PositiveFloat = 1.0,
         deceiving: NonNegativeFloat = 1.0,
         objective: Objective = NonSaturating(),
@@ -89,39 +100,66 @@ class MDGAN(Model, Decodes, Encodes, Criticises, Steadied):
         self.G = Generator(generator, latent, given, space, tau)
         self.E = encoder.down(space, given, latent)
         self.D_1 = Critic(critic, space, given, features, spectral=False)
-        self.D_2 = Critic(critic, space, given, features, spectral=False)
+        second = [] if single else [Critic(critic, space, given, features, spectral=False)]
+        self.D_2 = nn.ModuleList(second)
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
-        return {
-            "manifold": [self.D_1],
-            "diffusion": [self.D_2],
-            "generator": [self.G, self.E],
-        }
+        diffusion = {"diffusion": list(self.D_2)} if len(self.D_2) else {}
+        return {"manifold": [self.D_1], **diffusion, "generator": [self.G, self.E]}
 
     def play(self, batch: Batch, progress: Progress) -> Iterator[Turn]:
         x, given = batch.x, batch.given
+        if not len(self.D_2):
+            yield from self.regularised(x, given, progress)
+            return
+        yield from self.manifold(x, given, progress)
+        for D_2 in self.D_2:
+            yield from self.diffusion(D_2, x, given, progress)
+
+    def regularised(self, x: Tensor, given: Given, progress: Progress) -> Iterator[Turn]:
+        """The game of one critic (§3.2)."""
+        with torch.no_grad():
+            drawn = self.draw(given)
+        yield Turn(manifold=self.told(self.D_1, x, drawn, given, progress))
+        lost = self.deceived(self.D_1, x, self.draw(given), given)
+        paid, notes = self.returned(x, given)
+        yield Turn(notes, generator=lost + paid)
+
+    def manifold(self, x: Tensor, given: Given, progress: Progress) -> Iterator[Turn]:
+        """What comes back against observations (§3.3)."""
         with torch.no_grad():
             back = self.back(x, given)
-        yield Turn(manifold=self.told(self.D_1, x, back, given))
+        yield Turn(manifold=self.told(self.D_1, x, back, given, progress))
+        paid, notes = self.returned(x, given)
+        yield Turn(notes, generator=paid)
+
+    def diffusion(
+        self, D_2: nn.Module, x: Tensor, given: Given, progress: Progress
+    ) -> Iterator[Turn]:
+        """Draws against what comes back (§3.3)."""
+        with torch.no_grad():
+            back, drawn = self.back(x, given), self.draw(given)
+        yield Turn(diffusion=self.told(D_2, back, drawn, given, progress))
+        yield Turn(generator=self.deceived(D_2, back, self.draw(given), given))
+
+    def returned(self, x: Tensor, given: Given) -> tuple[Tensor, dict[str, Tensor]]:
+        """What G and E pay for what comes back, λ₁ d − λ₂ log D₁; and its terms, for the log."""
         back = self.back(x, given)
         d = (x - back).square().flatten(1).sum(1).mean()
         deceived = self.deceived(self.D_1, x, back, given)
-        notes = {"distance": d, "deceived": deceived}
-        yield Turn(notes, generator=self.distance * d + self.deceiving * deceived)
-        with torch.no_grad():
-            back, drawn = self.back(x, given), self.draw(given)
-        yield Turn(diffusion=self.told(self.D_2, back, drawn, given))
-        yield Turn(generator=self.deceived(self.D_2, back, self.draw(given), given))
+        return self.distance * d + self.deceiving * deceived, {"distance": d, "deceived": deceived}
 
-    def told(self, D: Critic, real: Tensor, fake: Tensor, given: Given) -> Tensor:
+    def told(
+        self, D: nn.Module, real: Tensor, fake: Tensor, given: Given, progress: Progress
+    ) -> Tensor:
         """What a critic minimises, its penalties with it."""
         real, fake = (t.detach().requires_grad_(bool(self.penalties)) for t in (real, fake))
         logits = D(real, given.c), D(fake, given.c)
         contest = Contest(lambda t: D(t, given.c), real, fake, *logits)
         loss = self.objective.critic(*logits)
-        return sum((p(contest).mean() for p in self.penalties), loss)
+        return loss + steepness(self.penalties, contest, progress)
 
-    def deceived(self, D: Critic, real: Tensor, fake: Tensor, given: Given) -> Tensor:
+    def deceived(self, D: nn.Module, real: Tensor, fake: Tensor, given: Given) -> Tensor:
         """What the generator minimises to deceive a critic."""
         with torch.no_grad():
             at_real = D(real, given.c)

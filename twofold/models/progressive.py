@@ -116,7 +116,7 @@ class Progressive(Model, Decodes, Criticises, Steadied):
             with torch.no_grad():
                 drawn = self.draw(given)
             judged = contest(judge, x, drawn, self.penalties)
-            loss, seen = critic_loss(judged, self.objective, self.penalties)
+            loss, seen = critic_loss(judged, self.objective, self.penalties, progress)
             self.augmenter.observe(judged.real_logits)
             yield Turn(notes | seen, critic=loss)
         yield Turn(generator=generator_loss(judge, x, self.draw(given), self.objective))

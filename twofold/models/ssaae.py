@@ -125,8 +125,10 @@ class SSAAE(Model, Decodes, Encodes, Classifies, Starts, Steadied):
         with torch.no_grad():
             y_hat, z_hat = self.classify(x, given).mean, self.styled(x, given).rsample()
         p = self.any(given)
-        of_labels, seen = self.D_y.told(p.first.sample(), y_hat, nothing)
-        of_styles, noted = self.D_z.told(p.second.sample(), z_hat, torch.cat([c, y_hat], 1))
+        of_labels, seen = self.D_y.told(p.first.sample(), y_hat, nothing, progress)
+        of_styles, noted = self.D_z.told(
+            p.second.sample(), z_hat, torch.cat([c, y_hat], 1), progress
+        )
         notes = {f"label_{k}": v for k, v in seen.items()}
         yield Turn(
             notes | {f"style_{k}": v for k, v in noted.items()}, critic=of_labels + of_styles

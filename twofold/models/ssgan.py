@@ -43,7 +43,7 @@ from twofold.core.game import Classifies, Criticises, Decodes, Distribution, Mod
 from twofold.core.label import Label
 from twofold.core.space import Space
 from twofold.maths.distributions import Categories, Normal, Resampled
-from twofold.maths.penalties import R1, Contest, Penalty
+from twofold.maths.penalties import R1, Contest, Penalty, steepness
 from twofold.maths.varying import Number, value
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.classifiers import LabelCritic, Seen
@@ -126,10 +126,10 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
         L_unsupervised = softplus(-at_real.log_Z).mean() + softplus(at_fake.log_Z).mean()
         L = self.supervised * L_supervised + L_unsupervised
         contest = Contest(lambda x: self.judge(x, given), real, fake, at_real.log_Z, at_fake.log_Z)
-        steepness = sum((p(contest).mean() for p in self.penalties), L.new_zeros(()))
+        paid = steepness(self.penalties, contest, progress)
         notes = {"real": at_real.log_Z.mean(), "fake": at_fake.log_Z.mean()}
-        notes |= {"mistaken": L_supervised, "steepness": steepness}
-        yield Turn(notes, critic=L + steepness)
+        notes |= {"mistaken": L_supervised, "steepness": paid}
+        yield Turn(notes, critic=L + paid)
         with torch.no_grad():
             at_real = self.look(shown(x, sigma), given)
         at_fake = self.look(shown(self.draw(given), sigma), given)

@@ -152,7 +152,7 @@ class StyleGAN(Model, Styles, Criticises, Truncates, Regards, Steadied):
         with torch.no_grad():
             drawn = self.draw(given)
         judged = contest(judge, x, drawn, self.penalties)
-        loss, seen = critic_loss(judged, self.objective, self.penalties)
+        loss, seen = critic_loss(judged, self.objective, self.penalties, progress)
         self.augmenter.observe(judged.real_logits)
         yield Turn(notes | seen, critic=loss)
         loss = generator_loss(judge, x, self.draw(given), self.objective)

@@ -42,7 +42,7 @@ from twofold.core.game import Criticises, Decodes, Encodes, Model, Progress, Tur
 from twofold.core.space import Space
 from twofold.maths.distributions import Normal, Posterior
 from twofold.maths.divergences import kl_by_dimension
-from twofold.maths.penalties import R1, Contest, Penalty
+from twofold.maths.penalties import R1, Contest, Penalty, steepness
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.critics import Look
 from twofold.nets.decoders import Generator, Relaxed
@@ -111,23 +111,23 @@ class VAEGAN(Model, Decodes, Encodes, Criticises, Steadied):
         L_llike = 0.5 * (real.phi - at_tilde.phi).square().flatten(1).sum(1).mean()
         L_GAN = -(softplus(-real.logits) + softplus(at_tilde.logits) + softplus(at_p.logits)).mean()
         deceived = (softplus(-at_tilde.logits) + softplus(-at_p.logits)).mean()
-        steepness = self.steepness(x, x_p, given)
-        notes = {"rate": L_prior, "likeness": L_llike, "steepness": steepness}
+        steep = self.steepness(x, x_p, given, progress)
+        notes = {"rate": L_prior, "likeness": L_llike, "steepness": steep}
         yield Turn(
             notes,
             encoder=self.beta * L_prior + L_llike,
             decoder=self.gamma * L_llike + deceived,
-            critic=-L_GAN + steepness,
+            critic=-L_GAN + steep,
         )
 
-    def steepness(self, x: Tensor, x_p: Tensor, given: Given) -> Tensor:
+    def steepness(self, x: Tensor, x_p: Tensor, given: Given, progress: Progress) -> Tensor:
         """What the critic pays for its slope at observations and at draws, a mean over rows."""
         if not self.penalties:
             return x.new_zeros(())
         real, fake = (t.detach().requires_grad_() for t in (x, x_p))
         logits = self.judge(real, given), self.judge(fake, given)
         contest = Contest(lambda t: self.judge(t, given), real, fake, *logits)
-        return torch.stack([p(contest).mean() for p in self.penalties]).sum()
+        return steepness(self.penalties, contest, progress)
 
     def look(self, x: Tensor, given: Given) -> Look:
         """Dis_l and Dis of observations."""

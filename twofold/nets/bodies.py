@@ -4,11 +4,11 @@ An `Architecture` is a part, chosen in a recipe; it builds two bodies. The one *
 observation x (B, C, *A), with what is given, to numbers (B, out): the trunk of an encoder or a
 critic. The one *up* maps a code z (B, D), with what is given, to channels (B, out, *A): the trunk
 of a decoder or a generator. Where the code is a grid of places, each with numbers of its own, they
-are `down_grid` and `up_grid`. `Dense` flattens; `Conv` halves each axis that is longer than four
-until none is, and comes back through exactly those sizes, so that 28 × 28, 64 × 78 and 1 × 140 all
-work; where there are many places it starts from patches, as a convolution over every pixel of a
-large picture costs more than it tells. `Suited` takes the one that fits the layout. A network of
-the user's own is one more Architecture, in a file of theirs.
+are `down_grid` and `up_grid`. `Dense` flattens, and `Fourier` sees waves of x beside it; `Conv`
+halves each axis that is longer than four until none is, and comes back through exactly those sizes,
+so that 28 × 28, 64 × 78 and 1 × 140 all work; where there are many places it starts from patches,
+as a convolution over every pixel of a large picture costs more than it tells. `Suited` takes the
+one that fits the layout. A network of the user's own is one more Architecture, in a file of theirs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import count, pairwise
 
 import torch
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from twofold.core.build import Part
@@ -120,6 +120,34 @@ class Dense(Architecture):
             for layer in (nn.Linear(a, b), ACTIVATIONS[self.activation]())
         ]
         return nn.Sequential(*hidden, nn.Linear(widths[-1], outputs))
+
+
+@dataclass(frozen=True)
+class Fourier(Architecture):
+    r"""Dense layers that see beside x its random Fourier features, for what is fine in few numbers.
+
+    $$ h_0 = \big(x, \cos 2\pi B x, \sin 2\pi B x\big), \qquad B_{ij} \sim \mathcal N(0, s^2) $$
+
+    A dense network learns the coarse first, and detail that is small beside the whole only late
+    or never; waves of about 1 / s units of x bring it near. On the way up it is the dense network.
+
+    Args:
+        dense: the layers. features: rows of B. scale: s, in waves a unit of x.
+
+    Source: Tancik et al. 2020, Fourier Features Let Networks Learn High Frequency Functions in Low
+    Dimensional Domains, arXiv:2006.10739.
+    """
+
+    dense: Dense = Dense()
+    features: PositiveInt = 32
+    scale: PositiveFloat = 1.0
+
+    def down(self, space: Space, given: Space, out: int) -> Body:
+        waves = Waves(space.numel, self.features, self.scale)
+        return FourierDown(space, waves, self.dense.layers(waves.width + given.width, out))
+
+    def up(self, latent: int, given: Space, out: int, axes: tuple[int, ...]) -> Body:
+        return self.dense.up(latent, given, out, axes)
 
 
 @dataclass(frozen=True)
@@ -274,6 +302,35 @@ class DenseDown(Body):
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         return self.layers(join(self.centre(h).flatten(1), c))
+
+
+class Waves(nn.Module):
+    """x (B, n) beside cos 2πBx and sin 2πBx, (B, width); B is drawn once and does not learn."""
+
+    B: Tensor
+
+    def __init__(self, inputs: int, features: int, scale: float) -> None:
+        super().__init__()
+        self.register_buffer("B", scale * torch.randn(features, inputs))
+        self.width = inputs + 2 * features
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):  # an angle needs its digits
+            angle = 2 * math.pi * x.to(self.B) @ self.B.T
+        return torch.cat([x, angle.cos(), angle.sin()], 1)
+
+
+class FourierDown(Body):
+    """Flatten, show the waves, join what is given, and go through the layers."""
+
+    def __init__(self, space: Space, waves: Waves, layers: nn.Sequential) -> None:
+        super().__init__()
+        self.centre = Centre(space)
+        self.waves = waves
+        self.layers = layers
+
+    def run(self, h: Tensor, c: Tensor) -> Tensor:
+        return self.layers(join(self.waves(self.centre(h).flatten(1)), c))
 
 
 class DenseUp(Body):

@@ -10,9 +10,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from twofold.core.game import Progress
 from twofold.core.space import Field, Real, Space
 from twofold.maths.adversarial import Objective
-from twofold.maths.penalties import Contest, Penalty
+from twofold.maths.penalties import Contest, Penalty, steepness
 from twofold.nets.bodies import Architecture
 from twofold.nets.critics import Critic, Judge
 
@@ -50,14 +51,16 @@ class CodeCritic(Judge):
         logits: Tensor = self.net(z, c)
         return logits
 
-    def told(self, z: Tensor, z_hat: Tensor, c: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def told(
+        self, z: Tensor, z_hat: Tensor, c: Tensor, progress: Progress
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """What the critic minimises, a mean over rows, and what the log keeps of it."""
         z, z_hat = (t.detach().requires_grad_(bool(self.penalties)) for t in (z, z_hat))
         contest = Contest(lambda t: self(t, c), z, z_hat, self(z, c), self(z_hat, c))
         loss = self.objective.critic(contest.real_logits, contest.fake_logits)
-        steepness = sum((p(contest).mean() for p in self.penalties), loss.new_zeros(()))
+        paid = steepness(self.penalties, contest, progress)
         notes = {"drawn": contest.real_logits.mean(), "coded": contest.fake_logits.mean()}
-        return loss + steepness, {"steepness": steepness, **notes}
+        return loss + paid, {"steepness": paid, **notes}
 
     def deceived(self, z: Tensor, z_hat: Tensor, c: Tensor) -> Tensor:
         """What a network that makes ẑ minimises, a mean over rows."""
