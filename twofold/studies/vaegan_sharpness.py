@@ -62,12 +62,13 @@ class VaeganSharpness(Study):
         "Fashion-MNIST averaged to 14 × 14 (paper 28 × 28), without labels, 54,000 training "
         "pictures. Encoder and decoder alike in both: strided convolutions, 16 channels at full "
         "size (paper 32), latent 16; 700 steps of 32 (paper 40,000 of 64). VAE: the product's "
-        "default likelihood, Adam at 1e-3; its draws are means of p(x | z), as is the custom. "
-        "VAE-GAN: γ 0.1, β 0.1 and R1, a critic of 16 channels (32), Adam at 5e-4 with β1 of 0.5. Averaged weights. Figures between 2,048 test pictures (10,000) and as "
-        "many draws of the prior. γ and β were chosen on validation pictures with seed 0, of these and of the defaults, 1 and 0.01. A bar "
-        "is on the gain over the VAE, pair by pair over seeds: of the distance, and of |log s|, s "
-        "being the sharpness of draws over that of test pictures. Steps are equal and time is not: "
-        "a step of the VAE-GAN costs three to four times as much."
+        "default likelihood, Adam at 1e-3; its draws are means of p(x | z), as is the custom. VAE- "
+        "GAN: γ 0.1, β 0.1 and R1, a critic of 16 channels (32), Adam at 5e-4 with β1 of 0.5. "
+        "Averaged weights. Figures between 2,048 test pictures (10,000) and as many draws of the "
+        "prior. γ and β were chosen on validation pictures with seed 0, of these and of the "
+        "defaults, 1 and 0.01. A bar is on the gain over the VAE, pair by pair over seeds: of the "
+        "distance, and of |log s|, s being the sharpness of draws over that of test pictures. Steps "
+        "are equal and time is not: a step of the VAE-GAN costs three to four times as much."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
