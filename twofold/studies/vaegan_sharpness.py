@@ -67,8 +67,8 @@ class VaeganSharpness(Study):
         "Averaged weights. Figures between 2,048 test pictures (10,000) and as many draws of the "
         "prior. γ and β were chosen on validation pictures with seed 0, of these and of the "
         "defaults, 1 and 0.01. A bar is on the gain over the VAE, pair by pair over seeds: of the "
-        "distance, and of |log s|, s being the sharpness of draws over that of test pictures. Steps "
-        "are equal and time is not: a step of the VAE-GAN costs three to four times as much."
+        "distance, and of |log s|, s being the sharpness of draws over that of test pictures. "
+        "Steps are equal and time is not: a step of the VAE-GAN costs three to four times as much."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
