@@ -82,14 +82,19 @@ def blocks(x: Tensor, side: int) -> Tensor:
 
 
 def trained(
-    model: Mapping[str, Any], train: Mapping[str, Any], data: Material, seed: int, folder: Path
+    model: Mapping[str, Any],
+    train: Mapping[str, Any],
+    data: Material,
+    seed: int,
+    folder: Path,
+    of: Mapping[str, Any] = {},
 ) -> Run:
-    """A run, gone on with where it was interrupted."""
+    """A run, gone on with where it was interrupted; `of` is the `data` table of other data."""
     if (folder / "state.json").is_file():
         run = Run.open(existing(folder))
         return run if run.record["step"] >= train["steps"] else go_on(run, data, {}, quiet=True)
     recipe = {"model": model, "train": {"best": "none", **train, "seed": seed}}
-    return start(recipe, table(data.kind.given.width > 0), data, folder, quiet=True)
+    return start(recipe, dict(of) or table(data.kind.given.width > 0), data, folder, quiet=True)
 
 
 def judged(run: Run, data: Material, n: int, names: Iterable[str]) -> dict[str, Figure]:
