@@ -149,7 +149,7 @@ def labelled(data: Material, source: Source, n: int) -> tuple[Tensor, Tensor]:
 
 def draws(run: Run, each: int, threshold: float) -> tuple[Tensor, Tensor]:
     """So many draws of every class, and the classes."""
-    names = [*run.given.fields[0].domain.names]  # type: ignore[attr-defined]
+    names = [*run.given.fields[0].domain.labels]  # type: ignore[attr-defined]
     rows = run.draw(CLASSES * each, {"label": names}, 0, truncation=threshold)
     return canonical(run.space, run.space.encode(rows.values)), rows.given[:, 0].long()
 
@@ -208,7 +208,7 @@ def train_of(setting: Setting) -> dict[str, Any]:
 
 def sheet(run: Run, threshold: float, path: Path) -> None:
     """Four draws of each class, a class a row."""
-    names = [*run.given.fields[0].domain.names]  # type: ignore[attr-defined]
+    names = [*run.given.fields[0].domain.labels]  # type: ignore[attr-defined]
     label = [name for name in names for _ in range(4)]
     rows = run.draw(len(label), {"label": label}, 0, truncation=threshold)
     path.write_bytes(png(grid(run.kind.draw(rows), columns=4)))

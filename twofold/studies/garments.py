@@ -92,9 +92,14 @@ def trained(
     """A run, gone on with where it was interrupted; `of` is the `data` table of other data."""
     if (folder / "state.json").is_file():
         run = Run.open(existing(folder))
-        return run if run.record["step"] >= train["steps"] else go_on(run, data, {}, quiet=True)
+        return run if ended(run, train["steps"]) else go_on(run, data, {}, quiet=True)
     recipe = {"model": model, "train": {"best": "none", **train, "seed": seed}}
     return start(recipe, dict(of) or table(data.kind.given.width > 0), data, folder, quiet=True)
+
+
+def ended(run: Run, steps: int) -> bool:
+    """Whether a run has taken its steps, or its time."""
+    return bool(run.record["step"] >= steps or run.record["ended"] == "time is up")
 
 
 def judged(run: Run, data: Material, n: int, names: Iterable[str]) -> dict[str, Figure]:
