@@ -63,7 +63,7 @@ class Setting:
 
 SETTINGS: Mapping[Budget, Setting] = {
     "smoke": Setting(7, 4, 2, 6, 200),
-    "cpu": Setting(14, 16, 1000, 200, 10_000),
+    "cpu": Setting(14, 16, 1500, 200, 10_000),
     "paper": Setting(28, 32, 40_000, 1000, 54_000),
 }
 
@@ -77,7 +77,7 @@ class Biggan(Study):
         "Fashion-MNIST averaged to 14 × 14 (paper 28 × 28), conditional on the label. Generator: "
         "a residual block at each size, modulated by the class and the code, 16 channels at full "
         "size (paper 32); critic: strided convolutions of as many, with projection; hinge loss "
-        "with R1 of 0.1, 1,000 steps of 32 (paper 40,000), Adam at 5e-4, averaged weights; with "
+        "with R1 of 0.1, 1,500 steps of 32 (paper 40,000), Adam at 5e-4, averaged weights; with "
         "orthogonal regularisation of 1e-4 and without. Neither the size nor the spectral norms "
         "of the publication: those train too slowly for a core. The classifier is a support-"
         "vector machine on 64 principal components of 10,000 training pictures; its accuracy on "
