@@ -99,7 +99,7 @@ def trained(
 
 def ended(run: Run, steps: int) -> bool:
     """Whether a run has taken its steps, or its time."""
-    return bool(run.record["step"] >= steps or run.record["ended"] == "time is up")
+    return bool(run.record["step"] >= steps or run.record["session"]["ended"] == "time is up")
 
 
 def judged(run: Run, data: Material, n: int, names: Iterable[str]) -> dict[str, Figure]:
