@@ -47,7 +47,7 @@ class Setting:
 
 SETTINGS: Mapping[Budget, Setting] = {
     "smoke": Setting(7, 8, 1.0, 1, 60, 12),
-    "cpu": Setting(14, 2, 0.7, 100_000, 1024),
+    "cpu": Setting(14, 2, 0.25, 100_000, 512),
     "paper": Setting(28, 1, 60.0, 100_000, 2048),
 }
 
@@ -60,8 +60,8 @@ class DefaultRecipes(Study):
     protocol = (
         "Fashion-MNIST averaged to 14 × 14 (paper 28 × 28) with the label given, the packaged "
         "recipes whose model is a GAN or a hybrid of one, for images: as they are but for half "
-        "the widths (paper as they are), and by minutes in place of steps: 0.7 a recipe and seed "
-        "(60), so that what is reached depends on the machine. Figures between 1,024 test "
+        "the widths (paper as they are), and by minutes in place of steps: 0.25 a recipe and seed "
+        "(60), so that what is reached depends on the machine. Figures between 512 test "
         "pictures (2,048) and as many draws, given the labels of these. A seed works when draws "
         "cover ten classes, by a classifier fitted to training pictures, and recall is at least "
         "half its floor. A bar asks that of two in three seeds (of fewer seeds, as large a "
