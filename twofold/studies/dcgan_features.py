@@ -115,7 +115,7 @@ def of_seed(
     extractors: Mapping[str, Extractor] = {
         "pixels": lambda x: space.encode(x).flatten(1),
         "untrained critic": lambda x: features(untrained.critic, space.encode(x)),
-        "critic": lambda x: features(run.model.critic, space.encode(x)),  # type: ignore[union-attr, arg-type]
+        "critic": lambda x: features(run.model.critic, space.encode(x)),  # type: ignore[arg-type]
     }
     return {
         name: {count: errors(extract, labelled, setting, count, seed) for count in LABELS}
