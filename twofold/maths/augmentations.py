@@ -13,7 +13,8 @@ inverted: then what T does never leaks into the draws.
 * `DiffAugment` applies every transformation to every row (Zhao et al. 2020, arXiv:2006.10738).
 * `Adaptive` applies each with a probability p, raised while the critic is too sure of real
   observations, $r = \mathbb E\,\operatorname{sign} D(x) > 0.6$, and lowered otherwise (Karras et
-  al. 2020, arXiv:2006.06676, §3.1): p moves by one over `span` thousand observations. It is a
+  al. 2020, arXiv:2006.06676, §3.1; D(x) less the mean of the drawn where the objective is
+  relativistic): p moves by one over `span` thousand observations. It is a
   buffer: `observe` collects r over the parts of a batch, `advance` moves p once a step, so that
   parts and processes agree on it.
 

@@ -27,6 +27,20 @@ def contest(
     return Contest(judge, real, fake, judge(real), judge(fake))
 
 
+def sureness(objective: Objective, real: Tensor, fake: Tensor) -> Tensor:
+    """How real the critic finds real observations (B,), from logits: above 0 it knows them as such.
+
+    Where the objective looks at differences alone, logits have no zero of their own, and the mean
+    of the drawn is in its place.
+
+    >>> from twofold.maths.adversarial import NonSaturating, Relativistic
+    >>> real, fake = torch.tensor([5.0, 6.0]), torch.tensor([4.0, 7.0])
+    >>> [sureness(part, real, fake).tolist() for part in (NonSaturating(), Relativistic())]
+    [[5.0, 6.0], [-0.5, 0.5]]
+    """
+    return real - fake.mean() if objective.relative else real
+
+
 def critic_loss(
     contest: Contest, objective: Objective, penalties: Sequence[Penalty], progress: Progress
 ) -> tuple[Tensor, dict[str, Tensor]]:

@@ -39,6 +39,7 @@ from twofold.core.game import Criticises, Decodes, Model, Progress, Regards, Tur
 from twofold.core.space import Space
 from twofold.maths.adversarial import Objective, Relativistic, strongest
 from twofold.maths.augmentations import Augmentation, Unchanged
+from twofold.maths.contests import sureness
 from twofold.maths.distributions import Normal
 from twofold.maths.penalties import R1, R2, Contest, Penalty, steepness
 from twofold.maths.varying import Number, value
@@ -141,7 +142,7 @@ class GAN(Model, Decodes, Criticises, Regards, Steadied):
             contest = Contest(lambda x: look(x).logits, real, fake, at_real.logits, at_fake.logits)
             loss = self.objective.critic(at_real.logits, at_fake.logits)
             paid = self.critic_pays(contest, at_real, at_fake, given, progress)
-            self.augmenter.observe(at_real.logits)
+            self.augmenter.observe(sureness(self.objective, at_real.logits, at_fake.logits))
             yield Turn({**notes, **paid, **logits(contest)}, critic=total(loss, paid))
             clip(self.critic, self.weight_clip)
         fake = self.draw(given)

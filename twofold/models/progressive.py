@@ -34,7 +34,7 @@ from twofold.core.game import Criticises, Decodes, Model, Progress, Turn
 from twofold.core.space import Space
 from twofold.maths.adversarial import Objective, Relativistic
 from twofold.maths.augmentations import Augmentation, Unchanged
-from twofold.maths.contests import contest, critic_loss, generator_loss
+from twofold.maths.contests import contest, critic_loss, generator_loss, sureness
 from twofold.maths.distributions import Normal
 from twofold.maths.growth import Even, Grown, Growth
 from twofold.maths.penalties import R1, R2, Penalty
@@ -117,7 +117,7 @@ class Progressive(Model, Decodes, Criticises, Steadied):
                 drawn = self.draw(given)
             judged = contest(judge, x, drawn, self.penalties)
             loss, seen = critic_loss(judged, self.objective, self.penalties, progress)
-            self.augmenter.observe(judged.real_logits)
+            self.augmenter.observe(sureness(self.objective, judged.real_logits, judged.fake_logits))
             yield Turn(notes | seen, critic=loss)
         yield Turn(generator=generator_loss(judge, x, self.draw(given), self.objective))
 

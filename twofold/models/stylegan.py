@@ -44,7 +44,7 @@ from twofold.core.game import Criticises, Model, Progress, Regards, Styles, Trun
 from twofold.core.space import Space
 from twofold.maths.adversarial import Objective, Relativistic
 from twofold.maths.augmentations import Augmentation, Unchanged
-from twofold.maths.contests import contest, critic_loss, generator_loss
+from twofold.maths.contests import contest, critic_loss, generator_loss, sureness
 from twofold.maths.distributions import Normal
 from twofold.maths.penalties import R1, R2, Penalty
 from twofold.nets.bodies import Architecture, Suited
@@ -153,7 +153,7 @@ class StyleGAN(Model, Styles, Criticises, Truncates, Regards, Steadied):
             drawn = self.draw(given)
         judged = contest(judge, x, drawn, self.penalties)
         loss, seen = critic_loss(judged, self.objective, self.penalties, progress)
-        self.augmenter.observe(judged.real_logits)
+        self.augmenter.observe(sureness(self.objective, judged.real_logits, judged.fake_logits))
         yield Turn(notes | seen, critic=loss)
         loss = generator_loss(judge, x, self.draw(given), self.objective)
         if self.path.weight and progress.step % self.path.every == 0:

@@ -401,10 +401,14 @@ class ConvDown(Body):
         self.read = read(arch.channels(len(sizes) - 1))
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
-        h = self.given(self.stem(self.centre(h)), c)
-        for stage, shrink in zip(self.stages, self.shrinks, strict=False):
-            h = shrink(stage(h, c))
-        return self.read(self.act(self.stages[-1](h, c)))
+        return self.read(self.act(self.levels(h, c)[-1]))
+
+    def levels(self, h: Tensor, c: Tensor) -> list[Tensor]:
+        """What is made of x at each size, from the full one down."""
+        found = [self.stages[0](self.given(self.stem(self.centre(h)), c), c)]
+        for stage, shrink in zip(self.stages[1:], self.shrinks, strict=True):
+            found.append(stage(shrink(found[-1]), c))
+        return found
 
 
 class ConvUp(Body):
