@@ -17,7 +17,10 @@ NEEDS = {
     "conditional-vae": ("mnist",),
     "better-prior": ("fashion-mnist",),
     "coverage": ("fashion-mnist", "wine-quality"),
+    "infogan-mnist": ("mnist",),
     "mnist-nll": ("mnist",),
+    "ssl-adult": ("adult",),
+    "ssl-mnist": ("mnist",),
 }
 
 KEYS = {

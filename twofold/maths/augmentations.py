@@ -17,9 +17,9 @@ inverted: then what T does never leaks into the draws.
   buffer: `observe` collects r over the parts of a batch, `advance` moves p once a step, so that
   parts and processes agree on it.
 
-Pictures are changed in colour, moved, and cut out, or turned and slanted where that is asked for; series are shaken, moved and scaled; vectors are
-shaken. Values are in units of x, [0, 1] where the domain is bounded; what enters from beyond the
-border is 0. A film moves as one picture does.
+Pictures are changed in colour, moved, and cut out, or turned and slanted where that is asked for;
+series are shaken, moved and scaled; vectors are shaken. Values are in units of x, [0, 1] where the
+domain is bounded; what enters from beyond the border is 0. A film moves as one picture does.
 
 Notation: x (B, C, *A); each row draws its own T.
 """

@@ -144,7 +144,9 @@ class SSGAN(Model, Decodes, Criticises, Classifies):
         L = self.supervised * L_supervised + L_unsupervised
         contest = Contest(lambda x: self.judge(x, given), real, fake, at_real.log_Z, at_fake.log_Z)
         steepness = sum((p(contest).mean() for p in self.penalties), L.new_zeros(()))
-        unsteady = mu * self.unsteady(at_real, self.shown(x, sigma), given, w) if mu else L.new_zeros(())
+        unsteady = (
+            mu * self.unsteady(at_real, self.shown(x, sigma), given, w) if mu else L.new_zeros(())
+        )
         self.augmenter.observe(at_real.log_Z)
         notes |= {"real": at_real.log_Z.mean(), "fake": at_fake.log_Z.mean()}
         notes |= {"mistaken": L_supervised, "steepness": steepness, "unsteady": unsteady}

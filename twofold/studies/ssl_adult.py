@@ -74,8 +74,8 @@ class SslAdult(Study):
         "Beside it the same critic by cross-entropy on the 200 rows, with the same noise and "
         "jitter, 300 steps; gradient boosting and logistic regression of scikit-learn as they "
         "come. Accuracy on the 16,281 test rows; a gain is split by split. Weights of labels (1, "
-        "8, 30) and of consistency (0, 1, 3) were chosen by validation rows and three seeds of 1000 "
-        "and up."
+        "8, 30) and of consistency (0, 1, 3) were chosen by validation rows and three seeds of "
+        "1000 and up."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
@@ -149,4 +149,3 @@ def of_methods(found: Mapping[str, Sequence[float]]) -> list[Row]:
         finding(f"accuracy minus {LINEAR}", differences(found[OURS], found[LINEAR]), "test",
                 "higher"),
     ]  # fmt: skip
-

@@ -2,10 +2,11 @@
 
 Each epoch is a permutation of the rows, a pure function of (seed, epoch); a batch that reaches past
 the end of one takes its rest from the next, so that every batch has the same size. Balanced
-feeding draws rows with weights inverse to how often their label occurs; where few rows have one, a
-share of each batch may be drawn from those, and then a batch says what each row counts for in a
-mean over the data (importance weights: its share of the data over its share of batches). Where rows are noisy copies of scenes, each comes with
-another copy of the same scene, drawn anew every time that it is shown.
+feeding draws rows with weights inverse to how often their label occurs. Where few rows have one, a
+share of each batch may be drawn from those; then a batch says what each row counts for in a mean
+over the data (its importance weight: the share of such rows in the data over that in batches).
+Where rows are noisy copies of scenes, each comes with another copy of the same scene, drawn anew
+every time that it is shown.
 """
 
 from __future__ import annotations
