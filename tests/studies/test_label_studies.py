@@ -10,7 +10,7 @@ from twofold.core.space import Category, Field, Real, Space
 from twofold.data.sources import Memory, Rows
 from twofold.maths.augmentations import Affine
 from twofold.nets.bodies import Dense
-from twofold.studies import infogan_mnist, ssl_mnist
+from twofold.studies import aae, improved_techniques, infogan_mnist, ssl_mnist
 from twofold.studies.few_labels import Lesson, Told, alone, judged, ssgan
 
 SPACE = Space((Field("v", Real(), 2),))
@@ -110,3 +110,25 @@ def test_slant_is_seen_of_pictures_that_are_sheared() -> None:
     moved = infogan_mnist.moments(Affine(0.0, 0.0, 0.5, 0.0)(x))
     assert moved.slant.std() > 0.1
     torch.testing.assert_close(moved.width.mean(), torch.tensor(1.2), atol=0.15, rtol=0)
+
+
+# Two samples.
+
+
+def test_a_shift_and_a_spread_are_told_apart_and_equals_are_not() -> None:
+    a, b = (torch.randn(1000, 3, generator=torch.Generator().manual_seed(s)) for s in (0, 1))
+    assert aae.told_apart(a, b, 0) == pytest.approx(0.5, abs=0.05)
+    assert aae.told_apart(a, b + 1, 0) > 0.7
+    assert aae.told_apart(a, 0.6 * b, 0) > 0.6
+
+
+def test_what_a_technique_changes_is_seed_by_seed() -> None:
+    one = dict.fromkeys(improved_techniques.QUESTIONS, 1.0)
+    found = {
+        name: [one, {k: 3.0 + i for k in one}]
+        for i, name in enumerate(improved_techniques.TECHNIQUES)
+    }
+    rows = {row.measure: row for row in improved_techniques.answers("recall", found)}
+    assert rows["recall: what smoothing changes"].ours == pytest.approx(1.5)
+    assert rows["recall, the plain game"].ours == pytest.approx(2.0)
+    assert len(rows) == 2 * len(improved_techniques.TECHNIQUES) - 1

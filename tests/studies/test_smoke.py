@@ -11,6 +11,7 @@ from twofold.studies.digits_vae_vs_gan import steadiness
 from twofold.studies.study import Result, every_study
 
 NEEDS = {
+    "aae": ("mnist",),
     "adam": ("mnist",),
     "attention-vae": ("fashion-mnist",),
     "beta-tradeoff": ("mnist",),

@@ -91,7 +91,7 @@ class Aae(Study):
             name: [apart(digits, setting, name, seed, folder) for seed in range(seeds)]
             for name in FAMILIES
         }
-        floor = told_apart(*(noise(setting, seed) for seed in (1, 2)), seed=0)
+        floor = told_apart(noise(setting, 1), noise(setting, 2), 0)
         errors = [of_labels(few, setting, seed, folder) for seed in range(seeds)]
         return [
             *(
