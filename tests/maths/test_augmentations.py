@@ -1,5 +1,7 @@
 """What a critic is shown: the same for real and drawn, differentiable, and p within its bounds."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from twofold.core.game import Progress
 from twofold.maths.augmentations import (
     Adapting,
     Adaptive,
+    Affine,
     Colour,
     Cutout,
     DiffAugment,
@@ -75,6 +78,26 @@ def test_a_film_moves_as_one_picture() -> None:
     frame = torch.rand(20, 1, 1, 6, 5)
     moved = Translation(share=0.5)(frame.expand(20, 1, 4, 6, 5))
     assert all(moved[:, :, i].equal(moved[:, :, 0]) for i in range(4))
+
+
+def test_an_affine_change_of_nothing_is_nothing() -> None:
+    x = torch.rand(5, 2, 6, 9)
+    torch.testing.assert_close(Affine(0.0, 0.0, 0.0, 0.0)(x), x)
+
+
+def test_a_picture_is_turned_scaled_and_slanted_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With u = 1: a quarter turn, half the size, a column for each row, a quarter of the way."""
+    monkeypatch.setattr(torch, "rand", lambda *size, **how: torch.ones(*size, **how))
+    x = torch.rand(2, 1, 8, 8)
+    torch.testing.assert_close(Affine(90.0, 0.0, 0.0, 0.0)(x), x.rot90(1, (2, 3)))
+    half = Affine(0.0, math.log(2), 0.0, 0.0)(x)
+    assert half[:, :, 2:6, 2:6].sum() > 0 == half[:, :, :2].sum() + half[:, :, 6:].sum()
+    moved = Affine(0.0, 0.0, 0.0, 0.25)(x)
+    torch.testing.assert_close(moved[:, :, :6, :6], x[:, :, 2:, 2:])
+    bar = torch.zeros(1, 1, 9, 5)
+    bar[0, 0, :, 2] = 1.0  # a pixel is as wide as it is high, whatever the sides of the picture
+    leaning = Affine(0.0, 0.0, 1.0, 0.0)(bar)[0, 0]
+    torch.testing.assert_close(leaning[2:7], torch.eye(5).flip(1))
 
 
 def test_a_cutout_is_a_box_of_zeros_and_the_rest_stays() -> None:

@@ -8,6 +8,7 @@ from twofold.core.errors import UserError
 from twofold.core.game import Progress
 from twofold.core.space import Category, Field, Real, Space
 from twofold.data.sources import Memory
+from twofold.maths.augmentations import DiffAugment, Jitter
 from twofold.models.ssgan import SSGAN
 from twofold.nets.bodies import Dense
 from twofold.train.feed import Feed
@@ -52,6 +53,38 @@ def test_the_losses_are_those_of_the_paper() -> None:
     matched = (phi[0] - phi[1]).norm() ** 2
     deceived = -(1 - classes(drawn)[:, 3]).log().mean()
     torch.testing.assert_close(generator.losses["generator"], 3 * matched + 0.5 * deceived)
+
+
+def test_rows_shown_too_often_count_less() -> None:
+    """A row that counts twice is two rows to the game of real and drawn, and to the features."""
+    model, x = ssgan(penalties=()), torch.randn(3, 2)
+    batch = Batch(x, labelled(*[torch.nan] * 3), torch.arange(3), (), (torch.tensor([2.0, 1, 0]),))
+    torch.manual_seed(1)
+    critic, generator = model.play(batch, Progress())
+    seen = model.look(x[[0, 0, 1]], batch.given)
+    torch.manual_seed(1)
+    drawn = model.look(model.draw(batch.given), batch.given)
+    D_real, D_fake = seen.log_Z.sigmoid(), drawn.log_Z.sigmoid()
+    expected = -D_real.log().mean() - (1 - D_fake).log().mean()
+    torch.testing.assert_close(critic.losses["critic"], expected)
+    drawn = model.look(model.draw(batch.given), batch.given)
+    matched = (seen.phi.mean(0) - drawn.phi.mean(0)).norm() ** 2
+    torch.testing.assert_close(generator.losses["generator"], matched)
+
+
+def test_consistency_is_the_distance_of_two_views() -> None:
+    x, given = torch.randn(400, 2), Given.none(400, LABEL)
+    paid = []
+    for sigma in (0.0, 0.1, 0.5):
+        torch.manual_seed(1)
+        model = ssgan(consistency=3.0, penalties=(), augment=DiffAugment((Jitter(sigma),)))
+        turn = next(iter(model.play(Batch.of(x, given), Progress())))
+        torch.manual_seed(2)
+        views = [model.look(model.shown(x, 0.0), given).p.mean for _ in range(2)]
+        expected = 3 * (views[0] - views[1]).square().sum(1).mean()
+        torch.testing.assert_close(turn.notes["unsteady"], expected, rtol=0.3, atol=1e-12)
+        paid.append(float(turn.notes["unsteady"]))
+    assert paid[0] == 0 < paid[1] < paid[2]
 
 
 def test_real_is_what_belongs_to_some_label() -> None:

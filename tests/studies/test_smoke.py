@@ -11,6 +11,7 @@ from twofold.studies.digits_vae_vs_gan import steadiness
 from twofold.studies.study import Result, every_study
 
 NEEDS = {
+    "aae": ("mnist",),
     "adam": ("mnist",),
     "attention-vae": ("fashion-mnist",),
     "biggan": ("fashion-mnist",),
@@ -31,6 +32,9 @@ NEEDS = {
     "mnist-one-class": ("mnist",),
     "pneumonia": ("pneumoniamnist",),
     "stacked-mnist": ("mnist",),
+    "infogan-mnist": ("mnist",),
+    "ssl-adult": ("adult",),
+    "ssl-mnist": ("mnist",),
 }
 
 KEYS = {

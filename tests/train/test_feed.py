@@ -85,6 +85,21 @@ def test_a_share_of_each_batch_has_a_label(feed: FeedOf, balance: bool) -> None:
     torch.testing.assert_close(second, 0.5 if balance else 0.2, atol=0.04, rtol=0)
 
 
+def test_rows_count_for_what_they_are_in_the_data(feed: FeedOf, source: Memory) -> None:
+    """However often rows with a label are drawn, a mean by counts is a mean over the data."""
+    few = feed(labelled=0.4)
+    batches = [few(5 * i, WHOLE) for i in range(800)]
+    for batch in batches:
+        assert (batch.rows < 10).sum() == 2  # exactly, not on average
+        torch.testing.assert_close(batch.weight.mean(), torch.tensor(1.0))
+    rows = torch.cat([batch.rows for batch in batches])
+    weight = torch.cat([batch.weight for batch in batches])
+    shares = torch.zeros(11).index_add(0, rows, weight) / len(rows)
+    torch.testing.assert_close(shares, torch.full((11,), 1 / 11), atol=0.02, rtol=0)
+    assert feed()(0, WHOLE).weight.equal(torch.ones(5))
+    assert few(0, slice(2, 4)).weight.equal(batches[0].weight[2:4])
+
+
 def test_a_share_of_labels_needs_rows_with_and_without(feed: FeedOf, source: Memory) -> None:
     bare = Memory(source.values, source.given * torch.nan)
     full = Memory(source.values, source.given.nan_to_num(0))

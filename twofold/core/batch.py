@@ -51,17 +51,25 @@ class Batch:
 
     Args:
         others: where each x is a noisy copy of a scene, another copy of the same, (B, C, *A).
+        counts: where some rows are shown more often than the data have them, what each counts for
+            in a mean over the data, (B,).
     """
 
     x: Tensor
     given: Given
     rows: Tensor
     others: tuple[Tensor, ...] = ()
+    counts: tuple[Tensor, ...] = ()
 
     @property
     def seen(self) -> Tensor:
         """What an encoder may see of x: another copy where there is one, else x itself."""
         return self.others[0] if self.others else self.x
+
+    @property
+    def weight(self) -> Tensor:
+        """What each row counts for, (B,), 1 on average: 1 where rows come as the data have them."""
+        return self.counts[0] if self.counts else self.x.new_ones(len(self))
 
     @classmethod
     def of(cls, x: Tensor, given: Given | None = None) -> Batch:
@@ -74,7 +82,8 @@ class Batch:
 
     def __getitem__(self, rows: slice) -> Self:
         others = tuple(other[rows] for other in self.others)
-        return type(self)(self.x[rows], self.given[rows], self.rows[rows], others)
+        counts = tuple(count[rows] for count in self.counts)
+        return type(self)(self.x[rows], self.given[rows], self.rows[rows], others, counts)
 
     def parts(self, number: int) -> list[Self]:
         """Cut into `number` parts whose sizes differ by one at most, none empty.

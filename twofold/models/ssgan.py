@@ -11,7 +11,9 @@ It minimises $L = \lambda L_\text{supervised} + L_\text{unsupervised}$,
 $$ L_\text{supervised} = -\mathbb E_{x,y} \log p(y \mid x, y \le K), \qquad
    L_\text{unsupervised} = -\mathbb E_x \log D(x) - \mathbb E_z \log\big(1 - D(G(z))\big), $$
 
-the first over rows whose label is known, the second over all. The generator matches the mean of
+the first over rows whose label is known, the second over all. Where training shows rows with a
+label more often than the data have them (`train.labelled`), each counts in the second for what it
+is in the data: else the critic would take the few for the whole. The generator matches the mean of
 the critic's features φ, which the authors found to be what makes the classifier good (*feature
 matching*), and may be asked to deceive it as well:
 
@@ -19,7 +21,14 @@ $$ L_G = \|\mathbb E_x\, \varphi(x) - \mathbb E_z\, \varphi(G(z))\|^2
    - \alpha\, \mathbb E_z \log D(G(z)). $$
 
 The penalties bound the slope of log Z, without which a critic of few labels runs away from its
-generator. The label is never shown to a network. The noise of a wanted label is chosen
+generator. What the critic is shown may be changed at random, T (`augment`, `instance_noise`, noise
+in its layers); it may then be asked to say the same of an observation however it is changed
+(*consistency*, Laine & Aila 2017, arXiv:1610.02242; in this game Wei et al. 2018,
+arXiv:1803.01541),
+
+$$ \mu\, \mathbb E_x \|p(y \mid T(x)) - p(y \mid T'(x))\|^2. $$
+
+The label is never shown to a network. The noise of a wanted label is chosen
 among draws of p(z) with the chance p(y | G(z)) (*sampling importance resampling*); what else is
 given conditions both players.
 
@@ -42,6 +51,7 @@ from twofold.core.errors import UserError
 from twofold.core.game import Classifies, Criticises, Decodes, Distribution, Model, Progress, Turn
 from twofold.core.label import Label
 from twofold.core.space import Space
+from twofold.maths.augmentations import Augmentation, Unchanged
 from twofold.maths.distributions import Categories, Normal, Resampled
 from twofold.maths.penalties import R1, Contest, Penalty, steepness
 from twofold.maths.varying import Number, value
@@ -64,6 +74,8 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
         matching: the weight of feature matching.
         deceiving: α, the weight of the generator's part in the critic's game.
         penalties: what the critic pays besides, for the slope of log Z, summed.
+        consistency: μ, the weight of saying the same of an observation twice changed.
+        augment: what real and drawn go through before the critic sees them.
         instance_noise: the standard deviation of noise on what the critic sees, in units of x.
         candidates: draws among which one of a wanted label is chosen.
         tau: the temperature of relaxed categories.
@@ -93,6 +105,8 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
         matching: NonNegativeFloat = 1.0,
         deceiving: NonNegativeFloat = 0.0,
         penalties: tuple[Penalty, ...] = (R1(0.1),),
+        consistency: Number = 0.0,
+        augment: Augmentation = Unchanged(),
         instance_noise: Number = 0.0,
         candidates: PositiveInt = 16,
         tau: PositiveFloat = 0.5,
@@ -108,34 +122,52 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
         self.generator = Generator(generator, latent, rest, space, tau)
         self.critic = LabelCritic(critic, space, rest, features, len(self.label.names))
         self.supervised, self.matching, self.deceiving = supervised, matching, deceiving
-        self.penalties = penalties
+        self.penalties, self.consistency = penalties, consistency
+        self.augmenter = augment.build(len(space.axes))
         self.instance_noise, self.candidates = instance_noise, candidates
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
         return {"critic": [self.critic], "generator": [self.generator]}
 
     def play(self, batch: Batch, progress: Progress) -> Iterator[Turn]:
-        x, given, told = batch.x, batch.given, self.label(batch.given)
-        sigma = value(self.instance_noise, progress.step)
+        x, given, told, w = batch.x, batch.given, self.label(batch.given), batch.weight
+        notes = self.augmenter.advance(progress)
+        sigma, mu = (value(n, progress.step) for n in (self.instance_noise, self.consistency))
         with torch.no_grad():
             drawn = self.draw(given)
-        real, fake = (shown(t, sigma).requires_grad_(bool(self.penalties)) for t in (x, drawn))
+        real, fake = (
+            self.shown(t, sigma).detach().requires_grad_(bool(self.penalties)) for t in (x, drawn)
+        )
         at_real, at_fake = self.look(real, given), self.look(fake, given)
         log_p = at_real.p.log_prob(told.y)
         L_supervised = -(told.known * log_p).mean()
-        L_unsupervised = softplus(-at_real.log_Z).mean() + softplus(at_fake.log_Z).mean()
+        L_unsupervised = (w * softplus(-at_real.log_Z)).mean() + softplus(at_fake.log_Z).mean()
         L = self.supervised * L_supervised + L_unsupervised
         contest = Contest(lambda x: self.judge(x, given), real, fake, at_real.log_Z, at_fake.log_Z)
         paid = steepness(self.penalties, contest, progress)
-        notes = {"real": at_real.log_Z.mean(), "fake": at_fake.log_Z.mean()}
-        notes |= {"mistaken": L_supervised, "steepness": paid}
-        yield Turn(notes, critic=L + paid)
+        unsteady = (
+            mu * self.unsteady(at_real, self.shown(x, sigma), given, w) if mu else L.new_zeros(())
+        )
+        self.augmenter.observe(at_real.log_Z)
+        notes |= {"real": at_real.log_Z.mean(), "fake": at_fake.log_Z.mean()}
+        notes |= {"mistaken": L_supervised, "steepness": paid, "unsteady": unsteady}
+        yield Turn(notes, critic=L + paid + unsteady)
         with torch.no_grad():
-            at_real = self.look(shown(x, sigma), given)
-        at_fake = self.look(shown(self.draw(given), sigma), given)
-        unmatched = (at_real.phi.mean(0) - at_fake.phi.mean(0)).square().sum()
+            at_real = self.look(self.shown(x, sigma), given)
+        at_fake = self.look(self.shown(self.draw(given), sigma), given)
+        unmatched = ((w @ at_real.phi) / len(x) - at_fake.phi.mean(0)).square().sum()
         L_G = self.matching * unmatched + self.deceiving * softplus(-at_fake.log_Z).mean()
-        yield Turn(generator=L_G)
+        yield Turn({"unmatched": unmatched}, generator=L_G)
+
+    def shown(self, x: Tensor, sigma: float) -> Tensor:
+        """What the critic sees of x: T(x), with noise on top."""
+        x = self.augmenter(x)
+        return x + sigma * torch.randn_like(x) if sigma else x
+
+    def unsteady(self, seen: Seen, again: Tensor, given: Given, w: Tensor) -> Tensor:
+        """‖p(y | T(x)) − p(y | T′(x))‖², a mean over the data."""
+        other = self.look(again, given).p.mean
+        return (w * (seen.p.mean - other).square().sum(1)).mean()
 
     def look(self, x: Tensor, given: Given) -> Seen:
         """What the critic makes of observations, their label not shown."""
@@ -173,8 +205,3 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
     @torch.no_grad()
     def sample(self, given: Given) -> Tensor:
         return self.decode(self.prior(given).sample(), given).sample()
-
-
-def shown(x: Tensor, sigma: float) -> Tensor:
-    """What the critic sees of x: a copy, with noise on top."""
-    return x + sigma * torch.randn_like(x) if sigma else x.clone()

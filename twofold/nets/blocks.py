@@ -78,6 +78,17 @@ class Modulate(nn.Module):
         return h / size * (1 + gamma) + beta
 
 
+class Noise(nn.Module):
+    """h + σ ε while training, ε ~ N(0, I); h otherwise (Poole et al. 2014, arXiv:1406.1831)."""
+
+    def __init__(self, sigma: float) -> None:
+        super().__init__()
+        self.sigma = sigma
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h + self.sigma * torch.randn_like(h) if self.training else h
+
+
 class Residual(nn.Module):
     """h + conv(act(conv(act(h + c)))), over 1, 2 or 3 axes, channels kept.
 

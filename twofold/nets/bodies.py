@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import count, pairwise
 
 import torch
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from twofold.core.build import Part
@@ -33,6 +33,7 @@ from twofold.nets.blocks import (
     Add,
     Attention,
     Modulate,
+    Noise,
     Residual,
     Resize,
     Unpatch,
@@ -93,18 +94,21 @@ class Architecture(Part, ABC):
 class Dense(Architecture):
     r"""Layers of `width` units, `depth` of them hidden.
 
-    $$ h_0 = (x, c), \qquad h_{i+1} = \operatorname{act}(W_i h_i + b_i), \qquad
-     \text{out} = W h_{\text{depth}} + b $$
+    $$ h_0 = (x, c), \qquad h_{i+1} = \operatorname{act}(W_i h_i + b_i) + \sigma \varepsilon_i,
+     \qquad \text{out} = W h_{\text{depth}} + b $$
 
     Args:
         width: units of a hidden layer. depth: hidden layers. activation: act.
+        noise: σ, of standard normal noise on each hidden layer, in training alone.
 
-    Source: Rumelhart, Hinton & Williams 1986, Learning representations by back-propagating errors.
+    Source: Rumelhart, Hinton & Williams 1986, Learning representations by back-propagating errors;
+    noise, Poole, Sohl-Dickstein & Ganguli 2014, arXiv:1406.1831.
     """
 
     width: int = 256
     depth: int = 2
     activation: Activation = "leaky-relu"
+    noise: NonNegativeFloat = 0.0
 
     def down(self, space: Space, given: Space, out: int) -> Body:
         return DenseDown(space, self.layers(space.numel + given.width, out))
@@ -117,9 +121,12 @@ class Dense(Architecture):
         hidden = [
             layer
             for a, b in pairwise(widths)
-            for layer in (nn.Linear(a, b), ACTIVATIONS[self.activation]())
+            for layer in (nn.Linear(a, b), ACTIVATIONS[self.activation](), *self.noises())
         ]
         return nn.Sequential(*hidden, nn.Linear(widths[-1], outputs))
+
+    def noises(self) -> list[nn.Module]:
+        return [Noise(self.noise)] if self.noise else []
 
 
 @dataclass(frozen=True)

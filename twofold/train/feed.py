@@ -2,14 +2,16 @@
 
 Each epoch is a permutation of the rows, a pure function of (seed, epoch); a batch that reaches past
 the end of one takes its rest from the next, so that every batch has the same size. Balanced
-feeding draws rows with weights inverse to how often their label occurs; where few rows have one, a
-share of each batch may be drawn from those. Where rows are noisy copies of scenes, each comes with
-another copy of the same scene, drawn anew every time that it is shown.
+feeding draws rows with weights inverse to how often their label occurs. Where few rows have one, a
+share of each batch may be drawn from those; then a batch says what each row counts for in a mean
+over the data (its importance weight: the share of such rows in the data over that in batches).
+Where rows are noisy copies of scenes, each comes with another copy of the same scene, drawn anew
+every time that it is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -64,8 +66,9 @@ class Feed:
         self.batch, self.seed, self.device = batch, seed, device
         self.augment, self.null = augment, null
         weights = balanced(source.labels()) if balance else torch.ones(len(source))
-        weights = shared(weights, source.labels(), labelled) if labelled else weights
-        self.weights = weights if balance or labelled else torch.zeros(0)
+        whole = [Pool(1.0, weights)] if balance else []
+        self.pools = shared(weights, source.labels(), labelled) if labelled else whole
+        self.counts = tuple([counted(self.pools).to(device)] if labelled else [])
         self.partners = partners(source)
         self.epochs: dict[int, Tensor] = {}
         self.encoded = self.keep()
@@ -85,6 +88,9 @@ class Feed:
         for partner in self.partners:
             others = partner(rows, generator(self.seed, shown, 4))[part]
             batch = replace(batch, others=(self.fetch(others, shown, part).x,))
+        for counts in self.counts:
+            counted = counts.index_select(0, batch.rows.to(self.device)).to(batch.x.dtype)
+            batch = replace(batch, counts=(counted,))
         return self.withhold(batch, shown, part, len(rows)) if self.given.width else batch
 
     def fetch(self, rows: Tensor, shown: int, part: slice) -> Batch:
@@ -112,9 +118,8 @@ class Feed:
 
     def rows(self, shown: int) -> Tensor:
         """The row numbers of a batch."""
-        if len(self.weights):
-            chance = generator(self.seed, shown, 1)
-            return torch.multinomial(self.weights, self.batch, replacement=True, generator=chance)
+        if self.pools:
+            return drawn(self.pools, self.batch, generator(self.seed, shown, 1))
         n = len(self.source)
         first, start = divmod(shown, n)
         last = (shown + self.batch - 1) // n
@@ -194,11 +199,20 @@ def balanced(labels: Tensor) -> Tensor:
     return 1 / counts[inverse]
 
 
-def shared(weights: Tensor, labels: Tensor, share: float) -> Tensor:
-    """Weights (N,) such that rows of which something is known are drawn with this share.
+@dataclass(frozen=True)
+class Pool:
+    """Rows that make up a share of each batch, each drawn by its weight (N,)."""
 
-    >>> shared(torch.ones(3), torch.tensor([[0.0], [torch.nan], [torch.nan]]), 0.5)
-    tensor([0.5000, 0.2500, 0.2500])
+    share: float
+    weights: Tensor
+
+
+def shared(weights: Tensor, labels: Tensor, share: float) -> list[Pool]:
+    """Rows of which something is known, which are to be drawn with this share, and the rest.
+
+    >>> pools = shared(torch.ones(3), torch.tensor([[0.0], [torch.nan], [torch.nan]]), 0.5)
+    >>> [(pool.share, pool.weights.tolist()) for pool in pools]
+    [(0.5, [1.0, 0.0, 0.0]), (0.5, [0.0, 1.0, 1.0])]
     """
     known = ~labels.isnan().all(1) if labels.shape[1] else torch.zeros(len(labels)).bool()
     if known.all() or not known.any():
@@ -206,5 +220,29 @@ def shared(weights: Tensor, labels: Tensor, share: float) -> Tensor:
             f"train.labelled = {share} needs rows with a label and rows without, and "
             f"{int(known.sum()):,} of {len(known):,} training rows have one; leave it at 0"
         )
-    parts = torch.stack([~known, known]) * weights  # (2, N)
-    return torch.tensor([1 - share, share]) @ (parts / parts.sum(1, keepdim=True))
+    return [Pool(share, weights * known), Pool(1 - share, weights * ~known)]
+
+
+def drawn(pools: Sequence[Pool], batch: int, chance: torch.Generator) -> Tensor:
+    """The rows of a batch in random order, of each pool its share, rounded up or down at random."""
+    ends = torch.tensor([pool.share for pool in pools], dtype=torch.float64).cumsum(0) * batch
+    edges = (ends + torch.rand(1, generator=chance)).floor().long().clamp(max=batch)
+    edges[-1] = batch
+    sizes = edges.diff(prepend=edges.new_zeros(1)).tolist()
+    rows = [
+        torch.multinomial(pool.weights, size, replacement=True, generator=chance)
+        for pool, size in zip(pools, sizes, strict=True)
+        if size
+    ]
+    return torch.cat(rows)[torch.randperm(batch, generator=chance)]
+
+
+def counted(pools: Sequence[Pool]) -> Tensor:
+    """What each row counts for, (N,): a pool's share of the rows over its share of batches.
+
+    >>> counted(shared(torch.ones(4), torch.tensor([[0.0], *[[torch.nan]] * 3]), 0.5)).tolist()
+    [0.5, 1.5, 1.5, 1.5]
+    """
+    there = torch.stack([(pool.weights > 0).float() for pool in pools])  # (P, N)
+    shares = torch.tensor([[pool.share] for pool in pools]).clamp(min=1e-12)
+    return (there * there.mean(1, keepdim=True) / shares).sum(0)
