@@ -45,6 +45,7 @@ from twofold.data.doctor import Examination, examine, locate
 from twofold.data.kind import Where
 from twofold.data.places import free_name, new
 from twofold.data.sources import Rows, Source, whole
+from twofold.maths.choosing import Choice
 from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
 from twofold.nets.expost import ExPost
@@ -295,6 +296,8 @@ def sample(
     guidance: float = 1.0,
     seed: int = 0,
     truncation: float = math.inf,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
     out: str | Path = "",
     weights: Weights = "average",
     prior: From = "auto",
@@ -311,11 +314,15 @@ def sample(
         truncation: the most that a value of a normal code may be, either way (the truncation
             trick), or of a style-based model the share ψ of the way from the mean style: the
             smaller, the more typical and the less varied.
+        temperature, top_p: of tokens that are spelt one by one: below 1 they are likelier and less
+            varied, at temperature 0 the likeliest each time; top_p keeps the likeliest tokens whose
+            probabilities sum to it.
         out: a folder; without it `samples` in the run, numbered when it is taken.
         weights, prior, trust: as in `load`.
     """
     opened = load(run, trust=trust, weights=weights, prior=prior)
-    rows = opened.draw(n, conditions(given), seed, guidance, truncation)
+    choice = Choice(temperature, top_p)
+    rows = opened.draw(n, conditions(given), seed, guidance, truncation, choice)
     return written(opened, rows, out, "samples")
 
 

@@ -158,6 +158,8 @@ def sample(
     guidance: float = 1.0,
     seed: int = 0,
     truncation: float = math.inf,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
     out: Out = "",
     weights: Weights = "average",
     prior: From = "auto",
@@ -172,11 +174,14 @@ def sample(
         guidance: How many times the condition counts; 1 is plain, 2 is twice, 0 does without.
         seed: Of the draw.
         truncation: The most that a value of a normal code may be: the smaller, the less varied.
+        temperature: Of tokens: below 1 they are likelier and less varied, at 0 the likeliest.
+        top_p: Tokens come from the likeliest whose probabilities sum to this share.
         weights: Averaged, last, or best on held-out data.
         prior: Where codes come from: the fitted prior that is kept, or the model's own.
     """
     opening = {"weights": weights, "prior": prior, "trust": trust}
-    asked = {"given": given, "guidance": guidance, "truncation": truncation, "seed": seed}
+    asked = {"given": given, "guidance": guidance, "truncation": truncation, "seed": seed,
+             "temperature": temperature, "top_p": top_p}  # fmt: skip
     paths(verbs().sample(run, n, out=out, **asked, **opening), json)
     tell(run, **opening)
 

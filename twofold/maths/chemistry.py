@@ -24,9 +24,7 @@ from twofold.core.errors import UserError
 
 LONGEST = 4000
 """Letters of a string beyond which it is no molecule that a drug may be."""
-SMILES_TOKEN = re.compile(
-    r"\[[^\]]+\]|Br|Cl|%\d\d|[BCNOPSFIbcnops]|[()=#.+\-\\/:~@?>*$\d]"
-)
+SMILES_TOKEN = re.compile(r"\[[^\]]+\]|Br|Cl|%\d\d|[BCNOPSFIbcnops]|[()=#.+\-\\/:~@?>*$\d]")
 FORMS = ("selfies", "smiles")
 
 
@@ -110,9 +108,7 @@ def cleaned(smiles: str) -> str:
 def largest(molecule: Any) -> Any:
     """The fragment with the most heavy atoms; of equals the heaviest, then the first by name."""
     fragments = rdkit().GetMolFrags(molecule, asMols=True)
-    return max(
-        fragments, key=lambda m: (m.GetNumHeavyAtoms(), weight(m), rdkit().MolToSmiles(m))
-    )
+    return max(fragments, key=lambda m: (m.GetNumHeavyAtoms(), weight(m), rdkit().MolToSmiles(m)))
 
 
 def weight(molecule: Any) -> float:
@@ -183,7 +179,9 @@ def from_selfies(smiles: str) -> list[str]:
         return list(selfies().split_selfies(selfies().encoder(smiles, strict=False)))
     except (selfies().EncoderError, ValueError, KeyError, AttributeError) as error:
         first = str(error).strip().splitlines()
-        raise Unreadable(f"SELFIES cannot write it ({first[0] if first else 'no reason'})") from None
+        raise Unreadable(
+            f"SELFIES cannot write it ({first[0] if first else 'no reason'})"
+        ) from None
 
 
 def to_smiles(symbols: Sequence[str]) -> str:

@@ -217,9 +217,7 @@ class AttentionMixer(Mixer):
 
     def __init__(self, part: Transformer) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            CausalLayer(part.width, part.heads) for _ in range(part.depth)
-        )
+        self.layers = nn.ModuleList(CausalLayer(part.width, part.heads) for _ in range(part.depth))
 
     def forward(self, h: Tensor, shown: Tensor) -> Tensor:
         for layer in self.layers:
@@ -263,9 +261,7 @@ class AttentionWriter(Writer):
         self.part = part
         self.first = Map(start, part.width)
         self.into = nn.Linear(inputs, part.width)
-        self.layers = nn.ModuleList(
-            CausalLayer(part.width, part.heads) for _ in range(part.depth)
-        )
+        self.layers = nn.ModuleList(CausalLayer(part.width, part.heads) for _ in range(part.depth))
 
     def begin(self, start: Tensor) -> tuple[Tensor, list[Past]]:
         heads, W = self.part.heads, self.part.width
@@ -431,9 +427,7 @@ class Speller(nn.Module):
 class SequenceDecoder(nn.Module):
     """p(x | z, given) of tokens, spelt one by one."""
 
-    def __init__(
-        self, part: Sequential, latent: int, given: Space, spec: ObservationSpec
-    ) -> None:
+    def __init__(self, part: Sequential, latent: int, given: Space, spec: ObservationSpec) -> None:
         super().__init__()
         self.net = part.speller(latent, given, spec.space)
         self.spec = spec

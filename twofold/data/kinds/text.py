@@ -213,9 +213,7 @@ class Text(Kind):
             with open(out / "samples.txt", "x", encoding="utf-8", newline="\n") as file:
                 file.writelines(f"{sentence}\n" for sentence in self.sentences(rows))
         except FileExistsError:
-            raise UserError(
-                f"{out / 'samples.txt'} is already there; name another --out"
-            ) from None
+            raise UserError(f"{out / 'samples.txt'} is already there; name another --out") from None
         return [out / "samples.txt"]
 
     def draw(self, rows: Rows) -> Tensor:
