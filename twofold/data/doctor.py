@@ -29,7 +29,7 @@ from twofold.data.kind import Finding, Kind, Where
 from twofold.data.named import NAMED, Found, find
 from twofold.data.sources import Memory, Source, Streamed
 
-ORDER = ("images", "molecules", "series", "arrays", "tables", "text")
+ORDER = ("images", "molecules", "text", "series", "arrays", "tables")
 """Which kind is asked first; kinds that are not named come last, by name."""
 
 

@@ -9,7 +9,7 @@ sampling), makes likelier and less varied sequences; τ = 0 takes the likeliest 
 Source: nucleus sampling, Holtzman et al. 2020, The Curious Case of Neural Text Degeneration,
 arXiv:1904.09751.
 
-Notation: ℓ (B, K) logits.
+Notation: \ell (B, K) logits.
 """
 
 from __future__ import annotations

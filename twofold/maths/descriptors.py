@@ -127,7 +127,8 @@ def accessibility() -> Callable[[Any], float]:
 
     path = Path(RDConfig.RDContribDir) / "SA_Score" / "sascorer.py"
     spec = importlib.util.spec_from_file_location("twofold_sascorer", path)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     score: Callable[[Any], float] = module.calculateScore

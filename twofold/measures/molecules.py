@@ -34,7 +34,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from twofold.core.batch import Batch
 from twofold.core.game import Decodes, Encodes
 from twofold.core.space import Space, Token
 from twofold.maths.chemistry import FORMS, meant
@@ -50,8 +49,9 @@ from twofold.maths.descriptors import (
     nearest_other,
 )
 from twofold.maths.statistics import frechet_from_moments, wasserstein_1d
-from twofold.measures.estimate import Estimate, chunks, jackknifed, mean, some, steady
+from twofold.measures.estimate import Estimate, jackknifed, mean, some
 from twofold.measures.measure import Better, Evidence, Figure, Measure
+from twofold.measures.sequences import likeliest
 from twofold.nets import chemnet
 
 FEWEST = 20
@@ -153,8 +153,8 @@ def fresh(smiles: Sequence[str]) -> list[bool]:
     >>> fresh(["C", "CC", "C"])
     [True, True, False]
     """
-    seen = set[str]()
-    return [not (one in seen or seen.add(one)) for one in smiles]
+    first = {one: row for row, one in reversed([*enumerate(smiles)])}
+    return [first[one] == row for row, one in enumerate(smiles)]
 
 
 def unique(smiles: Sequence[str]) -> float:
@@ -329,21 +329,9 @@ class MoleculeReconstruction(Measure):
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
         real = some(evidence.real, self.n, evidence.seed)
-        back = strings(evidence.space, returned(evidence.model, real, evidence.seed))
+        back = strings(evidence.space, likeliest(evidence.model, real, evidence.seed))
         same = [
             a == b and a != "" for a, b in zip(strings(evidence.space, real.x), back, strict=True)
         ]
         note = "share of held-out molecules that come back exactly, spelt greedily"
         return [share(evidence, "mol_reconstruction", same, math.nan, note)]
-
-
-def returned(model: object, batch: Batch, seed: int) -> Tensor:
-    """Every row decoded from the mean of its code, the likeliest token each time, (n, K, T)."""
-    assert isinstance(model, Encodes)
-    assert isinstance(model, Decodes)
-    with steady(model, seed):
-        parts = [
-            model.decode(model.encode(part.x, part.given).mean, part.given).mode.cpu()
-            for part in chunks(model, batch, 500)
-        ]
-    return torch.cat(parts).clone()

@@ -156,7 +156,8 @@ class CausalLayer(nn.Module):
     def among(self, h: Tensor, shown: Tensor) -> Tensor:
         """Places h (B, T, W) that each see all those that are shown (B, T), behind and ahead."""
         mask = shown[:, None, None, :]
-        return self.after(h, F.scaled_dot_product_attention(*self.looks(h), attn_mask=mask))
+        q, k, v = self.looks(h)
+        return self.after(h, F.scaled_dot_product_attention(q, k, v, attn_mask=mask))
 
     def looks(self, h: Tensor) -> Tensor:
         """Queries, keys and values, (3, B, heads, T, W / heads)."""

@@ -60,8 +60,9 @@ def decoding(
     architecture: Architecture, latent: int, given: Space, spec: ObservationSpec
 ) -> Decoder | SequenceDecoder:
     """The decoder of codes (B, D): all values at once, or, of tokens, one after the other."""
-    make = SequenceDecoder if isinstance(architecture, Sequential) else Decoder
-    return make(architecture, latent, given, spec)
+    if isinstance(architecture, Sequential):
+        return SequenceDecoder(architecture, latent, given, spec)
+    return Decoder(architecture, latent, given, spec)
 
 
 class GridDecoder(Observing):

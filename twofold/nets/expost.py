@@ -42,7 +42,7 @@ from twofold.maths.distributions import Affine, Density, FullMixture, Normal
 from twofold.maths.divergences import kl_by_dimension
 from twofold.maths.likelihoods import ObservationSpec
 from twofold.nets.bodies import Dense
-from twofold.nets.decoders import decoding
+from twofold.nets.decoders import Decoder
 from twofold.nets.encoders import Encoder as Inference
 from twofold.nets.fit import fit
 from twofold.nets.flows import splines
@@ -478,7 +478,7 @@ class SecondStage(Learnt):
         known = Space((Field("c", Real(), given),)) if given else Space()
         body = Dense(part.width, part.depth)
         self.q = Inference(body, space, known, latent)
-        self.p = decoding(body, latent, known, ObservationSpec(space))
+        self.p = Decoder(body, latent, known, ObservationSpec(space))
         nn.init.constant_(self.p.shared, -2.0)  # a small scale: u is of use from the first step
 
     @property

@@ -221,6 +221,7 @@ class AttentionMixer(Mixer):
 
     def forward(self, h: Tensor, shown: Tensor) -> Tensor:
         for layer in self.layers:
+            assert isinstance(layer, CausalLayer)
             h = layer.among(h, shown.bool())
         return h
 
@@ -406,7 +407,8 @@ class Speller(nn.Module):
             choose: from the logits (B, K) of each way to indices (B,).
             ways: codes z with what is given, under each of which the same tokens are seen.
         """
-        guides, pasts = zip(*(self.begin(z, c) for z, c in ways), strict=True)
+        begun = [self.begin(z, c) for z, c in ways]
+        guides, pasts = [guide for guide, _ in begun], [past for _, past in begun]
         before, chosen = self.first(len(guides[0])), list[Tensor]()
         over = torch.zeros(len(guides[0]), dtype=torch.bool, device=before.device)
         for t in range(self.places):

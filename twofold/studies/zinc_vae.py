@@ -3,10 +3,12 @@ r"""Molecules of ZINC by a VAE whose code is used.
 A VAE of molecules can look good by its draws while its code is ignored: it is then an
 autoregressive model with a detour, and nothing can be searched in its latent. So what is asked here
 comes in pairs: draws by the measures of MOSES (Polykovskiy et al. 2020, arXiv:1811.12823) and
-GuacaMol (Brown et al. 2019, arXiv:1811.09621), and the code by how many held-out molecules come back
-exactly and how many of its dimensions are active. Draws are of the prior, and of a mixture that was
-fitted to the codes. MOSES reports figures of 1.6 million training molecules, lighter ones, and of
-30,000 draws: they stand beside ours and cannot be compared with them, but through the floors.
+GuacaMol (Brown et al. 2019, arXiv:1811.09621), and the code by how many held-out molecules come
+back exactly and how many of its dimensions are active. Draws are of the prior, and of a mixture
+that was fitted to the codes.
+
+MOSES reports figures of 1.6 million training molecules, lighter ones, and of 30,000 draws: they
+stand beside ours and cannot be compared with them, but through the floors.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from twofold.data.doctor import examine
 from twofold.data.named import find
@@ -200,7 +202,7 @@ def row_of(way: Way, setting: Setting, name: str, found: Sequence[Figure]) -> Ro
     value, low, high = over_seeds([one.value for one in found])
     if len(found) == 1:
         low, high = first.low, first.high
-    better = "lower" if first.better == "lower" else "higher"
+    better: Literal["higher", "lower"] = "lower" if first.better == "lower" else "higher"
     reported = REPORTED[way.reported].get(name, math.nan)
     source = MOSES.format(way.reported) if not math.isnan(reported) else ""
     title = f"{way.title}: {name}"

@@ -42,7 +42,8 @@ from twofold.data.frames import Cells, Frame, Style, is_table, library, read_fra
 from twofold.data.guess import MISSING, Look, blanks, learn
 from twofold.data.kind import Finding, Kind, Where, matching
 from twofold.data.sources import Memory, Rows
-from twofold.data.tokenizers import TOKENIZERS, Tokenizer, recall as tokenizer_of
+from twofold.data.tokenizers import TOKENIZERS, Tokenizer
+from twofold.data.tokenizers import recall as tokenizer_of
 from twofold.data.vocabulary import Vocabulary
 
 COLUMN = re.compile(r"texts?|sentences?|captions?|comments?|reviews?|utterances?", re.I)
