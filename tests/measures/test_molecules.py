@@ -42,7 +42,7 @@ def test_the_same_molecules_are_no_distance_apart() -> None:
 
 
 def test_training_molecules_are_not_new_and_broken_ones_no_molecules() -> None:
-    drawn = [*RINGS[:20], "c1", "((", RINGS[0], RINGS[1], RINGS[2]]
+    drawn = [*RINGS[:20], "c1", "C1", RINGS[0], RINGS[1], RINGS[2]]
     shares = found(drawn, "mol_valid", "mol_unique", "mol_novel")
     assert shares == pytest.approx({"mol_valid": 23 / 25, "mol_unique": 20 / 23, "mol_novel": 0})
 

@@ -280,8 +280,8 @@ def smooth_kl(real: Tensor, fake: Tensor) -> float:
     from scipy.stats import entropy, gaussian_kde
 
     a, b = real.numpy(), fake.numpy()
-    if min(a.std(), b.std()) < SMALL:
-        return math.inf
+    if min(a.std(), b.std()) < SMALL:  # a number that is always the same has no density
+        return 0.0 if np.ptp(np.concatenate([a, b])) < SMALL else math.inf
     at = np.linspace(min(a.min(), b.min()), max(a.max(), b.max()), GRID)
     return float(entropy(gaussian_kde(a)(at) + SMALL, gaussian_kde(b)(at) + SMALL))
 
