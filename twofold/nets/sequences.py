@@ -33,6 +33,7 @@ from pydantic import Field as Limits
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
+from twofold.core.build import kebab
 from twofold.core.errors import UserError
 from twofold.core.space import Space
 from twofold.maths.choosing import Choice
@@ -75,11 +76,11 @@ class Sequential(Architecture):
         """Layers that see the places behind, from numbers a place and numbers to start from."""
 
     def down(self, space: Space, given: Space, out: int) -> Body:
+        self.check(space.layout == "tokens" and len(space.axes) == 1)
         return TokensDown(self, space, given, out)
 
     def up(self, latent: int, given: Space, out: int, axes: tuple[int, ...]) -> Body:
-        if len(axes) != 1:
-            raise UserError(f"tokens have one axis, and this data has {len(axes)}; use suited")
+        self.check(len(axes) == 1)
         return TokensUp(self, latent + given.width, out, axes[0])
 
     def speller(self, latent: int, given: Space, space: Space) -> Speller:
@@ -88,9 +89,14 @@ class Sequential(Architecture):
         Raises:
             UserError: the data are no tokens.
         """
-        if space.layout != "tokens" or space.size != 1 or len(space.axes) != 1:
-            raise UserError("a decoder that spells needs tokens, and these are none; use suited")
+        self.check(space.layout == "tokens" and space.size == 1 and len(space.axes) == 1)
         return Speller(self, latent, given, space)
+
+    def check(self, fits: bool) -> None:
+        """Refuse data that are no tokens."""
+        if not fits:
+            name = kebab(type(self).__name__)
+            raise UserError(f"a {name} is for tokens, and these data are none; use suited nets")
 
 
 @dataclass(frozen=True)
