@@ -18,6 +18,7 @@ NEEDS = {
     "better-prior": ("fashion-mnist",),
     "coverage": ("fashion-mnist", "wine-quality"),
     "mnist-nll": ("mnist",),
+    "zinc-vae": ("zinc",),
 }
 
 KEYS = {
