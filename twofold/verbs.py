@@ -57,6 +57,7 @@ from twofold.data.doctor import Examination, examine, locate
 from twofold.data.kind import Where
 from twofold.data.places import free_name, new
 from twofold.data.sources import Rows, Source, whole
+from twofold.maths.choosing import Choice
 from twofold.maths.latents import LatentName
 from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
@@ -312,6 +313,8 @@ def sample(
     truncation: float = math.inf,
     mix: str = "",
     codes: str | Path = "",
+    temperature: float = 1.0,
+    top_p: float = 1.0,
     out: str | Path = "",
     weights: Weights = "average",
     prior: From = "auto",
@@ -331,6 +334,9 @@ def sample(
         mix: layers of a style-based model whose styles come from a second draw: coarse, middle,
             fine, or numbers such as 2-4; `mixed.png` shows both draws above the mixed one.
         codes: a file of codes that `encode` or `project` wrote, to decode instead of drawing.
+        temperature, top_p: of tokens that are spelt one by one: below 1 they are likelier and less
+            varied, at temperature 0 the likeliest each time; top_p keeps the likeliest tokens whose
+            probabilities sum to it.
         out: a folder; without it `samples` in the run, numbered when it is taken.
         weights, prior, trust: as in `load`.
     """
@@ -339,7 +345,8 @@ def sample(
         return written(opened, coded.decoded(opened, codes_in(opened, codes)), out, "samples")
     if mix:
         return mixed(opened, n, mix, conditions(given), seed, truncation, guidance, out)
-    rows = opened.draw(n, conditions(given), seed, guidance, truncation)
+    choice = Choice(temperature, top_p)
+    rows = opened.draw(n, conditions(given), seed, guidance, truncation, choice)
     return written(opened, rows, out, "samples")
 
 

@@ -18,6 +18,7 @@ from twofold.models import families
 from twofold.nets.bodies import Architecture, Conv, Dense, Suited
 from twofold.nets.refining import Refiner
 from twofold.nets.scales import Widths
+from twofold.nets.sequences import Gru, Sequential
 from twofold.train.feed import Feed
 from twofold.train.loop import Loop
 from twofold.train.options import Training
@@ -59,6 +60,7 @@ SMALL: dict[Any, Part] = {
     Architecture: Suited(Dense(8, 1), Conv(4, attention=4)),
     Widths: Widths(4, 2),
     Refiner: Refiner(4, 1),
+    Sequential: Gru(8, embed=4, guide=4),
 }
 
 

@@ -41,6 +41,7 @@ from twofold.maths.likelihoods import Likelihood
 from twofold.maths.noise import Noise
 from twofold.models import families
 from twofold.nets.bodies import Conv
+from twofold.nets.sequences import Sequential
 from twofold.train.loop import Loop, State
 
 Build = Callable[..., Model]
@@ -480,7 +481,12 @@ def test_data_are_refused_in_one_sentence_and_only_for_axes_or_a_label(
     """It says what is wrong, and after a semicolon what to do."""
     if text := refusal(family, space, given):
         by_axes = "grids of" in text and not space.axes
-        assert by_axes or ("no labels to learn" in text and issubclass(family, Classifies))
+        by_tokens = "for tokens" in text and space.layout != "tokens"
+        assert (
+            by_axes
+            or by_tokens
+            or ("no labels to learn" in text and issubclass(family, Classifies))
+        )
         assert re.fullmatch(r"[^;]{20,}; [^;]{10,}", text)
         assert ". " not in text
 
@@ -540,6 +546,8 @@ def misfit(part: Part, space: Space) -> bool:
         return not any(part.suits(field, space.axes) for field in space.fields)
     if isinstance(part, Noise):
         return not any(isinstance(field.domain, part.domains) for field in space.fields)
+    if isinstance(part, Sequential):
+        return space.layout != "tokens"
     return isinstance(part, Conv) and not space.axes
 
 

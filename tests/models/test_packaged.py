@@ -36,7 +36,8 @@ def test_a_recipe_is_headed_by_its_paper_and_its_command(name: str) -> None:
 def test_a_gan_of_a_recipe_plays_a_step(name: str) -> None:
     """As written, but for the size of its batch."""
     made = plan({k: v for k, v in toml.load(ALL[name]).items() if k != "data"}, {})
-    space, given = SPACES["colour"], GIVENS["unknowns"]
+    space = SPACES["tokens" if name.endswith("molecules") else "colour"]
+    given = GIVENS["unknowns"]
     model = made.build(space, given)
     feed = Feed(
         Memory(values_of(space, 8), values_of(given, 8)), space, given, 4, 0, torch.device("cpu")

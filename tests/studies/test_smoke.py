@@ -35,6 +35,7 @@ NEEDS = {
     "infogan-mnist": ("mnist",),
     "ssl-adult": ("adult",),
     "ssl-mnist": ("mnist",),
+    "zinc-vae": ("zinc",),
 }
 
 KEYS = {

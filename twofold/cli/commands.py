@@ -161,6 +161,8 @@ def sample(
     truncation: float = math.inf,
     mix: str = "",
     codes: str = "",
+    temperature: float = 1.0,
+    top_p: float = 1.0,
     out: Out = "",
     weights: Weights = "average",
     prior: From = "auto",
@@ -177,11 +179,14 @@ def sample(
         truncation: The most that a value of a normal code may be: the smaller, the less varied.
         mix: Layers of a style-based model that take a second draw's style: coarse, fine, 2-4.
         codes: A file of codes to decode instead of drawing.
+        temperature: Of tokens: below 1 they are likelier and less varied, at 0 the likeliest.
+        top_p: Tokens come from the likeliest whose probabilities sum to this share.
         weights: Averaged, last, or best on held-out data.
         prior: Where codes come from: the fitted prior that is kept, or the model's own.
     """
     opening = {"weights": weights, "prior": prior, "trust": trust}
-    asked = {"given": given, "guidance": guidance, "truncation": truncation, "seed": seed}
+    asked = {"given": given, "guidance": guidance, "truncation": truncation, "seed": seed,
+             "temperature": temperature, "top_p": top_p}  # fmt: skip
     more = {"mix": mix, "codes": codes}
     paths(verbs().sample(run, n, out=out, **asked, **more, **opening), json)
     tell(run, **opening)

@@ -29,7 +29,7 @@ from twofold.data.kind import Finding, Kind, Where
 from twofold.data.named import NAMED, Found, find
 from twofold.data.sources import Memory, Source, Streamed
 
-ORDER = ("images", "series", "arrays", "tables")
+ORDER = ("images", "molecules", "text", "series", "arrays", "tables")
 """Which kind is asked first; kinds that are not named come last, by name."""
 
 
@@ -147,7 +147,7 @@ def kind_of(where: Where) -> str:
     if isinstance(where, Path):
         raise UserError(
             f"{where} is of no known kind; give a folder or zip of images, a table (.csv, "
-            f".parquet), or arrays (.npy, .npz)"
+            f".parquet), molecules (.smi, .sdf), text (.txt), or arrays (.npy, .npz)"
         )
     raise UserError(
         f"{type(where).__module__}.{type(where).__name__} is of no known kind; give a path, an "
@@ -199,7 +199,11 @@ WHY = {
     "series": "a convolutional VAE over time trains steadily; a GAN is often more varied",
     "table": "a VAE has a likelihood a column and copes with missing values; a GAN has neither",
     "vector": "a dense VAE gives a latent and a likelihood; a GAN only draws",
+    "molecules": "a VAE gives a latent that can be searched; a model without one only draws",
+    "text": "a VAE gives a latent of whole sentences; a model without one only draws",
 }
+OTHERS = {"molecules": "autoregressive", "text": "autoregressive"}
+"""The family to try beside a VAE, where it is not a GAN."""
 
 
 def suggest(kind: Kind, rows: int) -> Suggestion:
@@ -207,11 +211,13 @@ def suggest(kind: Kind, rows: int) -> Suggestion:
     layout = layout_of(kind)
     small = f"; with {rows:,} rows expect copies, and look at the held-out figures"
     why = WHY[layout] + (small if rows < 500 else "")
-    return Suggestion(f"vae-{layout}", f"gan-{layout}", why)
+    return Suggestion(f"vae-{layout}", f"{OTHERS.get(layout, 'gan')}-{layout}", why)
 
 
 def layout_of(kind: Kind) -> str:
     """The layout by which recipes are named."""
+    if kind.space.layout == "tokens":
+        return kind.name
     by_axes = {1: "series", 2: "images"}
     axes = len(kind.space.axes)
     if axes > 2:

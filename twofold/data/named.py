@@ -260,6 +260,26 @@ def credit(place: Finder) -> Found:
     return Found(frame, "tables", {"types": dict.fromkeys(types, "category")})
 
 
+def zinc(place: Finder) -> Found:
+    """The molecules of ZINC alone, without those that were chosen for their QED."""
+    path = place("zinc_subset_props.csv")
+    try:
+        frame = pandas().read_csv(path, dtype={"smiles": str})
+        frame = frame[frame["source"].str.startswith("jtnn_")].drop(columns="source")
+    except Exception as error:  # pandas raises anything at all on damaged files
+        what = str(error).split("\n")[0][:120]
+        raise UserError(f"{path} cannot be read as a table ({what}); get it again") from None
+    return Found(frame.reset_index(drop=True), "molecules", {"smiles": "smiles"})
+
+
+def captions(place: Finder) -> Found:
+    """The training captions and those for validation, one after the other."""
+    parts = [place(f"{part}.en") for part in ("train", "val")]
+    texts = [idx.unpacked(path.read_bytes(), 1 << 26).decode("utf-8") for path in parts]
+    lines = [line.strip() for text in texts for line in text.split("\n") if line.strip()]
+    return Found(pandas().DataFrame({"text": lines}), "text", {"text": "text"})
+
+
 def shapes(place: Finder) -> Found:
     """Drawn shapes; the published pictures are used where they are."""
     return Found(Shelf(tuple(local("dsprites", shapes2d.FILE))), "shapes")
@@ -382,6 +402,34 @@ NAMED: dict[str, Named] = {
                 "sha256:f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066",
             ),
         ),
+    ),
+    "zinc": Named(
+        "29,415 drug-like molecules of ZINC, with logP, QED, synthetic accessibility and weight",
+        zinc,
+        "https://github.com/wengong-jin/icml18-jtnn",
+        "MIT; ZINC is free to use",
+        (Remote("zinc_subset_props.csv", "", ""),),
+    ),
+    "qm9": Named(
+        "132,040 molecules of at most nine heavy atoms",
+        one_file("qm9_smiles.txt", "molecules"),
+        "http://quantum-machine.org/datasets",
+        "open",
+        (Remote("qm9_smiles.txt", "", ""),),
+    ),
+    "esol": Named(
+        "1,128 molecules and their measured solubility in water",
+        one_file("delaney-processed.csv", "molecules"),
+        "https://github.com/deepchem/deepchem",
+        "MIT",
+        (Remote("delaney-processed.csv", "", ""),),
+    ),
+    "multi30k": Named(
+        "30,014 English captions of photographs, one a line",
+        captions,
+        "https://github.com/multi30k/dataset",
+        "for research",
+        (Remote("train.en", "", ""), Remote("val.en", "", "")),
     ),
     "shapes2d": Named(
         "737,280 squares, ellipses and hearts whose factors are known, drawn to dSprites' recipe",

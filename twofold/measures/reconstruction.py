@@ -53,6 +53,8 @@ class Reconstruction(Measure):
         model = evidence.model
         if not (isinstance(model, Encodes) and isinstance(model, Decodes)):
             return "the model has no encoder" if model != () else "there is no model"
+        if evidence.space.layout == "tokens":
+            return "sequences have figures of their own, which count up to the end"
         return "" if len(evidence.real) else "there are no held-out observations"
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:

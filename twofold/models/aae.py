@@ -41,7 +41,7 @@ from twofold.maths.likelihoods import Likelihood, Observation, ObservationSpec
 from twofold.maths.penalties import R1, Penalty
 from twofold.nets.bodies import Architecture, Dense, Suited
 from twofold.nets.coding import CodeCritic
-from twofold.nets.decoders import Decoder
+from twofold.nets.decoders import decoding
 from twofold.nets.imposed import Gaussian, Imposed
 from twofold.nets.inference import Drawn, Inference, Stochastic
 from twofold.nets.steadying import Steadied
@@ -90,7 +90,7 @@ class AAE(Model, Decodes, Encodes, Starts, Steadied):
         prior.check(latent)
         self.latent, self.imposed, self.pressure = latent, prior, pressure
         self.q = inference.build(encoder, space, given, latent)
-        self.p = Decoder(decoder, latent, given, ObservationSpec(space, likelihood))
+        self.p = decoding(decoder, latent, given, ObservationSpec(space, likelihood))
         self.D = CodeCritic(critic, latent, given, objective, penalties)
 
     def players(self) -> dict[str, Sequence[nn.Module]]:

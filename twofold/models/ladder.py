@@ -59,7 +59,7 @@ from twofold.maths.likelihoods import Likelihood, Observation, ObservationSpec
 from twofold.maths.varying import at
 from twofold.nets.blocks import ACTIVATIONS
 from twofold.nets.bodies import Architecture, Dense, Suited, join
-from twofold.nets.decoders import Decoder
+from twofold.nets.decoders import decoding
 from twofold.nets.posteriors import limited
 from twofold.nets.priors import Standard
 
@@ -111,7 +111,7 @@ class Ladder(Model, Decodes, Encodes, Scores, Rescues, Starts):
             for D, above in zip(lower, latents[1:], strict=True)
         )
         self.act = ACTIVATIONS[between.activation]()
-        self.p = Decoder(decoder, latents[0], given, ObservationSpec(space, likelihood))
+        self.p = decoding(decoder, latents[0], given, ObservationSpec(space, likelihood))
         self.prior_net = Standard().build(self.latent, space, given)
 
     def players(self) -> dict[str, Sequence[nn.Module]]:

@@ -43,7 +43,7 @@ from twofold.maths.likelihoods import Likelihood, Observation, ObservationSpec
 from twofold.maths.penalties import R1, R2, Penalty
 from twofold.nets.bodies import Architecture, Dense, Suited
 from twofold.nets.coding import CodeCritic
-from twofold.nets.decoders import Decoder
+from twofold.nets.decoders import decoding
 from twofold.nets.encoders import Encoder
 from twofold.nets.posteriors import Diagonal, Form
 from twofold.nets.steadying import Steadied
@@ -90,7 +90,7 @@ class LatentGAN(Model, Decodes, Encodes, Criticises, Starts, Steadied):
         super().__init__(space, given)
         self.latent, self.noise, self.beta = latent, noise, beta
         self.q = Encoder(encoder, space, given, latent, posterior)
-        self.p = Decoder(decoder, latent, given, ObservationSpec(space, likelihood))
+        self.p = decoding(decoder, latent, given, ObservationSpec(space, likelihood))
         self.G = generator.up(noise, given, latent, ())
         self.D = CodeCritic(critic, latent, given, objective, penalties)
 

@@ -48,7 +48,7 @@ from twofold.maths.likelihoods import Likelihood, Observation, ObservationSpec
 from twofold.maths.penalties import R1, Penalty
 from twofold.nets.bodies import Architecture, Dense, Suited
 from twofold.nets.coding import CodeCritic
-from twofold.nets.decoders import Decoder
+from twofold.nets.decoders import decoding
 from twofold.nets.imposed import Gaussian, Imposed
 from twofold.nets.inference import Drawn, Inference, Point
 from twofold.nets.steadying import Steadied
@@ -106,7 +106,7 @@ class SSAAE(Model, Decodes, Encodes, Classifies, Starts, Steadied):
         self.pressure, self.supervised = pressure, supervised
         self.q_y = encoder.down(space, rest, K)
         self.q_z = inference.build(encoder, space, rest, style)
-        self.p = Decoder(decoder, self.latent, rest, ObservationSpec(space, likelihood))
+        self.p = decoding(decoder, self.latent, rest, ObservationSpec(space, likelihood))
         self.D_y = CodeCritic(critic, K, Space(), objective, penalties)
         beside = Space((*rest.fields, replace(self.label.field, missing=False)))
         self.D_z = CodeCritic(critic, style, beside, objective, penalties)

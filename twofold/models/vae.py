@@ -49,7 +49,7 @@ from twofold.maths.divergences import KL, Code, Divergence, kl_by_dimension
 from twofold.maths.likelihoods import Likelihood, Observation, ObservationSpec
 from twofold.maths.noise import Clean, Noise, check
 from twofold.nets.bodies import Architecture, Suited
-from twofold.nets.decoders import Decoder
+from twofold.nets.decoders import decoding
 from twofold.nets.encoders import Encoder
 from twofold.nets.posteriors import Diagonal, Flow, Form
 from twofold.nets.priors import Prior, Standard
@@ -97,7 +97,7 @@ class VAE(Model, Decodes, Encodes, Scores, Rescues, Starts):
         check(noise, space)
         self.latent, self.bound, self.noise = latent, bound, noise
         self.q = Encoder(encoder, space, given, latent, posterior)
-        self.p = Decoder(decoder, latent, given, ObservationSpec(space, likelihood))
+        self.p = decoding(decoder, latent, given, ObservationSpec(space, likelihood))
         self.prior_net = prior.build(latent, space, given)
         self.divergence = divergence.build(latent)
 

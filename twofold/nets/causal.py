@@ -148,12 +148,26 @@ class CausalLayer(nn.Module):
 
     def forward(self, h: Tensor, past: Past) -> tuple[Tensor, Past]:
         """T new places h (B, T, W) after those of the past: all at once without one, or one."""
-        qkv = self.qkv(self.norms[0](h)).unflatten(2, (3, self.heads, -1))
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, T, W / heads)
+        q, k, v = self.looks(h)
         k, v = torch.cat([past[0].to(k), k], 2), torch.cat([past[1].to(v), v], 2)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=h.shape[1] > 1)
+        return self.after(h, mixed), (k, v)
+
+    def among(self, h: Tensor, shown: Tensor) -> Tensor:
+        """Places h (B, T, W) that each see all those that are shown (B, T), behind and ahead."""
+        mask = shown[:, None, None, :]
+        q, k, v = self.looks(h)
+        return self.after(h, F.scaled_dot_product_attention(q, k, v, attn_mask=mask))
+
+    def looks(self, h: Tensor) -> Tensor:
+        """Queries, keys and values, (3, B, heads, T, W / heads)."""
+        qkv = self.qkv(self.norms[0](h)).unflatten(2, (3, self.heads, -1))
+        return qkv.permute(2, 0, 3, 1, 4)
+
+    def after(self, h: Tensor, mixed: Tensor) -> Tensor:
+        """Both branches added to h, from what attention brought (B, heads, T, W / heads)."""
         h = h + self.out(mixed.transpose(1, 2).flatten(2))
-        return h + self.narrow(F.gelu(self.widen(self.norms[1](h)))), (k, v)
+        return h + self.narrow(F.gelu(self.widen(self.norms[1](h))))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 r"""Decoders and generators are one thing: modules that return p(x | z, given).
 
-A `Decoder` ends in an `Observation`, which has a density. A `Generator` ends in `Relaxed`, which
+A `Decoder` ends in an `Observation`, which has a density; so does the decoder of tokens that spells
+them one by one (`sequences.py`), and `decoding` makes the one that an architecture is for. A
+`Generator` ends in `Relaxed`, which
 has none, but whose draws can be differentiated: numbers are the network's output, in [0, 1] where
 the domain is bounded; a category is a draw of the Gumbel-softmax at temperature τ (Jang et al.
 2017, arXiv:1611.01144; Maddison et al. 2017, arXiv:1611.00712), and hard, one-hot, when it is only
@@ -21,6 +23,7 @@ from twofold.maths.guidance import by_parameter, guided
 from twofold.maths.likelihoods import Observation, ObservationSpec, hard
 from twofold.nets import perceptual  # noqa: F401 (a recipe may name its likelihoods)
 from twofold.nets.bodies import Architecture, Body
+from twofold.nets.sequences import SequenceDecoder, Sequential
 
 
 class Observing(nn.Module):
@@ -51,6 +54,15 @@ class Decoder(Observing):
         self, architecture: Architecture, latent: int, given: Space, spec: ObservationSpec
     ) -> None:
         super().__init__(architecture.up(latent, given, spec.predicted, spec.space.axes), spec)
+
+
+def decoding(
+    architecture: Architecture, latent: int, given: Space, spec: ObservationSpec
+) -> Decoder | SequenceDecoder:
+    """The decoder of codes (B, D): all values at once, or, of tokens, one after the other."""
+    if isinstance(architecture, Sequential):
+        return SequenceDecoder(architecture, latent, given, spec)
+    return Decoder(architecture, latent, given, spec)
 
 
 class GridDecoder(Observing):

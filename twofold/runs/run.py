@@ -10,6 +10,7 @@ import base64
 import html
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from operator import lt
@@ -36,10 +37,12 @@ from twofold.data.doctor import locate, recall
 from twofold.data.kind import Kind, Where
 from twofold.data.pictures import heated, pil
 from twofold.data.sources import Rows, Source, whole
+from twofold.maths.choosing import Choice
 from twofold.maths.guidance import Guided
 from twofold.maths.paths import PATHS
 from twofold.maths.truncation import Truncated, Typical
 from twofold.nets.attention import Look, attending, joined
+from twofold.nets.sequences import choosing
 from twofold.runs.conditions import Asker, check_guidance, named_row, vector_of
 from twofold.runs.folder import existing, read_recipe, read_space
 from twofold.runs.kept import Kept, kept
@@ -58,6 +61,7 @@ Path_ = Literal["linear", "spherical", "geodesic"]
 From = Literal["auto", "fitted", "own"]
 R = TypeVar("R")
 CHUNK = 1 << 22  # numbers of x at once
+PLAIN = Choice()
 
 
 @dataclass(frozen=True)
@@ -217,6 +221,7 @@ class Run:
         seed: int = 0,
         guidance: float = 1.0,
         truncation: float = math.inf,
+        choice: Choice = PLAIN,
     ) -> Any:
         """Draw n observations, in the user's own terms: pictures, a data frame, an array.
 
@@ -231,8 +236,9 @@ class Run:
                 varied, 0 does without.
             truncation: the most that a value of a normal code may be, either way; of a style-based
                 model, ψ.
+            choice: how tokens are chosen that are spelt one by one.
         """
-        return self.kind.native(self.draw(n, given or {}, seed, guidance, truncation))
+        return self.kind.native(self.draw(n, given or {}, seed, guidance, truncation, choice))
 
     def draw(
         self,
@@ -241,12 +247,14 @@ class Run:
         seed: int,
         guidance: float = 1.0,
         truncation: float = math.inf,
+        choice: Choice = PLAIN,
     ) -> Rows:
         """As `sample`, as rows of values."""
         conditions = self.conditions(n, given, seed)
         model = self.drawer(guidance, truncation)
         seed_all(torch.device("cpu"), seed)
-        with torch.inference_mode():
+        chosen = nullcontext() if choice == PLAIN else choosing(self.model, choice)
+        with torch.inference_mode(), chosen:
             c = self.known(conditions).c
             parts = [model.sample(Given(part)) for part in c.split(self.chunk)]
             return Rows(self.space.decode(torch.cat(parts)), conditions)

@@ -31,6 +31,7 @@ from twofold.maths.likelihoods import Gaussian
 from twofold.maths.schedules import Cosine
 from twofold.models.vae import VAE
 from twofold.nets.bodies import Dense
+from twofold.nets.decoders import Decoder
 from twofold.studies.study import Budget, Row, Study
 from twofold.train.chance import seed_all
 from twofold.train.feed import Feed
@@ -108,6 +109,7 @@ def read_off(vae: VAE, d: int) -> Linear:
     with torch.no_grad():
         z = torch.cat([torch.zeros(1, q), torch.eye(q)]).double()
         out = vae.decode(z, Given(torch.zeros(q + 1, 0).double())).mean
+        assert isinstance(vae.p, Decoder)
         log_sigma = 7 * torch.tanh(vae.p.shared[0] / 7)
     return Linear((out[1:] - out[0]).T, out[0], float((2 * log_sigma).exp()))
 

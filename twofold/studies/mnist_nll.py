@@ -33,6 +33,7 @@ from twofold.maths.bounds import ELBO, IWAE, Bound
 from twofold.maths.schedules import Cosine
 from twofold.models.vae import VAE
 from twofold.nets.bodies import Body, Dense
+from twofold.nets.decoders import Decoder
 from twofold.nets.posteriors import LIMIT
 from twofold.studies.binary import (
     CPU,
@@ -310,6 +311,7 @@ def same_function(weights: Mapping[str, Tensor], space: Space) -> VAE:
     copy(second, *layer("encoder.layers.3"))
     mu, log_variance = layer("encoder.embedding"), layer("encoder.log_var")
     copy(last, *(torch.cat([a, b / 2]) for a, b in zip(mu, log_variance, strict=True)))
+    assert isinstance(model.p, Decoder)
     for into, number in zip(linears(model.p.body), (0, 2, 4), strict=True):
         copy(into, *layer(f"decoder.layers.{number}"))
     model.q.body = Unlimited(model.q.body)
