@@ -23,13 +23,13 @@ import torch
 from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
-from twofold.core.game import Model, Progress, Samples, Scores, Starts, Turn
+from twofold.core.game import Model, Progress, Samples, Scores, Turn
 from twofold.core.space import Space
 from twofold.maths.likelihoods import Observation, ObservationSpec
 from twofold.nets.sequences import Gru, SequenceDecoder, Sequential
 
 
-class Autoregressive(Model, Samples, Scores, Starts):
+class Autoregressive(Model, Samples, Scores):
     """The autoregressive model of a Space of tokens.
 
     Args:
@@ -50,9 +50,6 @@ class Autoregressive(Model, Samples, Scores, Starts):
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
         return {"model": [self.p]}
-
-    def start(self, x: Tensor) -> None:
-        self.p.start(x)
 
     def play(self, batch: Batch, progress: Progress) -> Iterator[Turn]:
         cost = -self.spelt(batch.given).log_prob(batch.x).mean()
