@@ -125,7 +125,7 @@ def test_a_shift_and_a_spread_are_told_apart_and_equals_are_not() -> None:
 def test_what_a_technique_changes_is_seed_by_seed() -> None:
     one = dict.fromkeys(improved_techniques.QUESTIONS, 1.0)
     found = {
-        name: [one, {k: 3.0 + i for k in one}]
+        name: [one, dict.fromkeys(one, 3.0 + i)]
         for i, name in enumerate(improved_techniques.TECHNIQUES)
     }
     rows = {row.measure: row for row in improved_techniques.answers("recall", found)}
