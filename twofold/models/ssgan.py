@@ -156,7 +156,8 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
             at_real = self.look(self.shown(x, sigma), given)
         at_fake = self.look(self.shown(self.draw(given), sigma), given)
         unmatched = ((w @ at_real.phi) / len(x) - at_fake.phi.mean(0)).square().sum()
-        L_G = self.matching * unmatched + self.deceiving * softplus(-at_fake.log_Z).mean()
+        unmatched = self.matching * unmatched
+        L_G = unmatched + self.deceiving * softplus(-at_fake.log_Z).mean()
         yield Turn({"unmatched": unmatched}, generator=L_G)
 
     def shown(self, x: Tensor, sigma: float) -> Tensor:
