@@ -39,14 +39,15 @@ from twofold.core.game import Criticises, Decodes, Detects, Encodes, Model, Prog
 from twofold.core.space import Space
 from twofold.maths.adversarial import NonSaturating, Objective
 from twofold.maths.distributions import Density, Dirac
-from twofold.maths.penalties import R1, Contest, Penalty
+from twofold.maths.penalties import R1, Contest, Penalty, steepness
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.critics import Critic
 from twofold.nets.decoders import Generator, Relaxed
 from twofold.nets.priors import Gmm
+from twofold.nets.steadying import Steadied
 
 
-class GANomaly(Model, Decodes, Encodes, Criticises, Regards, Detects):
+class GANomaly(Model, Decodes, Encodes, Criticises, Regards, Detects, Steadied):
     """GANomaly of a Space.
 
     Args:
@@ -105,9 +106,9 @@ class GANomaly(Model, Decodes, Encodes, Criticises, Regards, Detects):
             x_hat = self.G(self.E(x, given.c), given.c).mean
         contest = self.contest(x, x_hat, given)
         loss = self.objective.critic(contest.real_logits, contest.fake_logits)
-        steepness = sum((p(contest).mean() for p in self.penalties), loss.new_zeros(()))
+        paid = steepness(self.penalties, contest, progress)
         notes = {"real": contest.real_logits.mean(), "fake": contest.fake_logits.mean()}
-        yield Turn({"steepness": steepness, **notes}, critic=loss + steepness)
+        yield Turn({"steepness": paid, **notes}, critic=loss + paid)
         z = self.E(x, given.c)
         x_hat = self.G(z, given.c).mean
         z_hat = self.E_hat(x_hat, given.c)

@@ -71,7 +71,8 @@ def shrunk(source: Source, side: int) -> Source:
 def blocks(x: Tensor, side: int) -> Tensor:
     """x (B, C, 28, 28) as (B, C, side, side), in whole numbers.
 
-    >>> blocks(torch.ones(1, 1, 28, 28), 4).shape, blocks(torch.ones(1, 1, 28, 28), 8)[0, 0, 0]
+    >>> bright = 2 * torch.ones(1, 1, 28, 28)
+    >>> blocks(bright, 4).shape, blocks(bright, 8)[0, 0, 0]
     (torch.Size([1, 1, 4, 4]), tensor([0., 1., 1., 1., 1., 1., 1., 0.]))
     """
     fits = [whole for whole in SIDES if whole % side == 0]

@@ -244,8 +244,9 @@ def lengths(model: StyleGAN, pairs: int, seed: int) -> Lengths:
 def great_circle(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """A place on the way from each a to its b (P, D), at its own t (P,).
 
-    >>> great_circle(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), torch.tensor([1.0]))
-    tensor([[-4.3711e-08,  1.0000e+00]])
+    >>> a, b = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    >>> great_circle(a, b, torch.tensor([0.5])).square()
+    tensor([[0.5000, 0.5000]])
     """
     ways = [spherical(p[None], q[None], s[None], decode=torch.abs)[0] for p, q, s in
             zip(a, b, t, strict=True)]  # fmt: skip
