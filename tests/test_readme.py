@@ -34,7 +34,7 @@ def lines() -> Iterator[str]:
 
 
 def files(folder: Path) -> None:
-    """What the README calls photos, customers.csv and monitor.csv."""
+    """What the README calls photos, customers.csv, monitor.csv and ligands.csv."""
     random = np.random.default_rng(0)
     for label in ("cats", "dogs"):
         (folder / "photos" / label).mkdir(parents=True)
@@ -46,6 +46,8 @@ def files(folder: Path) -> None:
     (folder / "customers.csv").write_text("\n".join(["age,plan", *cells, ",basic"]) + "\n")
     waves = [f"{t},{np.sin(t / 9):.3f},{np.cos(t / 7):.3f}" for t in range(700)]
     (folder / "monitor.csv").write_text("\n".join(["time,pulse,pressure", *waves]) + "\n")
+    chains = ["C" * i + end for i in range(1, 13) for end in ("O", "N", "Cl", "c1ccccc1", "C(=O)O")]
+    (folder / "ligands.csv").write_text("\n".join(["smiles", *chains]) + "\n")
 
 
 def made_small(fit: Any) -> Any:
