@@ -187,7 +187,7 @@ def well(vitals: Vitals) -> str:
         *([f"the critic ranks real above drawn in {vitals.train:.0%} of pairs"]
           if vitals.train == vitals.train else []),
         *([reached(vitals, "recall")] if vitals.spread.recall == vitals.spread.recall else []),
-        *(["that is little as yet, and no sign of more than youth"] if poor(vitals, "recall") else []),
+        *(["little as yet, and no sign of more than youth"] if poor(vitals, "recall") else []),
     ]  # fmt: skip
     return "; ".join(told) or "nothing speaks against it"
 
