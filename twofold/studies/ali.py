@@ -101,8 +101,8 @@ class Ali(Study):
         "PacGAN's data and evaluator, the networks and penalties of the study `grid`, the encoder "
         "as the generator, 3,000 steps (paper 10,000). The bar is the mean of ALI's own paper, "
         "13.4 ± 5.8 of 25 over ten runs of random settings, which counts modes its own way; "
-        "PacGAN's authors report 24.1 ± 0.4 by the evaluator used here. Settings were chosen on "
-        "seed 100."
+        "PacGAN's authors report 24.1 ± 0.4 by the evaluator used here. No setting was "
+        "searched for."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:

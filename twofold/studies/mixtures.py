@@ -160,8 +160,9 @@ PROTOCOL = (
     "two leaky layers of 64 on 32 random Fourier features of one wave a unit; batches of 256. "
     "Ours: paired relativistic, R1 and R2 with γ from 0.05 to 3e-4 by a sigmoid, Adam (0, 0.99) at "
     "2e-3. Plain: not saturating, no penalty, Adam (0.5, 0.99) at 5e-4. Both with a cosine and "
-    "averaged weights. Networks, γ and rates of ours were chosen on seed 100; reported are seeds 0 "
-    "and up. The published networks are wider (400 and 200, with batch normalisation and maxout)."
+    "averaged weights. Networks, γ and rates of ours were chosen on seed 100 of the grid; "
+    "reported are seeds 0 and up. The published networks are wider (400 and 200, with batch "
+    "normalisation and maxout)."
 )
 BATCH, WIDTH, LATENT = 256, 64, 2
 GENERATOR, CRITIC = Dense(WIDTH, 3, "tanh"), Fourier(Dense(WIDTH, 2))
