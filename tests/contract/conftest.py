@@ -56,6 +56,7 @@ GIVENS = {
     "unknowns": TOY[1],
 }
 GRID = (Space(TOY[0].fields, (5,)), TOY[1])
+WORDS = (SPACES["tokens"], TOY[1])
 SMALL: dict[Any, Part] = {
     Architecture: Suited(Dense(8, 1), Conv(4, attention=4)),
     Widths: Widths(4, 2),
@@ -136,7 +137,7 @@ def given(family: type[Model], space: Space) -> Space:
 @pytest.fixture
 def toy(family: type[Model]) -> tuple[Space, Space]:
     """A small pair of Spaces, for laws that hold whatever the data are."""
-    return GRID if refusal(family, *TOY) else TOY
+    return next(spaces for spaces in (TOY, GRID, WORDS) if not refusal(family, *spaces))
 
 
 @pytest.fixture
