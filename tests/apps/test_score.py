@@ -148,8 +148,11 @@ def test_mistakes_are_told(folder: Path, tmp_path: Path) -> None:
     assert [p.name for p in taken.iterdir()] == ["mine.txt"]
 
 
-def test_a_gan_gets_an_encoder_that_is_kept_with_it(folder: Path, tmp_path: Path) -> None:
+def test_a_gan_gets_an_encoder_that_is_kept_with_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In the manner of f-AnoGAN: by what comes back, and what the critic sees of the difference."""
+    monkeypatch.setattr("twofold.apps.anomaly.STEPS", 20)
     small = settings("gan", steps=2, batch=16, evaluate=1000)
     words = ["fit", folder / "benign.csv", "--model", "gan", *small, "--out", tmp_path / "gan"]
     assert inside(*words, "--quiet").status == 0

@@ -24,6 +24,7 @@ from twofold.measures.measure import (
     figures,
     quick_figures,
 )
+from twofold.measures.series import Discriminative, Predictive
 
 LAYOUTS = ["vector", "image", "series", "table"]
 
@@ -66,13 +67,15 @@ def evidence_of(layout: str) -> Evidence:
 SHORT: dict[type[Measure], dict[str, int]] = {
     Annealed: {"steps": 4, "chains": 2, "leapfrog": 2, "n": 6},
     BetaVAEScore: {"train": 60, "test": 30},
+    Discriminative: {"steps": 20, "repeats": 1},
+    Predictive: {"steps": 20, "repeats": 1},
     FactorVAEScore: {"train": 60, "test": 30},
 }
 """What would take minutes, made short."""
+EVERY = [replace(measure, **SHORT.get(type(measure), {})) for measure in every_measure()]
 PAIRS = [
-    pytest.param(replace(measure, **SHORT.get(type(measure), {})), layout,
-                 id=f"{type(measure).__name__}-{layout}")
-    for measure in every_measure()
+    pytest.param(measure, layout, id=f"{type(measure).__name__}-{layout}")
+    for measure in EVERY
     for layout in LAYOUTS
 ]  # fmt: skip
 
@@ -157,18 +160,22 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_each_layout_has_its_figures_and_a_reason_for_every_other(layout: str) -> None:
+def test_each_layout_has_its_figures_and_a_reason_for_every_other(
+    layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "every_measure", lambda: EVERY)
     found, refused = figures(evidence_of(layout))
     names = {figure.name for figure in found}
-    costly = {name for m in every_measure() if m.costly for name in m.names}
+    costly = {name for m in EVERY if m.costly for name in m.names}
     assert costly <= set(refused)
     assert names >= EXPECTED[layout]
-    assert names | set(refused) == {name for m in every_measure() for name in m.names}
+    assert names | set(refused) == {name for m in EVERY for name in m.names}
     assert not names & set(refused)
     assert all(refused.values())
 
 
-def test_figures_can_be_chosen_and_skipped() -> None:
+def test_figures_can_be_chosen_and_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "every_measure", lambda: EVERY)
     evidence = evidence_of("vector")
     found, refused = figures(evidence, ("recall", "fd_identity-v1", "sharpness_ratio"))
     assert [figure.name for figure in found] == ["recall", "fd_identity-v1"]
