@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from twofold.apps.projecting import Target, descend
+from twofold.apps.projecting import Target, descend, nearest_draws
 from twofold.core.batch import Batch, Given
 from twofold.core.build import options
 from twofold.core.errors import UserError
@@ -12,6 +12,7 @@ from twofold.core.game import Decodes, Quantises
 from twofold.core.space import Bounded, Category, Field, Real, Space
 from twofold.maths.latents import Z
 from twofold.models import families
+from twofold.models.gan import GAN
 from twofold.nets.bodies import Architecture, Conv, Dense, Suited
 from twofold.nets.refining import Refiner
 from twofold.nets.scales import Widths
@@ -65,6 +66,18 @@ def test_every_decoder_comes_nearer_to_what_is_asked() -> None:
             assert (after < before).all(), (name, before, after)
             seen.add(name)
     assert len(seen) > 10
+
+
+def test_the_start_is_the_nearest_of_many_draws_with_and_without_a_condition() -> None:
+    """Each observation starts nearer than its own draw does on average, under what it is given."""
+    for given in (LABEL, Space()):
+        torch.manual_seed(0)
+        rows = Batch.of(batch(GRID).x, Given.none(3, given))
+        model = GAN(GRID, given, generator=Dense(8, 1), critic=Dense(8, 1)).requires_grad_(False)
+        target, place = Target.of(GRID, rows.x, 0.0), Z(model)
+        chosen, any_draw = nearest_draws(place, target, rows.given), place.draw(rows.given)
+        near, far = (target.residual(place.decode(z, rows.given).mean) for z in (chosen, any_draw))
+        assert (near <= far).all()
 
 
 def test_every_decoder_has_features_and_linear_maps_of_its_code() -> None:

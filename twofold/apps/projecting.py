@@ -31,6 +31,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from twofold.core.batch import Given
@@ -227,9 +228,10 @@ def begin(
 
 def nearest_draws(place: Latents, target: Target, given: Given) -> Tensor:
     """The nearest of many draws to each observation, under its own condition."""
-    alike, which = given.c.unique(dim=0, return_inverse=True)
+    numbered = F.pad(given.c, (1, 0))  # rows of no width cannot be told apart
+    alike, which = numbered.unique(dim=0, return_inverse=True)
     found = []
-    for c in alike:
+    for c in alike[:, 1:]:
         every = Given(c.expand(DRAWS, -1))
         some = torch.cat([place.draw(every), place.middle(every[:1])])
         parts = [place.decode(part, every[: len(part)]).mean for part in some.split(AT_ONCE)]

@@ -107,12 +107,12 @@ ones in 50%; r_v is 0.80, where 0 is even
 
 
 def diverged(vitals: Vitals) -> Iterator[str]:
-    spread, nearing = vitals.spread, vitals.rise.apart < -LIMITS.risen
+    spread, away = vitals.spread, vitals.rise.apart >= -LIMITS.risen  # not where it is not known
     if not vitals.finite:
         yield "gradients were not finite"
     if not spread.finite:
         yield "draws are not finite"
-    elif spread.apart > LIMITS.gone or (spread.apart > LIMITS.apart and not nearing):
+    elif spread.apart > LIMITS.gone or (spread.apart > LIMITS.apart and away):
         yield (
             f"half of the draws lie {spread.apart:.2g} times as far from any observation as these "
             "lie from each other"
