@@ -33,7 +33,7 @@ from twofold.train.options import Training
 
 SPACE = Space((Field("pixel", Bounded(0, 1, 256)),), (28, 28))
 GIVEN = Space((Field("label", Category(tuple("0123456789")), missing=True),))
-SOURCE = "Salimans et al. 2016, Table 1"
+SOURCE = "Salimans et al. 2016, Table 1, as quoted by others"
 
 
 @dataclass(frozen=True)
