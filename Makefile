@@ -10,7 +10,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$python" -c '$(NEW_ENOUGH)' 2>/dev/null && echo "$$python" && break; done)
 
-.PHONY: setup demo test lint docs clean
+.PHONY: coverage setup demo test lint docs clean
 
 setup: $(READY)
 
@@ -25,6 +25,9 @@ demo: $(READY)
 	$(BIN)/twofold demo
 
 test: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+coverage: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
 
 lint: $(READY)
