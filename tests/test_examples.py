@@ -70,6 +70,7 @@ def networks(own: Path) -> list[str]:
 def test_a_file_of_ones_own_trains_and_is_trusted_by_its_hash(
     own: Path, named: Callable[[Path], list[str]], option: str, tmp_path: Path
 ) -> None:
+    own.write_text(own.read_text("utf-8") + f"# {tmp_path}\n", "utf-8")  # code of this test alone
     run = tmp_path / "run"
     made = inside("fit", "digits", *named(own), *TINY, "--out", run)
     assert made.status == 0, made.err
