@@ -519,6 +519,7 @@ def score(
     positive: Sequence[str] = (),
     hourly: float = 0.0,
     masks: str = "",
+    part: str = "",
     seed: int = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
@@ -538,12 +539,15 @@ def score(
         positive: its texts that are abnormal; without any, those never seen in training.
         hourly: observations an hour, to say how many alarms an hour there are.
         masks: a folder of pictures that are white where those of the data are abnormal.
+        part: score only this part of the run's own split, such as `test`, of the run's own data.
         seed: of the draws.
         out: a folder; without it `scores` in the run, numbered when it is taken.
         trust: as in `load`.
     """
     opened = [load(one, trust=trust) for one in (run, *also)]
-    asked = Asked(rate, samples, labels, tuple(positive), seed, tuple(by), threshold, hourly, masks)
+    asked = Asked(
+        rate, samples, labels, tuple(positive), seed, tuple(by), threshold, hourly, masks, part
+    )
     place = Path(out) if out else free(opened[0].path / "scores")
     found = scoring.score(opened, data, asked, place)
     alarms.write(place / "report.html", page_of(found))

@@ -513,6 +513,7 @@ def score(
     positive: Annotated[list[str], Parameter(name="--positive", negative="")] = [],
     hourly: float = 0.0,
     masks: str = "",
+    part: Literal["", "train", "validation", "test"] = "",
     seed: int = 0,
     out: Out = "",
     trust: Trusted = [],
@@ -532,11 +533,13 @@ def score(
         positive: A text of it that is abnormal; without any, those never seen in training.
         hourly: Observations an hour, to say how many alarms an hour there are.
         masks: A folder of pictures that are white where those of the data are abnormal.
+        part: Score only this part of the run's own split, of the run's own data.
         seed: Of the draws.
     """
     arguments = {
         "rate": rate, "threshold": threshold, "by": by, "also": also, "samples": samples,
         "labels": labels, "positive": positive, "hourly": hourly, "masks": masks,
+        "part": part,
     }  # fmt: skip
     found = verbs().score(run, data, **arguments, seed=seed, out=out, trust=trust)
     if json:

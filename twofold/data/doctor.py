@@ -27,7 +27,7 @@ from twofold.core.space import Bounded, Category, Count, Domain, Field, Real, Sp
 from twofold.data.download import Progress, silent
 from twofold.data.kind import Finding, Kind, Where
 from twofold.data.named import NAMED, Found, find
-from twofold.data.sources import Memory, Source, Streamed
+from twofold.data.sources import Memory, Source, Streamed, Together
 
 ORDER = ("images", "molecules", "text", "series", "arrays", "tables")
 """Which kind is asked first; kinds that are not named come last, by name."""
@@ -186,6 +186,8 @@ def check_options(make: type[Kind], asked: Mapping[str, Any]) -> None:
 
 def with_official(source: Source, found: Found) -> Source:
     """The source with the split of a named set."""
+    if isinstance(source, Together):
+        return replace(source, source=with_official(source.source, found))
     if not found.official or not isinstance(source, Memory | Streamed):
         return source
     official = {part: torch.from_numpy(rows) for part, rows in found.official.items()}
