@@ -30,9 +30,7 @@ WHITE = 127
 REPEATS = 100
 
 
-def masks_of(
-    folder: Path, kind: object, names: Sequence[str], size: Sequence[int]
-) -> Tensor:
+def masks_of(folder: Path, kind: object, names: Sequence[str], size: Sequence[int]) -> Tensor:
     """Which pixels of each picture are marked, (N, H, W), in the form of the run's pictures.
 
     Args:

@@ -565,7 +565,11 @@ def write_maps(
     if len(run.space.axes) != 2:
         return [path]
     heat = heated(where, found.ends)  # (N, 3, H, W)
-    return [*overview(run, source, heat, raw, out), path, *write_heat(names, heat, where, out / "where")]
+    return [
+        *overview(run, source, heat, raw, out),
+        path,
+        *write_heat(names, heat, where, out / "where"),
+    ]
 
 
 def fields_of(space: Space, where: Tensor) -> list[str]:

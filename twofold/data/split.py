@@ -186,8 +186,14 @@ def from_official(
         inner = Split(torch.arange(len(train)), NO_ROWS, NO_ROWS)
     else:
         own, of = (each[train] if len(each) else NO_ROWS for each in (labels, groups))
-        shares_of = {"validation": lack["validation"], "test": lack["test"]}
-        inner = split(len(train), seed=seed, labels=own, groups=of, **shares_of)
+        inner = split(
+            len(train),
+            validation=lack["validation"],
+            test=lack["test"],
+            seed=seed,
+            labels=own,
+            groups=of,
+        )
     found = {part: official.get(part, train[getattr(inner, part)]) for part in shares}
     text = f"the data's own split is kept: {', '.join(sorted(official))}"
     notes = (Finding("note", text), *parted(groups, official), *inner.findings)

@@ -36,7 +36,7 @@ from twofold.studies.oneclass import (
     shuffled,
     simple,
 )
-from twofold.studies.seeds import finding, gain
+from twofold.studies.seeds import Better, finding, gain
 from twofold.studies.study import Budget, Row, Study
 
 TERMS = ("negative_log_likelihood", "latent_distance", "reconstruction")
@@ -138,7 +138,7 @@ def precision(each: Mapping[str, Tensor], abnormal: Tensor) -> dict[str, float]:
 
 # Alarms.
 
-ALARMS = {
+ALARMS: Mapping[str, Better] = {
     "alarms an hour": "lower",
     "false alarms an hour": "lower",
     "share of abnormal beats found": "higher",

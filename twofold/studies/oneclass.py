@@ -69,7 +69,7 @@ class Labelled:
 
     def part(self, rows: Tensor) -> Source:
         """Some rows, in this order; where the kind is always given a label, it is not known."""
-        part, given = Subset(self.seen.source, rows), self.seen.kind.given.width
+        part, given = Subset(self.seen.source, rows), self.seen.kind.given.size
         return Unlabelled(part, torch.ones(given, dtype=torch.bool)) if given else part
 
     def material(self, rows: Rows) -> Material:

@@ -186,8 +186,11 @@ class Images(Kind):
         if not levels and form.channels == 1 and look.two_valued():
             kind = cls(space_of(binary(form)), split[0], *how)
         findings = [
-            *(tile_findings(heads, kind, len(found)) if tiles
-              else size_findings(heads, form, asked, len(found), crop)),
+            *(
+                tile_findings(heads, kind, len(found))
+                if tiles
+                else size_findings(heads, form, asked, len(found), crop)
+            ),
             *tone_findings(heads, kind.form, asked),
             *look.findings(kind.form, asked),
             *bad_findings(found, unread),
@@ -215,7 +218,7 @@ class Images(Kind):
             return self.tiled(found, rows, given, factors, official)
         streamed = Streamed(Reader(found, form, rows), given, THREADS, official)
         keep = len(rows) * form.bytes <= KEEP
-        source = in_memory(streamed, form) if KEPT[self.stream](keep) else streamed
+        source: Source = in_memory(streamed, form) if KEPT[self.stream](keep) else streamed
         if self.copied:
             source = Copies(source, scenes_of(found.names[rows], shape, self.copies))
         if self.patient:

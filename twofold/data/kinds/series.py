@@ -107,7 +107,7 @@ class Series(Kind):
 
     @classmethod
     def accepts(cls, where: Where) -> bool:
-        """Records, arrays of three axes, .txt.gz files by type; of a table its first rows are read."""
+        """Records, arrays of three axes, .txt.gz by type; of a table its first rows are read."""
         if isinstance(where, str | Path) and suffix(Path(where)) == ".txt":
             return Path(where).suffix.lower() == ".gz"
         if is_record(where) or holds_series(where):
@@ -194,7 +194,9 @@ class Series(Kind):
             steps.split(list(recordings.lengths)), self.known(recordings), self.length, self.stride
         )
         each = whose(self, recordings)
-        return replace(found, block=each[found.recording(recordings.lengths)]) if len(each) else found
+        return (
+            replace(found, block=each[found.recording(recordings.lengths)]) if len(each) else found
+        )
 
     def names(self, where: Where) -> list[str]:
         """Of records, each window's record and time: of a beat that of its R-peak."""
