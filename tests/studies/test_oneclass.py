@@ -1,11 +1,13 @@
 """The parts of the studies of anomaly detection that can be proved without training."""
 
+from types import SimpleNamespace
+
 import torch
 
 from twofold.core.space import Category, Field, Real, Space
 from twofold.data.doctor import Examination
 from twofold.data.sources import Memory
-from twofold.studies import ecg5000, mnist_leave_one_out, mnist_one_class
+from twofold.studies import ecg5000, lesions, mitdb_100, mnist_leave_one_out, mnist_one_class
 from twofold.studies.oneclass import Digits, Labelled, digits_of
 from twofold.studies.seeds import over_seeds
 
@@ -58,3 +60,50 @@ def test_a_bar_is_held_by_the_named_scores_alone() -> None:
     assert ones.holds is False
     mean = mnist_one_class.averaged([{"a": 0.5, "b": 1.0}, {"a": 1.0, "b": 1.0}])
     assert mean == {"a": 0.75, "b": 1.0}
+
+
+def test_lesions_have_the_shape_and_the_strength_that_are_said() -> None:
+    plain = torch.zeros(6, 1, 28, 28)
+    weak, mask = lesions.implanted(plain, 0.2, seed=3)
+    strong, again = lesions.implanted(plain, 0.4, seed=3)
+    assert mask.equal(again)
+    assert torch.allclose(strong, 2 * weak, atol=1e-6)
+    assert weak.max() <= 0.2
+    inside, outside = weak[:, 0][mask], weak[:, 0][~mask]
+    assert inside.min() >= 0.1 >= outside.max()  # a soft edge: half as strong, at r = 1
+    covered = mask.flatten(1).sum(1).float()
+    assert covered.min() >= 3.14 * 4 - 6
+    assert covered.max() <= 3.14 * 16 + 6
+    centre = torch.stack([m.nonzero().float().mean(0) for m in mask])
+    assert centre.min() >= 28 / 4 - 1
+    assert centre.max() <= 28 * 3 / 4 + 1
+    assert not lesions.implanted(plain, 0.2, seed=4)[1].equal(mask)
+
+
+def test_only_the_auroc_of_ours_is_barred() -> None:
+    ours = lesions.row("image AUROC, neighbours at 25%", [0.95, 0.96])
+    others = ("image AUROC, error at 25%", "pixel AUPRO, neighbours at 25%")
+    assert ours.holds
+    assert [lesions.row(name, [0.95, 0.96]).holds for name in others] == [None, None]
+
+
+def test_the_second_half_of_a_record_is_judged_and_neither_trains_nor_calibrates() -> None:
+    space = Space((Field("label", Category(("A", "N"))),))
+    label = torch.tensor([1, 1, 0, 1, 1, 1, 0, 1, 1, 1])
+    kind = SimpleNamespace(given=space)
+    known = Labelled({}, SimpleNamespace(kind=kind), label)  # type: ignore[arg-type]
+    rows = mitdb_100.parted(known, 0)
+    assert sorted([*rows.train.tolist(), *rows.normal.tolist()]) == [0, 1, 3, 4]
+    assert rows.judged.tolist() == [5, 6, 7, 8, 9]
+    assert rows.abnormal.tolist() == [False, True, False, False, False]
+
+
+def test_no_score_of_a_study_is_told_a_label() -> None:
+    """A kind that is always given its label: what a study scores must not say it."""
+    space = Space((Field("label", Category(("A", "N"))),))
+    source = Memory(torch.zeros(4, 1), torch.tensor([[0.0], [1.0], [1.0], [0.0]]))
+    seen = SimpleNamespace(kind=SimpleNamespace(given=space), source=source)
+    known = Labelled({}, seen, torch.tensor([0, 1, 1, 0]))  # type: ignore[arg-type]
+    part = known.part(torch.tensor([0, 2]))
+    assert part.read(torch.tensor([0, 1])).given.isnan().all()
+    assert part.labels().isnan().all()

@@ -27,6 +27,8 @@ NEEDS = {
     "better-prior": ("fashion-mnist",),
     "coverage": ("fashion-mnist", "wine-quality"),
     "ecg5000": ("ecg5000",),
+    "lesions": ("pneumoniamnist",),
+    "mitdb-100": ("wfdb",),
     "mnist-leave-one-out": ("mnist",),
     "mnist-nll": ("mnist",),
     "mnist-one-class": ("mnist",),
