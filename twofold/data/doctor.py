@@ -144,15 +144,26 @@ def kind_of(where: Where) -> str:
     for name, make in every_kind().items():
         if make.accepts(where):
             return name
+    if isinstance(where, Path) and is_dicom(where):
+        raise UserError(
+            f"{where} is DICOM, which is not read here; write its pixels as PNG of 16 bits, a file "
+            "a picture, without what names the patient (pydicom, dcmtk)"
+        )
     if isinstance(where, Path):
         raise UserError(
             f"{where} is of no known kind; give a folder or zip of images, a table (.csv, "
-            f".parquet), molecules (.smi, .sdf), text (.txt), or arrays (.npy, .npz)"
+            f".parquet), molecules (.smi, .sdf), text (.txt), arrays (.npy, .npz), or a WFDB record (.hea)"
         )
     raise UserError(
         f"{type(where).__module__}.{type(where).__name__} is of no known kind; give a path, an "
         f"array or a data frame"
     )
+
+
+def is_dicom(where: Path) -> bool:
+    """Whether a file, or one of a folder, is called DICOM."""
+    files = [where] if where.is_file() else where.glob("*")
+    return any(file.suffix.lower() in (".dcm", ".dicom") for file in files)
 
 
 def every_kind() -> dict[str, type[Kind]]:
