@@ -6,8 +6,16 @@ import torch
 
 from twofold.core.space import Category, Field, Real, Space
 from twofold.data.doctor import Examination
-from twofold.data.sources import Memory
-from twofold.studies import ecg5000, lesions, mitdb_100, mnist_leave_one_out, mnist_one_class
+from twofold.data.sources import Memory, Source
+from twofold.data.tiles import Tiles
+from twofold.studies import (
+    ecg5000,
+    lesions,
+    mitdb_100,
+    mnist_leave_one_out,
+    mnist_one_class,
+    surface_defects,
+)
 from twofold.studies.oneclass import Digits, Labelled, digits_of
 from twofold.studies.seeds import over_seeds
 
@@ -15,7 +23,7 @@ from twofold.studies.seeds import over_seeds
 class Told(Examination):
     """An examination of nothing but its source."""
 
-    def __init__(self, source: Memory) -> None:
+    def __init__(self, source: Source) -> None:
         object.__setattr__(self, "source", source)
 
 
@@ -107,3 +115,24 @@ def test_no_score_of_a_study_is_told_a_label() -> None:
     part = known.part(torch.tensor([0, 2]))
     assert part.read(torch.tensor([0, 1])).given.isnan().all()
     assert part.labels().isnan().all()
+
+
+def test_a_picture_of_tiles_is_in_one_part_and_none_that_choices_were_made_with_is_judged() -> None:
+    sorts = torch.tensor([2] * 200 + [0] * 115 + [1] * 57)
+    tiles = torch.arange(372).repeat_interleave(3)  # three tiles a picture
+    at = torch.stack([tiles, torch.zeros_like(tiles), torch.arange(len(tiles)) % 3 * 48], 1)
+    source = Tiles(lambda i: torch.zeros(1, 64, 160), at, torch.zeros(372, 0), 64)
+    known = Labelled({}, Told(source), sorts[tiles])  # type: ignore[arg-type]
+    setting = surface_defects.SETTINGS["cpu"]
+    chosen = surface_defects.choosing(known, setting)
+    for seed in (0, 1):
+        rows = surface_defects.parted(known, setting, seed)
+        parts = [set(tiles[part].tolist()) for part in (rows.train, rows.normal, rows.judged)]
+        assert [len(part) for part in parts] == [90, 30, 40 + 132]
+        assert len(set.union(*parts)) == sum(map(len, parts))
+        assert not parts[2] & set(tiles[chosen.judged].tolist())
+        assert all(sorts[list(part)].eq(2).all() for part in parts[:2])
+        judged = tiles[rows.judged].unique()
+        assert rows.abnormal.equal(sorts[judged] != 2)
+    assert surface_defects.row("image AUROC, neighbours", [0.8]).target == 0.9
+    assert surface_defects.row("image AUROC, size and brightness", [0.99]).holds is None

@@ -34,6 +34,7 @@ NEEDS = {
     "mnist-one-class": ("mnist",),
     "pneumonia": ("pneumoniamnist",),
     "stacked-mnist": ("mnist",),
+    "surface-defects": ("magnetic-tile",),
     "infogan-mnist": ("mnist",),
     "ssl-adult": ("adult",),
     "ssl-mnist": ("mnist",),

@@ -152,7 +152,7 @@ def kind_of(where: Where) -> str:
     if isinstance(where, Path):
         raise UserError(
             f"{where} is of no known kind; give a folder or zip of images, a table (.csv, "
-            f".parquet), molecules (.smi, .sdf), text (.txt), arrays (.npy, .npz), or a WFDB record (.hea)"
+            f".parquet), molecules (.smi, .sdf), text (.txt), arrays (.npy, .npz), or WFDB (.hea)"
         )
     raise UserError(
         f"{type(where).__module__}.{type(where).__name__} is of no known kind; give a path, an "

@@ -125,13 +125,11 @@ def choosing(known: Labelled, setting: Setting) -> Rows:
 
 def divided(wholes: Wholes, normal: Tensor, bad: Tensor, setting: Setting) -> Rows:
     """Rows of pictures; those that are judged are in the order of the data, as scores are."""
-    edge = setting.train + setting.normal
-    good = normal[edge:]
-    judged = torch.cat([good[: setting.judged // 2], bad[: setting.judged - len(good)]])
-    judged = judged.sort().values
-    train, held = normal[: setting.train], normal[setting.train : edge]
-    rows = [wholes.rows(some) for some in (train, held, judged)]
-    return Rows(*rows, torch.isin(judged, bad))
+    edge, half = setting.train + setting.normal, setting.judged // 2
+    judged = torch.cat([normal[edge:][:half], bad[:half]]).sort().values
+    parts = (normal[: setting.train], normal[setting.train : edge], judged)
+    train, held, asked = (wholes.rows(some) for some in parts)
+    return Rows(train, held, asked, torch.isin(judged, bad))
 
 
 def measured(
@@ -175,6 +173,8 @@ def marked(known: Labelled, rows: Rows, size: Sequence[int]) -> Tensor:
     with ZipFile(where) as archive:
         for one, number in zip(room, numbers, strict=True):
             name = f"{names[number].rpartition('.')[0]}.png"
+            if name not in archive.namelist():  # a normal tile has none
+                continue
             with archive.open(name) as file:
                 height, width = native(pixels.header(file, name), SIDE)  # type: ignore[arg-type]
             form = replace(kind.form, height=height, width=width, stretch=True)
