@@ -482,9 +482,12 @@ def test_data_are_refused_in_one_sentence_and_only_for_axes_or_a_label(
     if text := refusal(family, space, given):
         by_axes = "grids of" in text and not space.axes
         by_tokens = "for tokens" in text and space.layout != "tokens"
+        series = len(space.axes) == 1 and space.layout == "grid"
+        by_series = "for series" in text and not series
         assert (
             by_axes
             or by_tokens
+            or by_series
             or ("no labels to learn" in text and issubclass(family, Classifies))
         )
         assert re.fullmatch(r"[^;]{20,}; [^;]{10,}", text)
