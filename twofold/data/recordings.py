@@ -33,7 +33,7 @@ from twofold.data.guess import MISSING, Look, blanks, few
 from twofold.data.kind import Finding
 from twofold.data.moments import Clock, formats
 
-Layout = Literal["auto", "wide", "long", "rows", "array"]
+Layout = Literal["auto", "wide", "long", "rows", "array", "record"]
 Array = NDArray[np.float64]
 
 TIMES = ("time", "t", "timestamp", "date", "datetime", "ds", "step", "epoch", "seconds", "hour")
@@ -58,6 +58,8 @@ class Recordings:
         steps: (L, C), NaN where missing.
         lengths: steps of each recording, adding to L.
         given: what else is known of each step: columns of L cells.
+        of: what each recording is a part of: a record, a series; empty where nothing says so.
+        begins: the step of that at which each is named.
     """
 
     title: str
@@ -66,6 +68,8 @@ class Recordings:
     steps: Array
     lengths: tuple[int, ...]
     given: tuple[Cells, ...] = ()
+    of: tuple[str, ...] = ()
+    begins: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,14 @@ def wide(frame: Frame, how: Timeline, given: Sequence[str]) -> tuple[Recordings,
     lengths = cut(time[order], series.codes[order])
     known = tuple(sorted_cells(frame[name], order) for name in given)
     places = tuple(decimals_of(one) for one in cells)
-    return Recordings(frame.title, how.channels, places, steps, lengths, known), found
+    of = parts_of(series, series.codes[order], lengths)
+    return Recordings(frame.title, how.channels, places, steps, lengths, known, of), found
+
+
+def parts_of(series: Cells, codes: NDArray[np.intp], lengths: Sequence[int]) -> tuple[str, ...]:
+    """The name of the series that each stretch is of."""
+    first = np.cumsum([0, *lengths[:-1]])
+    return tuple(series.texts[code] for code in codes[first])
 
 
 def sorted_cells(cells: Cells, order: NDArray[np.intp]) -> Cells:
@@ -225,7 +236,8 @@ def long(frame: Frame, how: Timeline, given: Sequence[str]) -> tuple[Recordings,
     lengths = cut(keys[:, 1], keys[:, 0].astype(np.intp))
     every = (decimals_of(values),) * len(channels)
     found = [Finding("warning", said)] if twice else []
-    return Recordings(frame.title, channels, every, steps, lengths, known), found
+    of = parts_of(series, keys[:, 0].astype(np.intp), lengths)
+    return Recordings(frame.title, channels, every, steps, lengths, known, of), found
 
 
 def lines(path: Path) -> Recordings:

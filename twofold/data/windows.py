@@ -67,6 +67,11 @@ class Windows(Source):
     def groups(self) -> Tensor:
         return self.block
 
+    def recording(self, lengths: Sequence[int]) -> Tensor:
+        """Which recording each window is of, (N,), where they have these lengths."""
+        ends = torch.tensor(lengths).cumsum(0)
+        return torch.searchsorted(ends, self.starts, right=True)
+
 
 def blocks(lengths: Sequence[int], window: int) -> Iterator[tuple[int, int]]:
     """Begin and end of every block of recordings that lie end to end; too short ones have none.

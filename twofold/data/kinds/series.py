@@ -32,6 +32,8 @@ from twofold.data.delimited import write_text
 from twofold.data.frames import Frame, Style, is_table, library, pandas, read_frame, suffix
 from twofold.data.guess import MISSING, Look, blanks, learn
 from twofold.data.kind import Finding, Kind, Where, matching
+from twofold.data.monitors import FEWEST, Beats, Cutting, clock, is_record, monitored
+from twofold.data.patients import numbered
 from twofold.data.recordings import (
     CHANNELS,
     CLASSES,
@@ -80,6 +82,7 @@ class Series(Kind):
         layout: how the files are laid out.
         how: in a table, the columns of time and of the series' name, and those that are read.
         style: how the table was written.
+        cutting: how WFDB records are cut. patient: what says whose a row is, as asked.
     """
 
     name = "series"
@@ -91,6 +94,8 @@ class Series(Kind):
     layout: Layout
     how: Timeline
     style: Style
+    cutting: Cutting = Cutting()
+    patient: str = ""
     space: Space = field(init=False)
     given: Space = field(init=False)
 
@@ -102,10 +107,10 @@ class Series(Kind):
 
     @classmethod
     def accepts(cls, where: Where) -> bool:
-        """Arrays of three axes and .txt.gz files by type; of a table its first rows are read."""
+        """Records, arrays of three axes, .txt.gz files by type; of a table its first rows are read."""
         if isinstance(where, str | Path) and suffix(Path(where)) == ".txt":
             return Path(where).suffix.lower() == ".gz"
-        if holds_series(where):
+        if is_record(where) or holds_series(where):
             return True
         if not is_table(where):
             return False
@@ -127,12 +132,16 @@ class Series(Kind):
         time: str = "",
         series: str = "",
         layout: Layout = "auto",
+        beats: Beats = "auto",
+        patient: str = "",
     ) -> tuple[Self, list[Finding]]:
         """Learn channels and windows.
 
         Args:
-            where: a table (.csv, .parquet, a data frame), .txt, .npy, .npz or an array.
-            window: steps of a window; 0 for all of short series, 24 of long recordings.
+            where: a table (.csv, .parquet, a data frame), .txt, .npy, .npz, an array, a WFDB record
+                (.hea) or a folder of records.
+            window: steps of a window; 0 for all of short series, 24 of long recordings, 0.7 s of
+                beats.
             stride: steps from one window to the next.
             channels: the columns to model; all numbers where empty.
             given: columns that are conditions, by name or pattern, by their value at a window's
@@ -140,14 +149,19 @@ class Series(Kind):
                 is named.
             time: the column of time; found out where empty.
             series: the column that names the series; found out where empty.
-            layout: `wide`, `long`, `rows`, `array`, or `auto` to find out.
+            layout: `wide`, `long`, `rows`, `array`, `record`, or `auto` to find out.
+            beats: cut records beat by beat, at R-peaks that are `annotated`, or `found` in the
+                first signal; `none` for windows of the whole; `auto` where all are annotated.
+            patient: whose a row is, so that no split parts the rows of one: of a table the column
+                that names the series, of records a pattern of their names whose group says it.
         """
         form, frame = opened(where, layout)
         given = matching(given, frame[0].names) if frame else given
-        how = planned(form, frame, Timeline(time, series, channels), given)
+        how = planned(form, frame, Timeline(time, series or named(frame, patient), channels), given)
         given = given or labelling(how)
-        recordings, found = recorded(form, where, frame, how, given)
-        length = window or usual(form, recordings)
+        cutting = Cutting.of(Path(where), beats, window) if form == "record" else Cutting()
+        recordings, found = recorded(form, where, frame, how, given, cutting)
+        length = window or (cutting.length if by_beat(cutting) else usual(form, recordings))
         fits(recordings, length, stride)
         learnt = [channel(recordings, i) for i in range(len(recordings.channels))]
         kept = tuple(c for c in learnt if not math.isnan(c.mean))
@@ -155,19 +169,42 @@ class Series(Kind):
             raise UserError(f"{recordings.title} has no channel with a number in it")
         known = tuple(condition(recordings, i) for i in range(len(recordings.given)))
         style = frame[0].style if frame else Style("csv", " ", False)
-        kind = cls(kept, length, stride, known, form, how, style)
+        kind = cls(kept, length, stride, known, form, how, style, cutting, patient)
+        whose(kind, recordings)
         return kind, found + said(kind, recordings)
 
     def open(self, where: Where) -> Windows:
+        return self.windows(self.recordings(where))
+
+    def recordings(self, where: Where) -> Recordings:
+        """What a path or object holds, in the layout of this codec."""
         form, frame = opened(where, self.layout)
         names = [column.name for column in self.conditions]
         given = names if frame else []
-        recordings, _ = recorded(form, where, frame, self.how, given)
+        recordings, _ = recorded(form, where, frame, self.how, given, self.cutting)
         fits(recordings, self.length, self.stride)
+        return recordings
+
+    def windows(self, recordings: Recordings) -> Windows:
+        """Their windows; those of one patient are one block."""
         steps = torch.from_numpy(recordings.steps[:, self.places(recordings)]).float()
-        return Windows.of(
+        found = Windows.of(
             steps.split(list(recordings.lengths)), self.known(recordings), self.length, self.stride
         )
+        each = whose(self, recordings)
+        return replace(found, block=each[found.recording(recordings.lengths)]) if len(each) else found
+
+    def names(self, where: Where) -> list[str]:
+        """Of records, each window's record and time: of a beat that of its R-peak."""
+        if self.layout != "record":
+            return []
+        recordings = self.recordings(where)
+        found = self.windows(recordings)
+        of = found.recording(recordings.lengths)
+        first = torch.tensor([0, *recordings.lengths]).cumsum(0)[of]
+        steps = torch.tensor(recordings.begins)[of] + found.starts - first
+        names = zip(of.tolist(), steps.tolist(), strict=True)
+        return [f"{recordings.of[i]} {clock(step / self.cutting.hertz)}" for i, step in names]
 
     def gappy(self) -> Series:
         """Also end to end, so that no step is in two windows."""
@@ -282,6 +319,8 @@ class Series(Kind):
             "layout": self.layout,
             "how": asdict(self.how),
             "style": asdict(self.style),
+            "cutting": asdict(self.cutting),
+            "patient": self.patient,
         }
 
     @classmethod
@@ -295,10 +334,14 @@ class Series(Kind):
             data["layout"],
             Timeline(how["time"], how["series"], tuple(how["channels"])),
             Style(**data["style"]),
+            Cutting(**data.get("cutting", {})),
+            data.get("patient", ""),
         )
 
 
-SUFFIXES: dict[Layout, str] = {"wide": ".csv", "long": ".csv", "rows": ".txt", "array": ".npz"}
+SUFFIXES: dict[Layout, str] = {
+    "wide": ".csv", "long": ".csv", "rows": ".txt", "array": ".npz", "record": ".csv",
+}  # fmt: skip
 
 
 def opened(where: Where, layout: Layout) -> tuple[Layout, tuple[Frame, ...]]:
@@ -307,10 +350,40 @@ def opened(where: Where, layout: Layout) -> tuple[Layout, tuple[Frame, ...]]:
     form = layout
     if form == "auto" and not library(where):
         form = LAYOUTS.get(suffix(Path(where)), "auto") if named else "array"
-    if form in ("rows", "array"):
+        form = "record" if is_record(where) else form
+    if form in ("rows", "array", "record"):
         return form, ()
     frame = read_frame(where)
     return (form if form != "auto" else "long" if is_long(frame) else "wide"), (frame,)
+
+
+# What a codec asks of recordings.
+
+
+def by_beat(cutting: Cutting) -> bool:
+    """Whether records are cut beat by beat."""
+    return cutting.beats != "none"
+
+
+def named(frames: tuple[Frame, ...], patient: str) -> str:
+    """The column that names the series, where that is the one that says whose a row is."""
+    return patient if frames else ""
+
+
+def whose(kind: Series, recordings: Recordings) -> Tensor:
+    """A number for the patient of each recording, (R,); none where each is for itself.
+
+    Records are kept whole where there are at least `FEWEST`.
+    """
+    records = kind.layout == "record"
+    if kind.patient and not recordings.of:
+        raise UserError(
+            f"data.patient = {kind.patient!r}: {recordings.title} does not say whose a series is; "
+            "give a table with a column for it"
+        )
+    if records and (kind.patient or len(set(recordings.of)) >= FEWEST):
+        return numbered(recordings.of, kind.patient)
+    return numbered(recordings.of, "") if kind.patient else torch.zeros(0)
 
 
 LAYOUTS: dict[str, Layout] = {".npy": "array", ".npz": "array", ".txt": "rows"}
@@ -357,9 +430,16 @@ def one_of(frame: Frame, names: Sequence[str]) -> str:
 
 
 def recorded(
-    form: Layout, where: Where, frames: tuple[Frame, ...], how: Timeline, given: Sequence[str]
+    form: Layout,
+    where: Where,
+    frames: tuple[Frame, ...],
+    how: Timeline,
+    given: Sequence[str],
+    cutting: Cutting,
 ) -> tuple[Recordings, list[Finding]]:
     """Read in one of the layouts."""
+    if form == "record":
+        return monitored(Path(where), cutting)
     if form == "array":
         return array(where), []
     if form == "rows":
@@ -421,6 +501,7 @@ def said(kind: Series, recordings: Recordings) -> list[Finding]:
         "long": "it has columns for channel and value",
         "rows": "each line is one series",
         "array": "it is an array of time and channels",
+        "record": "it is a WFDB record",
     }[kind.layout]  # fmt: skip
     count, total = len(recordings.lengths), len(recordings.steps)
     text = (
