@@ -29,12 +29,14 @@ from twofold.apps import (
     editing,
     imputation,
     mixing,
+    predicting,
     projecting,
     steering,
     traversing,
 )
 from twofold.apps import score as scoring
 from twofold.apps.imputation import Filling, Imputed
+from twofold.apps.predicting import Asking, Predicted
 from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, build_part, complete
 from twofold.core.errors import UserError
@@ -596,6 +598,37 @@ def impute(
     filling = Filling(samples, rounds, interval, draws, telling, seed, corrected)
     folder = Path(out) if out else free(opened.path / "imputed")
     return imputation.impute(opened, data, fields, mask, filling, check, folder)
+
+
+def predict(
+    run: Run | str | Path,
+    data: Where,
+    *,
+    draws: int = 100,
+    interval: float = 0.9,
+    check: bool = False,
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Predicted:
+    """How series go on after their end, as a CSV file of a row a series and step.
+
+    Args:
+        run: of a model that is given the steps before a window, `data.past`.
+        data: series of the same form.
+        draws: of each, whose median is the prediction.
+        interval: the share of draws between its ends.
+        check: predict held-out windows too, and say how far that is from what came.
+        seed: of the draws.
+        out: the file; without it `predicted.csv` in the run, numbered when it is taken.
+        trust: as in `load`.
+
+    Raises:
+        UserError: the run is given nothing before a window, or the series are too short.
+    """
+    opened = load(run, trust=trust)
+    path = Path(out) if out else free_name(opened.path, "predicted.csv")
+    return predicting.predict(opened, data, Asking(draws, interval, seed), check, path)
 
 
 def classify(

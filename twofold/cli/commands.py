@@ -568,6 +568,34 @@ def classify(
 
 
 @app.command
+def predict(
+    run: str,
+    data: str,
+    *,
+    draws: int = 100,
+    interval: float = 0.9,
+    check: Annotated[bool, Parameter(negative="")] = False,
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """How series go on after their end, with intervals.
+
+    Args:
+        run: The run's folder; of a model that is given the steps before a window, data.past.
+        data: Series of the same form.
+        draws: Of each series, whose median is the prediction.
+        interval: The share of draws between its ends.
+        check: Predict held-out windows too, and say how far that is from what came.
+        seed: Of the draws.
+    """
+    arguments = {"draws": draws, "interval": interval, "check": check, "seed": seed}
+    found = verbs().predict(run, data, **arguments, out=out, trust=trust)
+    show.as_json(found) if json else print(found)
+
+
+@app.command
 def impute(
     run: str,
     data: str,

@@ -21,8 +21,8 @@ from twofold.core.errors import UserError
 from twofold.data.beats import BEFORE, SECONDS, cut, r_peaks
 from twofold.data.frames import Cells
 from twofold.data.kind import Finding
-from twofold.data.records import Record, read, records_in
 from twofold.data.recordings import Recordings
+from twofold.data.records import Record, read, records_in
 
 Beats = Literal["auto", "annotated", "found", "none"]
 DECIMALS = 6

@@ -219,7 +219,9 @@ def physical(path: Path, group: list[Signal], length: int) -> Iterator[Array]:
     try:
         data = path.read_bytes()[group[0].offset :]
     except OSError as error:
-        raise UserError(f"{path}, which a header names, cannot be read ({error.strerror})") from None
+        raise UserError(
+            f"{path}, which a header names, cannot be read ({error.strerror})"
+        ) from None
     found = FORMATS[group[0].format](data)
     frames = length or len(found) // len(group)
     if len(found) < frames * len(group):

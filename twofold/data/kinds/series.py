@@ -38,8 +38,8 @@ from twofold.data.recordings import (
     CHANNELS,
     CLASSES,
     TIMES,
-    VALUES,
     UNTIMED,
+    VALUES,
     Layout,
     Onward,
     Recordings,
@@ -209,7 +209,9 @@ class Series(Kind):
         steps = self.numbers(recordings).split(list(recordings.lengths))
         found = Windows.of(steps, self.known(recordings), self.length, self.stride, self.past)
         each = whose(self, recordings)
-        return replace(found, block=each[found.recording(recordings.lengths)]) if len(each) else found
+        return (
+            replace(found, block=each[found.recording(recordings.lengths)]) if len(each) else found
+        )
 
     def numbers(self, recordings: Recordings) -> Tensor:
         """Every step, (L, C), in the order of the channels."""
