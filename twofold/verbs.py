@@ -22,11 +22,13 @@ import torch
 from PIL import Image
 
 from twofold.apps import (
+    anomaly,
     attending,
     classification,
     denoising,
     discovering,
     editing,
+    following,
     imputation,
     mixing,
     predicting,
@@ -521,6 +523,8 @@ def score(
     positive: Sequence[str] = (),
     hourly: float = 0.0,
     masks: str = "",
+    part: str = "",
+    follow: bool = False,
     seed: int = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
@@ -540,15 +544,39 @@ def score(
         positive: its texts that are abnormal; without any, those never seen in training.
         hourly: observations an hour, to say how many alarms an hour there are.
         masks: a folder of pictures that are white where those of the data are abnormal.
+        part: score only this part of the run's own split, such as `test`, of the run's own data.
+        follow: then listen to the file, and print an alarm for each new row or window that is
+            abnormal, until it is stopped (Ctrl-C).
         seed: of the draws.
         out: a folder; without it `scores` in the run, numbered when it is taken.
         trust: as in `load`.
     """
     opened = [load(one, trust=trust) for one in (run, *also)]
-    asked = Asked(rate, samples, labels, tuple(positive), seed, tuple(by), threshold, hourly, masks)
+    asked = Asked(
+        rate, samples, labels, tuple(positive), seed, tuple(by), threshold, hourly, masks, part
+    )
     place = Path(out) if out else free(opened[0].path / "scores")
-    found = scoring.score(opened, data, asked, place)
+    if follow:
+        return listened(opened, data, asked, place)
+    return reported(opened, data, asked, place)
+
+
+def reported(runs: Sequence[Run], data: Where, asked: Asked, place: Path) -> Scored:
+    """Scores with their page."""
+    found = scoring.score(runs, data, asked, place)
     alarms.write(place / "report.html", page_of(found))
+    return found
+
+
+def listened(runs: Sequence[Run], data: Where, asked: Asked, place: Path) -> Scored:
+    """Scores of a file, and then of what is added to it, until it is stopped."""
+    growing = following.growing(runs[0], data)
+    there = growing.fresh()
+    found = reported(runs, data, asked, place)
+    print(found, flush=True)
+    [kept] = anomaly.kept(runs, asked.how)
+    follower = following.Follower.of(kept, runs[0], growing, there, asked)
+    following.follow(follower, found, place, lambda text: print(text, flush=True))
     return found
 
 

@@ -513,6 +513,8 @@ def score(
     positive: Annotated[list[str], Parameter(name="--positive", negative="")] = [],
     hourly: float = 0.0,
     masks: str = "",
+    part: Literal["", "train", "validation", "test"] = "",
+    follow: bool = False,
     seed: int = 0,
     out: Out = "",
     trust: Trusted = [],
@@ -532,11 +534,14 @@ def score(
         positive: A text of it that is abnormal; without any, those never seen in training.
         hourly: Observations an hour, to say how many alarms an hour there are.
         masks: A folder of pictures that are white where those of the data are abnormal.
+        part: Score only this part of the run's own split, of the run's own data.
+        follow: Then listen to the file, and print each alarm as it grows, until Ctrl-C.
         seed: Of the draws.
     """
     arguments = {
         "rate": rate, "threshold": threshold, "by": by, "also": also, "samples": samples,
         "labels": labels, "positive": positive, "hourly": hourly, "masks": masks,
+        "part": part, "follow": follow,
     }  # fmt: skip
     found = verbs().score(run, data, **arguments, seed=seed, out=out, trust=trust)
     if json:
@@ -544,7 +549,8 @@ def score(
         return
     if found.figures:
         show.figures(found.figures)
-    print(found)
+    if not follow:
+        print(found)
 
 
 @app.command

@@ -5,8 +5,9 @@ neither the baseline nor muscle; its slope, squared, and averaged over 0.15 s; a
 `scipy.signal`, at least 0.25 s apart and a quarter as high as the usual ones. The peak itself is
 where the band is farthest from nought nearby.
 
-A beat is a window around its R-peak, `BEFORE` of it before; those that the record does not hold
-whole are left out.
+A beat is a window of `SPAN` usual intervals around its R-peak, `BEFORE` of it before: it begins
+shortly after the beat before, at the usual rhythm, so that a beat which comes too early shows both.
+Those that the record does not hold whole are left out.
 
 Source: Pan & Tompkins 1985, A real-time QRS detection algorithm, IEEE Transactions on Biomedical
 Engineering 32(3). Their thresholds adapt as the signal comes; here the whole record is known.
@@ -27,9 +28,10 @@ AVERAGED, APART, NEAR = 0.15, 0.25, 0.1
 SHARE = 0.25
 """Of the height of usual peaks, which are the highest of each two seconds, that a peak has."""
 USUAL = 2.0
-SECONDS = 0.7
-"""A beat, where no window is asked for."""
-BEFORE = 0.4
+SPAN = 1.4
+"""Usual intervals from beat to beat that a window has, where none is asked for."""
+BEFORE = 0.6
+"""The share of a window that is before the R-peak."""
 
 
 def r_peaks(lead: Array, hertz: float) -> Integers:
@@ -61,7 +63,7 @@ def cut(samples: Array, peaks: Integers, length: int) -> tuple[Array, NDArray[np
 
     >>> beats, whole = cut(np.arange(20.0)[:, None], np.array([1, 10]), 5)
     >>> beats[:, :, 0].tolist(), whole.tolist()
-    ([[8.0, 9.0, 10.0, 11.0, 12.0]], [False, True])
+    ([[7.0, 8.0, 9.0, 10.0, 11.0]], [False, True])
     """
     first = peaks - round(BEFORE * length)
     whole = (first >= 0) & (first + length <= len(samples))

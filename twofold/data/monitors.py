@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.core.errors import UserError
-from twofold.data.beats import BEFORE, SECONDS, cut, r_peaks
+from twofold.data.beats import BEFORE, SPAN, cut, r_peaks
 from twofold.data.frames import Cells
 from twofold.data.kind import Finding
 from twofold.data.recordings import Recordings
@@ -45,7 +45,10 @@ class Cutting:
 
     @classmethod
     def of(cls, where: Path, beats: Beats, window: int) -> Self:
-        """As asked; where `auto`, by beats if every record has them annotated."""
+        """As asked; where `auto`, by beats if every record has them annotated.
+
+        A beat is as long as the usual interval says.
+        """
         every = [read(header) for header in headers(where)]
         annotated = all(len(one.beats[0]) for one in every)
         if beats == "annotated" and not annotated:
@@ -54,9 +57,11 @@ class Cutting:
                 f"record {lacking} has no annotated beats (a .atr beside its .hea); set "
                 "data.beats=found"
             )
-        hertz = every[0].hertz
         by_beat: Beats = ("annotated" if annotated else "none") if beats == "auto" else beats
-        return cls(by_beat, window or round(SECONDS * hertz), hertz)
+        hertz = every[0].hertz
+        if by_beat == "none":
+            return cls(by_beat, window, hertz)
+        return cls(by_beat, window or round(SPAN * interval(every, by_beat) * hertz), hertz)
 
 
 def is_record(where: object) -> bool:
@@ -130,6 +135,15 @@ def beats_of(one: Record, beats: Beats) -> tuple[NDArray[np.int64], tuple[str, .
     return peaks, ("",) * len(peaks)
 
 
+def interval(every: list[Record], beats: Beats) -> float:
+    """The usual time from one beat to the next, in seconds: the median."""
+    apart = [np.diff(beats_of(one, beats)[0]) / one.hertz for one in every]
+    seconds = np.concatenate(apart)
+    if not len(seconds):
+        raise UserError(f"record {every[0].name} has no two beats; set data.beats=none")
+    return float(np.median(seconds))
+
+
 def at_rate(one: Record, hertz: float) -> Record:
     """A record resampled to so many samples a second."""
     if one.hertz == hertz:
@@ -148,7 +162,8 @@ def noted(every: list[Record], how: Cutting) -> Iterator[Finding]:
     leads = ", ".join(
         f"{name} in {unit}" for name, unit in zip(every[0].channels, every[0].units, strict=True)
     )
-    yield Finding("note", f"{len(every):,} records at {how.hertz:g} samples a second: {leads}")
+    count = f"{len(every):,} record{'s' if len(every) > 1 else ''}"
+    yield Finding("note", f"{count} at {how.hertz:g} samples a second: {leads}")
     if how.beats != "none":
         seconds = how.length / how.hertz
         yield Finding(

@@ -24,10 +24,7 @@ def numbered(names: Sequence[str], pattern: str) -> Tensor:
 
     Args:
         pattern: a regular expression that is searched for in a name; its first group, or all that
-            it finds, is the patient. The whole name where it is empty.
-
-    Raises:
-        UserError: a pattern that is none, or finds nothing in a name.
+            it finds, is the patient. The whole name where it is empty, or finds nothing.
     """
     numbers: dict[str, int] = {}
     each = [numbers.setdefault(patient(name, pattern), len(numbers)) for name in names]
@@ -36,12 +33,18 @@ def numbered(names: Sequence[str], pattern: str) -> Tensor:
 
 def patient(name: str, pattern: str) -> str:
     """Whose a name is."""
-    if not pattern:
+    found = re.search(pattern, name) if pattern else None
+    if not found:
         return name
+    return found[1] if found.re.groups else found[0]
+
+
+def check(names: Sequence[str], pattern: str) -> None:
+    """Refuse a pattern that is none, or that does not find a patient in every name."""
     try:
-        found = re.search(pattern, name)
+        re.compile(pattern)
     except re.error as error:
         raise UserError(f"data.patient = {pattern!r} is no regular expression: {error}") from None
-    if not found:
-        raise UserError(f"data.patient = {pattern!r} finds nothing in {name!r}; change it")
-    return found[1] if found.re.groups else found[0]
+    for name in names:
+        if not re.search(pattern, name):
+            raise UserError(f"data.patient = {pattern!r} finds nothing in {name!r}; change it")

@@ -1,9 +1,9 @@
 """WFDB records: signals with a rate and units, and what was annotated of them.
 
 A record is a header, `100.hea`, which names the files of its signals and says how their samples are
-stored; and perhaps annotations, `100.atr`, a symbol at a sample: of a beat its sort (`N` normal, `V`
-ventricular, …), else rhythm, noise or a comment. Samples are integers; in physical units they are
-(sample − baseline) / gain. The formats 16, 61, 80 and 212 are read, with the offset that lets a
+stored; and perhaps annotations, `100.atr`, a symbol at a sample: of a beat its sort (`N` normal,
+`V` ventricular, …), else rhythm, noise or a comment. Samples are integers; in physical units they
+are (sample − baseline) / gain. The formats 16, 61, 80 and 212 are read, with the offset that lets a
 `.mat` of PhysioNet be one; the checksum of each signal is compared. Records of several segments, or
 with more than one sample a frame, are told so in one sentence.
 
@@ -106,7 +106,7 @@ def read(header: Path) -> Record:
     order = [i for file in files for i, one in enumerate(signals) if one.file == file]
     samples = np.stack(columns, 1)[:, np.argsort(order)]
     notes = header.with_suffix(".atr")
-    at, symbols = annotations(notes) if notes.is_file() else (np.zeros(0, np.int64), ())
+    at, symbols = annotated(notes) if notes.is_file() else (np.zeros(0, np.int64), ())
     units = tuple(one.units for one in signals)
     return Record(header.stem, hertz, tuple(names), units, samples, at, symbols)
 
@@ -253,7 +253,7 @@ INVALID = {"16": -(1 << 15), "61": -(1 << 15), "80": -128, "212": -(1 << 11)}
 # The annotations.
 
 
-def annotations(path: Path) -> tuple[Integers, tuple[str, ...]]:
+def annotated(path: Path) -> tuple[Integers, tuple[str, ...]]:
     """Samples and symbols of an annotation file."""
     try:
         words = np.frombuffer(path.read_bytes(), "<u2").tolist()

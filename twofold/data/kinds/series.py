@@ -33,7 +33,7 @@ from twofold.data.frames import Frame, Style, is_table, library, pandas, read_fr
 from twofold.data.guess import MISSING, Look, blanks, learn
 from twofold.data.kind import Finding, Kind, Where, matching
 from twofold.data.monitors import FEWEST, Beats, Cutting, clock, is_record, monitored
-from twofold.data.patients import numbered
+from twofold.data.patients import check, numbered
 from twofold.data.recordings import (
     CHANNELS,
     CLASSES,
@@ -125,7 +125,7 @@ class Series(Kind):
 
     @classmethod
     def accepts(cls, where: Where) -> bool:
-        """Records, arrays of three axes, .txt.gz files by type; of a table its first rows are read."""
+        """Records, arrays of three axes, .txt.gz by type; of a table its first rows are read."""
         if isinstance(where, str | Path) and suffix(Path(where)) == ".txt":
             return Path(where).suffix.lower() == ".gz"
         if is_record(where) or holds_series(where):
@@ -159,8 +159,8 @@ class Series(Kind):
         Args:
             where: a table (.csv, .parquet, a data frame), .txt, .npy, .npz, an array, a WFDB record
                 (.hea) or a folder of records.
-            window: steps of a window; 0 for all of short series, 24 of long recordings, 0.7 s of
-                beats.
+            window: steps of a window; 0 for all of short series, 24 of long recordings, 1.4 usual
+                intervals of beats.
             stride: steps from one window to the next.
             channels: the columns to model; all numbers where empty.
             given: columns that are conditions, by name or pattern, by their value at a window's
@@ -190,6 +190,8 @@ class Series(Kind):
         known = tuple(condition(recordings, i) for i in range(len(recordings.given)))
         style = frame[0].style if frame else Style("csv", " ", False)
         kind = cls(kept, length, stride, known, form, how, style, cutting, patient, past)
+        if patient and form == "record":
+            check(recordings.of, patient)
         whose(kind, recordings)
         return kind, found + said(kind, recordings)
 
@@ -558,8 +560,9 @@ def said(kind: Series, recordings: Recordings) -> list[Finding]:
         f"windows of {kind.length}"
     )
     flat = [one.name for one in kind.channels if constant(recordings, one.name)]
+    instead = '; as a table instead: data.kind = "tables"' if kind.layout != "record" else ""
     return [
-        Finding("note", text + '; as a table instead: data.kind = "tables"'),
+        Finding("note", text + instead),
         *(Finding("warning", f"channel {name!r} is always missing; left out") for name in gone),
         *(Finding("warning", f"channel {name!r} is the same at every step") for name in flat),
     ]
