@@ -32,6 +32,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from twofold.core.batch import Given
 from twofold.core.errors import UserError, nearest
 from twofold.core.space import Category, Space, Token
 from twofold.data import places
@@ -40,7 +41,7 @@ from twofold.data.kind import Where
 from twofold.data.sources import Memory, Rows, Source, fingerprints, whole
 from twofold.maths import importance
 from twofold.maths.conformal import corrected
-from twofold.maths.missing import Completer, Completions, Incomplete, completer, incompletable
+from twofold.maths.missing import Completions, Incomplete, completer, incompletable
 from twofold.measures.calibration import Predicted
 from twofold.measures.estimate import Estimate, chunks, steady
 from twofold.measures.imputing import (
@@ -359,37 +360,44 @@ def picture_of(path: Path, space: Space) -> np.ndarray[tuple[int, ...], np.dtype
 
 
 def filled(run: Run, rows: Rows, filling: Filling, kept: Tensor | bool = False) -> Filled:
-    """Every gap (NaN) of the rows filled; rows without one stay as they are.
+    """Every gap (NaN) of the rows filled by a run; see `completed`."""
+    return completed(run.model, run.space, rows.values, run.known(rows.given), filling, kept)
+
+
+def completed(
+    model: object,
+    space: Space,
+    values: Tensor,
+    given: Given,
+    filling: Filling,
+    kept: Tensor | bool = False,
+) -> Filled:
+    """Every gap (NaN) of values (N, F, *A) filled; rows without one stay as they are.
 
     Args:
         kept: gaps (N, F, *A) that did not go missing by themselves: they were hidden on purpose.
     """
     seed_all(torch.device("cpu"), filling.seed)
-    fill = completer(run.model, filling.samples, filling.rounds, filling.telling)
-    values, gaps = rows.values, rows.values.isnan()
+    fill = completer(model, filling.samples, filling.rounds, filling.telling)
+    gaps = values.isnan()
     kept = torch.as_tensor(kept).expand(gaps.shape)
     parts = {name: values.clone() for name in ("fill", "low", "high")}
     copies = [values.clone() for _ in range(filling.draws)]
     effective = []
     holed = gaps.flatten(1).any(1).nonzero()[:, 0]
     with torch.inference_mode():
-        for some in holed.split(max(1, CHUNK // (filling.samples * max(1, run.space.numel)))):
-            found = complete(run, fill, Rows(values[some], rows.given[some]), kept[some])
+        for some in holed.split(max(1, CHUNK // (filling.samples * max(1, space.numel)))):
+            found = fill(Incomplete.of(space, values[some], kept[some]), given[some])
             effective.append(found.effective)
             news = {"fill": found.mean, **ends(found, filling.interval)}
             for name, x in news.items():
-                put(parts[name], some, run.space.decode(x), gaps)
+                put(parts[name], some, space.decode(x), gaps)
             for copy in copies:
-                put(copy, some, run.space.decode(found.sample()), gaps)
+                put(copy, some, space.decode(found.sample()), gaps)
     for end in ("low", "high"):
-        parts[end][:, labelled(run.space)] = parts["fill"][:, labelled(run.space)]
+        parts[end][:, labelled(space)] = parts["fill"][:, labelled(space)]
     worth = torch.cat(effective) if effective else torch.zeros(0)
     return Filled(parts["fill"], parts["low"], parts["high"], tuple(copies), worth)
-
-
-def complete(run: Run, fill: Completer, rows: Rows, kept: Tensor) -> Completions:
-    """What the model says of some rows."""
-    return fill(Incomplete.of(run.space, rows.values, kept), run.known(rows.given))
 
 
 def ends(found: Completions, interval: float) -> dict[str, Tensor]:

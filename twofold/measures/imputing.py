@@ -40,7 +40,7 @@ from twofold.measures.reconstruction import Tally, pooled
 
 WIDEST = 200
 """Columns, categories counted by their levels, up to which regression is worth its time."""
-MOST = 120_000
+MOST = 40_000
 """Cells, of all rows and such columns, up to which forests are worth theirs."""
 NEIGHBOURS, TREES, DEPTH, ROUNDS, FOLDS = 5, 100, 8, 10, 5
 NOTHING = Estimate(float("nan"), float("nan"), float("nan"))
