@@ -27,6 +27,7 @@ NEEDS = {
     "better-prior": ("fashion-mnist",),
     "coverage": ("fashion-mnist", "wine-quality"),
     "ecg5000": ("ecg5000",),
+    "missing-mechanisms": ("wine-quality",),
     "mnist-leave-one-out": ("mnist",),
     "mnist-nll": ("mnist",),
     "mnist-one-class": ("mnist",),
@@ -35,6 +36,7 @@ NEEDS = {
     "infogan-mnist": ("mnist",),
     "ssl-adult": ("adult",),
     "ssl-mnist": ("mnist",),
+    "uci-imputation": ("wine-quality", "heart-cleveland", "credit-default"),
     "zinc-vae": ("zinc",),
 }
 

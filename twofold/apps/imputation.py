@@ -1,8 +1,8 @@
 r"""Imputation: gaps in data are filled by what the model says of them, given what is there.
 
 Every missing value of the data, and every value that is declared missing, is completed by
-`maths/missing.py`: weighted draws where the encoder knows gaps, chains where it does not. From the
-K draws of a row come
+`maths/missing.py`: weighted draws where the encoder knows gaps, chains where it does not, equal
+draws of a model that fills by itself. From the K draws of a row come
 
 * the **fill**: $E[x_m \mid x_o]$ of a number, the most probable category;
 * the **interval**: quantiles of draws of $p(x_m \mid x_o)$, at $(1 \mp \text{level}) / 2$;
@@ -34,6 +34,7 @@ from torch import Tensor
 
 from twofold.core.batch import Given
 from twofold.core.errors import UserError, nearest
+from twofold.core.game import Fills
 from twofold.core.space import Category, Space, Token
 from twofold.data import places
 from twofold.data.doctor import locate
@@ -145,6 +146,7 @@ class Imputed:
         paths: what was written, the fill first.
         rows, gaps: observations, and values that were filled, `by_field`.
         chains: whether gaps were filled by chains, as the encoder does not know them.
+        alone: whether the model fills gaps by itself, its draws being equal.
         effective: of the weighted draws of a row, the median over rows with gaps.
         level: of the intervals that were written: the share asked for, or the corrected one.
         checks: how wrong it is, where that was asked; one or none.
@@ -159,25 +161,30 @@ class Imputed:
     effective: float
     level: float
     checks: tuple[Check, ...] = ()
+    alone: bool = False
 
     def __str__(self) -> str:
         found = {name: count for name, count in self.by_field.items() if count}
         listed = ", ".join(f"{name} {count:,}" for name, count in list(found.items())[:12])
         more = f" and {len(found) - 12} more" if len(found) > 12 else ""
-        how = (
-            f"chains of {self.filling.rounds} rounds, {self.filling.samples} a row"
-            if self.chains
-            else f"{self.filling.samples} weighted draws a row, worth {self.effective:.0f} equal "
-            "ones (median)"
-        )
         head = f"{self.gaps:,} values of {self.rows:,} observations were filled: {listed}{more}"
         lines = [
             head,
-            f"by {how}",
+            f"by {self.manner()}",
             *self.mended(),
             *(line for check in self.checks for line in words(check)),
         ]
         return "\n".join([*lines, *map(str, self.paths[:8]), *self.others()])
+
+    def manner(self) -> str:
+        """How gaps were filled, in words."""
+        samples = self.filling.samples
+        if self.alone:
+            return f"{samples} equal draws a row"
+        if self.chains:
+            return f"chains of {self.filling.rounds} rounds, {samples} a row"
+        worth = f"worth {self.effective:.0f} equal ones (median)"
+        return f"{samples} weighted draws a row, {worth}"
 
     def mended(self) -> list[str]:
         """What a correction has changed."""
@@ -266,11 +273,12 @@ def impute(
         len(rows),
         int(gaps.sum()),
         dict(zip(names(run.space), gaps.transpose(0, 1).flatten(1).sum(1).tolist(), strict=True)),
-        any_silent(run.space, gaps),
+        any_silent(run.space, gaps) and not isinstance(run.model, Fills),
         filling,
         float(found.effective.median()) if len(found.effective) else float("nan"),
         level,
         judged,
+        isinstance(run.model, Fills),
     )
 
 

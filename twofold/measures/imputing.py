@@ -19,7 +19,7 @@ The baselines learn from the same training rows as the model:
 | mean or most frequent | of the column |
 | 5 nearest neighbours | their mean or most frequent (Troyanskaya et al. 2001) |
 | iterated ridge regression | every column regressed on the others in turn, from the filled table again and again (van Buuren & Groothuis-Oudshoorn 2011) |
-| iterated forests | the same by 100 extremely randomised trees of depth 8 (as missForest: Stekhoven & Bühlmann 2012) |
+| iterated forests | the same by 100 extremely randomised trees of depth 8, in three rounds, as more make it worse (like missForest, which stops early: Stekhoven & Bühlmann 2012) |
 
 as scikit-learn has them. They see the rows to fill with the training rows, having no other way.
 """  # noqa: E501
@@ -42,7 +42,9 @@ WIDEST = 200
 """Columns, categories counted by their levels, up to which regression is worth its time."""
 MOST = 40_000
 """Cells, of all rows and such columns, up to which forests are worth theirs."""
-NEIGHBOURS, TREES, DEPTH, ROUNDS, FOLDS = 5, 100, 8, 10, 5
+NEIGHBOURS, TREES, DEPTH, FOLDS = 5, 100, 8, 5
+ROUNDS, FEW = 10, 3
+"""Of regression, and of forests."""
 NOTHING = Estimate(float("nan"), float("nan"), float("nan"))
 
 
@@ -188,30 +190,30 @@ def neighbour_fill(space: Space, train: Tensor, values: Tensor) -> Tensor:
 
 def regression_fill(space: Space, train: Tensor, values: Tensor) -> Tensor:
     """The gaps of values (N, F) filled by iterated ridge regression of all columns on all."""
-    return iterated(None, space, train, values)
+    return iterated(None, ROUNDS, space, train, values)
 
 
-def forest_fill(space: Space, train: Tensor, values: Tensor) -> Tensor:
+def forest_fill(space: Space, train: Tensor, values: Tensor, trees: int = TREES) -> Tensor:
     """The gaps of values (N, F) filled by iterated forests of all columns on all."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    forest = ExtraTreesRegressor(TREES, max_depth=DEPTH, random_state=0)
-    return iterated(forest, space, train, values)
+    forest = ExtraTreesRegressor(trees, max_depth=DEPTH, random_state=0)
+    return iterated(forest, FEW, space, train, values)
 
 
-def iterated(estimator: Any, space: Space, train: Tensor, values: Tensor) -> Tensor:
+def iterated(estimator: Any, rounds: int, space: Space, train: Tensor, values: Tensor) -> Tensor:
     """The gaps of values (N, F) filled column by column, by an estimator of scikit-learn."""
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401
     from sklearn.impute import IterativeImputer
 
-    imputer = IterativeImputer(estimator, max_iter=ROUNDS, random_state=0, keep_empty_features=True)
+    imputer = IterativeImputer(estimator, max_iter=rounds, random_state=0, keep_empty_features=True)
     return by_imputer(imputer, space, train, values)
 
 
 def by_imputer(imputer: Any, space: Space, train: Tensor, values: Tensor) -> Tensor:
     """The gaps of values (N, F) filled by an imputer that is fitted to all rows, as columns."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it has not settled after ten rounds
+        warnings.simplefilter("ignore")  # that it has not settled after so many rounds
         both = imputer.fit_transform(design(space, torch.cat([train, values])).numpy())
     full = torch.from_numpy(both[len(train) :]).to(values)
     parts = zip(

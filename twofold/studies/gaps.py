@@ -14,6 +14,7 @@ Models learn from the holed table and fill that table, as the papers have it; so
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from twofold.core.game import Model, Starts
 from twofold.core.space import Space
 from twofold.data.named import find
 from twofold.data.sources import Memory
-from twofold.measures.imputing import WAYS, column_fill
+from twofold.measures.imputing import WAYS, column_fill, forest_fill
 from twofold.models import families
 from twofold.studies.binary import CPU
 from twofold.train.chance import generator, seed_all
@@ -34,6 +35,7 @@ from twofold.train.feed import Feed
 from twofold.train.loop import Loop
 from twofold.train.options import Training
 
+FOREST = "iterated forests"
 GLANCED = 2000
 """Rows that a model starts from."""
 
@@ -103,12 +105,12 @@ def filled_by(model: Model, space: Space, values: Tensor, filling: Filling) -> F
     return completed(model, space, values, Given.none(len(values), Space()), filling)
 
 
-def simply(space: Space, values: Tensor) -> dict[str, Tensor]:
+def simply(space: Space, values: Tensor, trees: int) -> dict[str, Tensor]:
     """The gaps of values (N, F) filled by each simple way, which sees these rows alone."""
-    return {
-        name: way.fill(space, values if way.fill == column_fill else values[:0], values)
-        for name, way in WAYS.items()
-    }
+    fills = {name: way.fill for name, way in WAYS.items()}
+    fills[FOREST] = partial(forest_fill, trees=trees)
+    seen = {fill: values if fill == column_fill else values[:0] for fill in fills.values()}
+    return {name: fill(space, seen[fill], values) for name, fill in fills.items()}
 
 
 def squared(truth: Tensor, guess: Tensor, mask: Tensor) -> float:
