@@ -134,10 +134,14 @@ class Completions(ABC):
 
     log_w: Tensor
 
-    @property
     @abstractmethod
+    def means(self) -> Tensor:
+        """What each draw expects x to be, every value being there, (K, B, C, *A)."""
+
+    @property
     def mean(self) -> Tensor:
         """E[x | x_o], (B, C, *A); of a category, its probabilities."""
+        return importance.average(self.log_w, self.means())
 
     @abstractmethod
     def draws(self) -> Tensor:
@@ -169,9 +173,8 @@ class Decoded(Completions):
     p: Observation
     log_w: Tensor
 
-    @property
-    def mean(self) -> Tensor:
-        return importance.average(self.log_w, self.by_draw(self.p.mean))
+    def means(self) -> Tensor:
+        return self.by_draw(self.p.mean)
 
     def draws(self) -> Tensor:
         return self.by_draw(self.p.sample())
@@ -184,9 +187,8 @@ class Drawn(Completions):
     x: Tensor
     log_w: Tensor
 
-    @property
-    def mean(self) -> Tensor:
-        return importance.average(self.log_w, self.draws())
+    def means(self) -> Tensor:
+        return self.draws()
 
     def draws(self) -> Tensor:
         return self.by_draw(self.x)
