@@ -601,6 +601,7 @@ def impute(
     draws: int = 0,
     telling: bool = False,
     check: bool = False,
+    target: str = "",
     corrected: bool = False,
     seed: int = 0,
     out: str | Path = "",
@@ -617,6 +618,7 @@ def impute(
         draws: also write so many completed copies, each gap drawn.
         telling: which values are missing tells of the others.
         check: hide a tenth of the known values, fill them, and say how wrong that is.
+        target: with a check, a column to tell from rows that were completed without it.
         corrected: widen or narrow the intervals until they hold as much of validation data.
         seed: of all chance.
         out: a folder; without it `imputed` in the run, numbered when it is taken.
@@ -625,7 +627,7 @@ def impute(
     opened = load(run, trust=trust)
     filling = Filling(samples, rounds, interval, draws, telling, seed, corrected)
     folder = Path(out) if out else free(opened.path / "imputed")
-    return imputation.impute(opened, data, fields, mask, filling, check, folder)
+    return imputation.impute(opened, data, fields, mask, filling, check, target, folder)
 
 
 def predict(

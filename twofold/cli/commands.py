@@ -614,6 +614,7 @@ def impute(
     draws: int = 0,
     telling: Annotated[bool, Parameter(negative="")] = False,
     check: Annotated[bool, Parameter(negative="")] = False,
+    target: str = "",
     corrected: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
     out: Out = "",
@@ -633,13 +634,15 @@ def impute(
         draws: Also write so many completed copies, each gap drawn.
         telling: Which values are missing tells of the others.
         check: Hide a tenth of the known values, fill them, and say how wrong that is.
+        target: With --check, a column to tell from rows that were completed without it.
         corrected: Widen or narrow the intervals until they hold as much of validation data.
         seed: Of all chance.
     """
     arguments = {"fields": fields, "mask": mask, "samples": samples, "rounds": rounds}
     more = {"interval": interval, "draws": draws, "telling": telling, "check": check}
     more["corrected"] = corrected
-    found = verbs().impute(run, data, **arguments, **more, seed=seed, out=out, trust=trust)
+    where = {"out": out, "trust": trust}
+    found = verbs().impute(run, data, **arguments, **more, target=target, seed=seed, **where)
     show.as_json(found) if json else print(found)
 
 
