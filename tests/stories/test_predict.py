@@ -20,10 +20,8 @@ SMALL = [f'model.{net}={{name="dense",width=16,depth=1}}' for net in ("encoder",
 def monitor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two weeks of two beds, hour by hour."""
     hours = pd.date_range("2024-02-16", periods=336, freq="h")
-    beds = [
-        pd.DataFrame({"time": hours, "bed": bed, "pulse": (70 + 9 * np.sin(np.arange(336) / 4)).round(1)})
-        for bed in ("north", "south")
-    ]  # fmt: skip
+    pulse = (70 + 9 * np.sin(np.arange(336) / 4)).round(1)
+    beds = [pd.DataFrame({"time": hours, "bed": bed, "pulse": pulse}) for bed in ("north", "south")]
     path = tmp_path_factory.mktemp("monitor") / "monitor.csv"
     pd.concat(beds).to_csv(path, index=False)
     return path

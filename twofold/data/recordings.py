@@ -207,7 +207,8 @@ def onwards(frame: Frame, name: str, time: Array, lengths: Sequence[int]) -> tup
     form = "" if np.isfinite(written).all() else next(iter(formats(texts)), "")
     start = Clock.fit(texts).origin if form else 0.0
     stretches = np.split(time, np.cumsum(lengths)[:-1])
-    usual = float(np.median(np.concatenate([np.diff(one) for one in stretches] or [[1.0]])))
+    steps = np.concatenate([np.diff(one) for one in stretches])
+    usual = float(np.median(steps)) if len(steps) else 1.0
     return tuple(Onward(start + float(one[-1]), usual, form) for one in stretches)
 
 
