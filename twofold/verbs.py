@@ -31,12 +31,14 @@ from twofold.apps import (
     following,
     imputation,
     mixing,
+    predicting,
     projecting,
     steering,
     traversing,
 )
 from twofold.apps import score as scoring
 from twofold.apps.imputation import Filling, Imputed
+from twofold.apps.predicting import Asking, Predicted
 from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, build_part, complete
 from twofold.core.errors import UserError
@@ -599,6 +601,7 @@ def impute(
     draws: int = 0,
     telling: bool = False,
     check: bool = False,
+    target: str = "",
     corrected: bool = False,
     seed: int = 0,
     out: str | Path = "",
@@ -615,6 +618,7 @@ def impute(
         draws: also write so many completed copies, each gap drawn.
         telling: which values are missing tells of the others.
         check: hide a tenth of the known values, fill them, and say how wrong that is.
+        target: with a check, a column to tell from rows that were completed without it.
         corrected: widen or narrow the intervals until they hold as much of validation data.
         seed: of all chance.
         out: a folder; without it `imputed` in the run, numbered when it is taken.
@@ -623,7 +627,38 @@ def impute(
     opened = load(run, trust=trust)
     filling = Filling(samples, rounds, interval, draws, telling, seed, corrected)
     folder = Path(out) if out else free(opened.path / "imputed")
-    return imputation.impute(opened, data, fields, mask, filling, check, folder)
+    return imputation.impute(opened, data, fields, mask, filling, check, target, folder)
+
+
+def predict(
+    run: Run | str | Path,
+    data: Where,
+    *,
+    draws: int = 100,
+    interval: float = 0.9,
+    check: bool = False,
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Predicted:
+    """How series go on after their end, as a CSV file of a row a series and step.
+
+    Args:
+        run: of a model that is given the steps before a window, `data.past`.
+        data: series of the same form.
+        draws: of each, whose median is the prediction.
+        interval: the share of draws between its ends.
+        check: predict held-out windows too, and say how far that is from what came.
+        seed: of the draws.
+        out: the file; without it `predicted.csv` in the run, numbered when it is taken.
+        trust: as in `load`.
+
+    Raises:
+        UserError: the run is given nothing before a window, or the series are too short.
+    """
+    opened = load(run, trust=trust)
+    path = Path(out) if out else free_name(opened.path, "predicted.csv")
+    return predicting.predict(opened, data, Asking(draws, interval, seed), check, path)
 
 
 def classify(

@@ -29,6 +29,7 @@ NEEDS = {
     "ecg5000": ("ecg5000",),
     "lesions": ("pneumoniamnist",),
     "mitdb-100": ("wfdb",),
+    "missing-mechanisms": ("wine-quality",),
     "mnist-leave-one-out": ("mnist",),
     "mnist-nll": ("mnist",),
     "mnist-one-class": ("mnist",),
@@ -38,6 +39,7 @@ NEEDS = {
     "infogan-mnist": ("mnist",),
     "ssl-adult": ("adult",),
     "ssl-mnist": ("mnist",),
+    "uci-imputation": ("wine-quality", "heart-cleveland", "credit-default"),
     "zinc-vae": ("zinc",),
 }
 

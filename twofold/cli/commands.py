@@ -574,6 +574,34 @@ def classify(
 
 
 @app.command
+def predict(
+    run: str,
+    data: str,
+    *,
+    draws: int = 100,
+    interval: float = 0.9,
+    check: Annotated[bool, Parameter(negative="")] = False,
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """How series go on after their end, with intervals.
+
+    Args:
+        run: The run's folder; of a model that is given the steps before a window, data.past.
+        data: Series of the same form.
+        draws: Of each series, whose median is the prediction.
+        interval: The share of draws between its ends.
+        check: Predict held-out windows too, and say how far that is from what came.
+        seed: Of the draws.
+    """
+    arguments = {"draws": draws, "interval": interval, "check": check, "seed": seed}
+    found = verbs().predict(run, data, **arguments, out=out, trust=trust)
+    show.as_json(found) if json else print(found)
+
+
+@app.command
 def impute(
     run: str,
     data: str,
@@ -586,6 +614,7 @@ def impute(
     draws: int = 0,
     telling: Annotated[bool, Parameter(negative="")] = False,
     check: Annotated[bool, Parameter(negative="")] = False,
+    target: str = "",
     corrected: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
     out: Out = "",
@@ -605,13 +634,15 @@ def impute(
         draws: Also write so many completed copies, each gap drawn.
         telling: Which values are missing tells of the others.
         check: Hide a tenth of the known values, fill them, and say how wrong that is.
+        target: With --check, a column to tell from rows that were completed without it.
         corrected: Widen or narrow the intervals until they hold as much of validation data.
         seed: Of all chance.
     """
     arguments = {"fields": fields, "mask": mask, "samples": samples, "rounds": rounds}
     more = {"interval": interval, "draws": draws, "telling": telling, "check": check}
     more["corrected"] = corrected
-    found = verbs().impute(run, data, **arguments, **more, seed=seed, out=out, trust=trust)
+    where = {"out": out, "trust": trust}
+    found = verbs().impute(run, data, **arguments, **more, target=target, seed=seed, **where)
     show.as_json(found) if json else print(found)
 
 

@@ -48,6 +48,34 @@ GAP = 1.5  # steps apart are a gap, which no window crosses
 
 
 @dataclass(frozen=True)
+class Onward:
+    """How time goes on after a last step, from one usual step to the next.
+
+    Args:
+        last: of the recording, in seconds where it is a date. step: the usual one.
+        form: of a date, as in `strptime`; empty for a number.
+
+    >>> Onward(3.0, 0.5, "").texts(2), Onward(0.0, 86400.0, "%d.%m.%Y").texts(1)
+    (['3.5', '4'], ['02.01.1970'])
+    """
+
+    last: float
+    step: float
+    form: str
+
+    def texts(self, steps: int) -> list[str]:
+        """The times of so many steps, as a file says them."""
+        times = [self.last + self.step * i for i in range(1, steps + 1)]
+        if not self.form:
+            return [f"{time:.10g}" for time in times]
+        return Clock(self.form, 0.0, 1.0).texts(times)
+
+
+UNTIMED = Onward(0.0, 1.0, "")
+"""Steps are counted from 1."""
+
+
+@dataclass(frozen=True)
 class Recordings:
     """Series end to end.
 
@@ -60,6 +88,7 @@ class Recordings:
         given: what else is known of each step: columns of L cells.
         of: what each recording is a part of: a record, a series; empty where nothing says so.
         begins: the step of that at which each is named.
+        onward: how time goes on after the end of each; none where there is no time.
     """
 
     title: str
@@ -70,6 +99,7 @@ class Recordings:
     given: tuple[Cells, ...] = ()
     of: tuple[str, ...] = ()
     begins: tuple[int, ...] = ()
+    onward: tuple[Onward, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,7 +194,22 @@ def wide(frame: Frame, how: Timeline, given: Sequence[str]) -> tuple[Recordings,
     known = tuple(sorted_cells(frame[name], order) for name in given)
     places = tuple(decimals_of(one) for one in cells)
     of = parts_of(series, series.codes[order], lengths)
-    return Recordings(frame.title, how.channels, places, steps, lengths, known, of), found
+    ends = onwards(frame, how.time, time[order], lengths) if how.time else ()
+    return Recordings(
+        frame.title, how.channels, places, steps, lengths, known, of, onward=ends
+    ), found
+
+
+def onwards(frame: Frame, name: str, time: Array, lengths: Sequence[int]) -> tuple[Onward, ...]:
+    """How each stretch of sorted times goes on."""
+    texts = frame[name].texts
+    written = np.array([number(text) for text in texts], np.float64)
+    form = "" if np.isfinite(written).all() else next(iter(formats(texts)), "")
+    start = Clock.fit(texts).origin if form else 0.0
+    stretches = np.split(time, np.cumsum(lengths)[:-1])
+    steps = np.concatenate([np.diff(one) for one in stretches])
+    usual = float(np.median(steps)) if len(steps) else 1.0
+    return tuple(Onward(start + float(one[-1]), usual, form) for one in stretches)
 
 
 def parts_of(series: Cells, codes: NDArray[np.intp], lengths: Sequence[int]) -> tuple[str, ...]:
@@ -237,7 +282,8 @@ def long(frame: Frame, how: Timeline, given: Sequence[str]) -> tuple[Recordings,
     every = (decimals_of(values),) * len(channels)
     found = [Finding("warning", said)] if twice else []
     of = parts_of(series, keys[:, 0].astype(np.intp), lengths)
-    return Recordings(frame.title, channels, every, steps, lengths, known, of), found
+    ends = onwards(frame, how.time, keys[:, 1], lengths)
+    return Recordings(frame.title, channels, every, steps, lengths, known, of, onward=ends), found
 
 
 def lines(path: Path) -> Recordings:

@@ -17,7 +17,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, NamedTuple, Self, final
 
 import numpy as np
 import torch
@@ -38,8 +38,10 @@ from twofold.data.recordings import (
     CHANNELS,
     CLASSES,
     TIMES,
+    UNTIMED,
     VALUES,
     Layout,
+    Onward,
     Recordings,
     Timeline,
     array,
@@ -50,7 +52,7 @@ from twofold.data.recordings import (
     wide,
 )
 from twofold.data.sources import Rows
-from twofold.data.windows import Windows
+from twofold.data.windows import Windows, behind
 
 WINDOW = 24  # steps of a window of a long recording, as in Yoon et al. 2019, unless it is said
 TALL, BROAD = 64, 96  # pixels of a drawing
@@ -69,6 +71,18 @@ class Channel:
     missing: bool = False
 
 
+class Ends(NamedTuple):
+    """Where N series end.
+
+    Args:
+        names: what each is called. given: what is known there, (N, G). times: how each goes on.
+    """
+
+    names: tuple[str, ...]
+    given: Tensor
+    times: tuple[Onward, ...]
+
+
 @final
 @dataclass(frozen=True)
 class Series(Kind):
@@ -83,6 +97,7 @@ class Series(Kind):
         how: in a table, the columns of time and of the series' name, and those that are read.
         style: how the table was written.
         cutting: how WFDB records are cut. patient: what says whose a row is, as asked.
+        past: steps before a window that are given of it, P.
     """
 
     name = "series"
@@ -96,14 +111,17 @@ class Series(Kind):
     style: Style
     cutting: Cutting = Cutting()
     patient: str = ""
+    past: int = 0
     space: Space = field(init=False)
     given: Space = field(init=False)
 
     def __post_init__(self) -> None:
         fields = (Field(c.name, Real(c.mean, c.std), missing=c.missing) for c in self.channels)
         known = (Field(f.name, f.domain, missing=True) for c in self.conditions for f in c.fields)
+        before = self.channels if self.past else ()
+        behind = (Field(f"{c.name} before", Real(c.mean, c.std), self.past, True) for c in before)
         object.__setattr__(self, "space", Space(tuple(fields), (self.length,)))
-        object.__setattr__(self, "given", Space(tuple(known)))
+        object.__setattr__(self, "given", Space((*known, *behind)))
 
     @classmethod
     def accepts(cls, where: Where) -> bool:
@@ -134,6 +152,7 @@ class Series(Kind):
         layout: Layout = "auto",
         beats: Beats = "auto",
         patient: str = "",
+        past: int = 0,
     ) -> tuple[Self, list[Finding]]:
         """Learn channels and windows.
 
@@ -154,6 +173,7 @@ class Series(Kind):
                 first signal; `none` for windows of the whole; `auto` where all are annotated.
             patient: whose a row is, so that no split parts the rows of one: of a table the column
                 that names the series, of records a pattern of their names whose group says it.
+            past: steps before a window that are given of it: what `predict` goes on from.
         """
         form, frame = opened(where, layout)
         given = matching(given, frame[0].names) if frame else given
@@ -162,14 +182,14 @@ class Series(Kind):
         cutting = Cutting.of(Path(where), beats, window) if form == "record" else Cutting()
         recordings, found = recorded(form, where, frame, how, given, cutting)
         length = window or (cutting.length if by_beat(cutting) else usual(form, recordings))
-        fits(recordings, length, stride)
+        fits(recordings, length, stride, past)
         learnt = [channel(recordings, i) for i in range(len(recordings.channels))]
         kept = tuple(c for c in learnt if not math.isnan(c.mean))
         if not kept:
             raise UserError(f"{recordings.title} has no channel with a number in it")
         known = tuple(condition(recordings, i) for i in range(len(recordings.given)))
         style = frame[0].style if frame else Style("csv", " ", False)
-        kind = cls(kept, length, stride, known, form, how, style, cutting, patient)
+        kind = cls(kept, length, stride, known, form, how, style, cutting, patient, past)
         if patient and form == "record":
             check(recordings.of, patient)
         whose(kind, recordings)
@@ -183,20 +203,41 @@ class Series(Kind):
         form, frame = opened(where, self.layout)
         names = [column.name for column in self.conditions]
         given = names if frame else []
-        recordings, _ = recorded(form, where, frame, self.how, given, self.cutting)
-        fits(recordings, self.length, self.stride)
-        return recordings
+        return recorded(form, where, frame, self.how, given, self.cutting)[0]
 
     def windows(self, recordings: Recordings) -> Windows:
         """Their windows; those of one patient are one block."""
-        steps = torch.from_numpy(recordings.steps[:, self.places(recordings)]).float()
-        found = Windows.of(
-            steps.split(list(recordings.lengths)), self.known(recordings), self.length, self.stride
-        )
+        fits(recordings, self.length, self.stride, self.past)
+        steps = self.numbers(recordings).split(list(recordings.lengths))
+        found = Windows.of(steps, self.known(recordings), self.length, self.stride, self.past)
         each = whose(self, recordings)
         return (
             replace(found, block=each[found.recording(recordings.lengths)]) if len(each) else found
         )
+
+    def numbers(self, recordings: Recordings) -> Tensor:
+        """Every step, (L, C), in the order of the channels."""
+        return torch.from_numpy(recordings.steps[:, self.places(recordings)]).float()
+
+    def ends(self, where: Where) -> Ends:
+        """The last steps of each recording, to go on from.
+
+        Raises:
+            UserError: none has as many steps as are given.
+        """
+        recordings = self.recordings(where)
+        long = [i for i, length in enumerate(recordings.lengths) if length >= self.past]
+        if not long:
+            raise UserError(
+                f"{recordings.title} has no {self.past} steps without a gap, which this run goes "
+                "on from; give a longer series"
+            )
+        stops = torch.tensor(recordings.lengths).cumsum(0)[long]
+        given = self.known(recordings)[stops - 1]
+        before = behind(self.numbers(recordings), stops, self.past)
+        names = [recordings.of[i] if recordings.of else "" for i in long]
+        times = [recordings.onward[i] if recordings.onward else UNTIMED for i in long]
+        return Ends(tuple(names), torch.cat([given, before], 1), tuple(times))
 
     def names(self, where: Where) -> list[str]:
         """Of records, each window's record and time: of a beat that of its R-peak."""
@@ -325,6 +366,7 @@ class Series(Kind):
             "style": asdict(self.style),
             "cutting": asdict(self.cutting),
             "patient": self.patient,
+            "past": self.past,
         }
 
     @classmethod
@@ -340,6 +382,7 @@ class Series(Kind):
             Style(**data["style"]),
             Cutting(**data.get("cutting", {})),
             data.get("patient", ""),
+            data.get("past", 0),
         )
 
 
@@ -458,14 +501,18 @@ def usual(form: Layout, recordings: Recordings) -> int:
     return min(lengths) if short else min(WINDOW, max(lengths))
 
 
-def fits(recordings: Recordings, length: int, stride: int) -> None:
+def fits(recordings: Recordings, length: int, stride: int, past: int) -> None:
     """Windows must be positive, and at least one recording long enough."""
-    if length < 1 or stride < 1:
-        raise UserError(f"data.window = {length}, data.stride = {stride}: both must be at least 1")
-    if max(recordings.lengths) < length:
+    if length < 1 or stride < 1 or past < 0:
+        raise UserError(
+            f"data.window = {length}, data.stride = {stride}, data.past = {past}: the first two "
+            "must be at least 1, the last no less than 0"
+        )
+    if max(recordings.lengths) < past + length:
+        before = f" with {past} steps before it" if past else ""
         raise UserError(
             f"{recordings.title} has at most {max(recordings.lengths)} steps without a "
-            f"gap, fewer than a window of {length}; set data.window"
+            f"gap, fewer than a window of {length}{before}; set data.window"
         )
 
 
