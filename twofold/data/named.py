@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from twofold.core.errors import UserError, nearest
-from twofold.data import idx, shapes2d
+from twofold.data import idx, shapes2d, stays
 from twofold.data.block import Array, Block, from_npz
 from twofold.data.download import Progress, Remote, download, silent
 from twofold.data.shapes2d import Shelf
@@ -260,6 +260,14 @@ def credit(place: Finder) -> Found:
     return Found(frame, "tables", {"types": dict.fromkeys(types, "category")})
 
 
+def physionet(place: Finder) -> Found:
+    """Stays hour by hour, each of two days."""
+    found = stays.lines(place("set-a.zip"), place("Outcomes-a.txt.gz"))
+    frame = pandas().DataFrame(found)
+    options = {"every": "1", "window": 48, "stride": 48, "series": "stay", "time": "hour"}
+    return Found(frame, "series", {**options, "given": ("age", "gender", "height")})
+
+
 def zinc(place: Finder) -> Found:
     """The molecules of ZINC alone, without those that were chosen for their QED."""
     path = place("zinc_subset_props.csv")
@@ -395,6 +403,20 @@ NAMED: dict[str, Named] = {
         "https://www.timeseriesclassification.com/description.php?Dataset=ECG5000",
         "UCR archive, for research",
         (Remote("ECG5000_TRAIN.txt.gz", "", ""),),
+    ),
+    "physionet2012": Named(
+        "3,996 stays in intensive care, two days of 36 variables at any time",
+        physionet,
+        "https://physionet.org/content/challenge-2012/1.0.0/",
+        "ODC-By 1.0",
+        (
+            Remote(
+                "set-a.zip",
+                "https://physionet.org/files/challenge-2012/1.0.0/set-a.zip",
+                "sha256:49da69c36e5d7735c0b35aa184f77016a1933dbacbaf136e768c9e6970e13122",
+            ),
+            Remote("Outcomes-a.txt.gz", "", ""),
+        ),
     ),
     "ett": Named(
         "17,420 hours of an electricity transformer, seven channels",

@@ -18,7 +18,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ from twofold.data.frames import Cells, Frame
 from twofold.data.guess import MISSING, Look, blanks, few
 from twofold.data.kind import Finding
 from twofold.data.moments import Clock, formats
+from twofold.data.regular import Track, interval, regular
 
 Layout = Literal["auto", "wide", "long", "rows", "array", "record"]
 Array = NDArray[np.float64]
@@ -107,11 +108,15 @@ class Timeline:
     """Which column of a table is time, which names the series, and which are channels.
 
     A part that the table does not have is the empty text.
+
+    Args:
+        every: the length of a step, as asked, where measurements come at any time; else empty.
     """
 
     time: str
     series: str
     channels: tuple[str, ...]
+    every: str = ""
 
 
 def timeline(frame: Frame) -> tuple[Timeline, ...]:
@@ -190,14 +195,35 @@ def wide(frame: Frame, how: Timeline, given: Sequence[str]) -> tuple[Recordings,
     )]  # fmt: skip
     cells = [frame[name] for name in how.channels]
     steps = np.stack([measured(frame, one)[order] for one in cells], 1)  # (L, C)
-    lengths = cut(time[order], series.codes[order])
-    known = tuple(sorted_cells(frame[name], order) for name in given)
     places = tuple(decimals_of(one) for one in cells)
-    of = parts_of(series, series.codes[order], lengths)
-    ends = onwards(frame, how.time, time[order], lengths) if how.time else ()
-    return Recordings(
-        frame.title, how.channels, places, steps, lengths, known, of, onward=ends
-    ), found
+    track = Track(series.codes[order], time[order], steps, order)
+    return laid(frame, how, given, how.channels, places, track), found
+
+
+def laid(
+    frame: Frame,
+    how: Timeline,
+    given: Sequence[str],
+    channels: tuple[str, ...],
+    places: tuple[int, ...],
+    track: Track,
+) -> Recordings:
+    """Series of a table, at equal steps where that is asked, cut at gaps."""
+    if how.every:
+        track = regular(track, interval(how.every, is_dated(frame, how.time)))
+    series = frame[how.series] if how.series else one_series(frame)
+    lengths = cut(track.time, track.series)
+    known = tuple(sorted_cells(frame[name], track.rows) for name in given)
+    of = parts_of(series, track.series, lengths)
+    ends = onwards(frame, how.time, track.time, lengths) if how.time else ()
+    return Recordings(frame.title, channels, places, track.steps, lengths, known, of, onward=ends)
+
+
+def is_dated(frame: Frame, name: str) -> bool:
+    """Whether a column of time has dates, so that it counts in seconds."""
+    if not name:
+        raise UserError(f"{frame.title} has no column of time for data.every; name it by data.time")
+    return not np.isfinite([number(text) for text in frame[name].texts]).all()
 
 
 def onwards(frame: Frame, name: str, time: Array, lengths: Sequence[int]) -> tuple[Onward, ...]:
@@ -277,13 +303,28 @@ def long(frame: Frame, how: Timeline, given: Sequence[str]) -> tuple[Recordings,
     twice = len(frame) - len(np.unique(row.ravel() * len(order) + names.codes))
     said = f"{frame.title}: {twice} measurements of the same time and channel; the last is taken"
     channels = tuple(names.texts[i] for i in order)
-    known = tuple(sorted_cells(frame[name], first) for name in given)
-    lengths = cut(keys[:, 1], keys[:, 0].astype(np.intp))
-    every = (decimals_of(values),) * len(channels)
+    places = (decimals_of(values),) * len(channels)
     found = [Finding("warning", said)] if twice else []
-    of = parts_of(series, keys[:, 0].astype(np.intp), lengths)
-    ends = onwards(frame, how.time, keys[:, 1], lengths)
-    return Recordings(frame.title, channels, every, steps, lengths, known, of, onward=ends), found
+    track = Track(keys[:, 0].astype(np.intp), keys[:, 1], steps, first)
+    return laid(frame, how, given, channels, places, track), found
+
+
+def lengthened(recordings: Recordings, least: int) -> Recordings:
+    """Recordings of `least` steps or more: shorter ones go on with steps that are missing.
+
+    >>> short = Recordings("x", ("a",), (0,), np.ones((3, 1)), (1, 2))
+    >>> lengthened(short, 2).steps[:, 0].tolist(), lengthened(short, 2).lengths
+    ([1.0, nan, 1.0, 1.0], (2, 2))
+    """
+    wanted = [max(least, length) for length in recordings.lengths]
+    begins = np.cumsum([0, *recordings.lengths[:-1]])
+    told = zip(begins, recordings.lengths, wanted, strict=True)
+    places = [begin + np.minimum(np.arange(long), length - 1) for begin, length, long in told]
+    beyond = np.concatenate([np.arange(n) for n in wanted]) >= np.repeat(recordings.lengths, wanted)
+    rows = np.concatenate(places)
+    steps = np.where(beyond[:, None], np.nan, recordings.steps[rows])
+    known = tuple(sorted_cells(one, rows) for one in recordings.given)
+    return replace(recordings, steps=steps, lengths=tuple(wanted), given=known)
 
 
 def lines(path: Path) -> Recordings:

@@ -21,7 +21,8 @@ from twofold.studies.windows import FIGURES, RIVAL, SETTINGS, measured, told, va
 
 OURS = "vae-series"
 TABLE: Mapping[str, Any] = {
-    "name": "ett", "window": 24, "split": {"ordered": True, "gap": 23, "validation": 0.1, "test": 0.2},
+    "name": "ett", "window": 24,
+    "split": {"ordered": True, "gap": 23, "validation": 0.1, "test": 0.2},
 }  # fmt: skip
 
 

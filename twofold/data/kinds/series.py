@@ -46,6 +46,7 @@ from twofold.data.recordings import (
     Timeline,
     array,
     is_long,
+    lengthened,
     lines,
     long,
     timeline,
@@ -153,6 +154,7 @@ class Series(Kind):
         beats: Beats = "auto",
         patient: str = "",
         past: int = 0,
+        every: str = "",
     ) -> tuple[Self, list[Finding]]:
         """Learn channels and windows.
 
@@ -174,14 +176,19 @@ class Series(Kind):
             patient: whose a row is, so that no split parts the rows of one: of a table the column
                 that names the series, of records a pattern of their names whose group says it.
             past: steps before a window that are given of it: what `predict` goes on from.
+            every: how far steps are apart, such as 15min or 1h, or a number where time is numbers,
+                for measurements that come at any time; series are then as long as a window at
+                least, and what was not measured is missing.
         """
         form, frame = opened(where, layout)
         given = matching(given, frame[0].names) if frame else given
-        how = planned(form, frame, Timeline(time, series or named(frame, patient), channels), given)
+        asked = Timeline(time, series or named(frame, patient), channels, every)
+        how = planned(form, frame, asked, given)
         given = given or labelling(how)
         cutting = Cutting.of(Path(where), beats, window) if form == "record" else Cutting()
         recordings, found = recorded(form, where, frame, how, given, cutting)
         length = window or (cutting.length if by_beat(cutting) else usual(form, recordings))
+        recordings = long_enough(recordings, how, past + length)
         fits(recordings, length, stride, past)
         learnt = [channel(recordings, i) for i in range(len(recordings.channels))]
         kept = tuple(c for c in learnt if not math.isnan(c.mean))
@@ -203,7 +210,8 @@ class Series(Kind):
         form, frame = opened(where, self.layout)
         names = [column.name for column in self.conditions]
         given = names if frame else []
-        return recorded(form, where, frame, self.how, given, self.cutting)[0]
+        found = recorded(form, where, frame, self.how, given, self.cutting)[0]
+        return long_enough(found, self.how, self.past + self.length)
 
     def windows(self, recordings: Recordings) -> Windows:
         """Their windows; those of one patient are one block."""
@@ -378,7 +386,7 @@ class Series(Kind):
             data["stride"],
             tuple(recall(column) for column in data["conditions"]),
             data["layout"],
-            Timeline(how["time"], how["series"], tuple(how["channels"])),
+            Timeline(how["time"], how["series"], tuple(how["channels"]), how.get("every", "")),
             Style(**data["style"]),
             Cutting(**data.get("cutting", {})),
             data.get("patient", ""),
@@ -440,6 +448,8 @@ def planned(
     form: Layout, frames: tuple[Frame, ...], asked: Timeline, given: Sequence[str]
 ) -> Timeline:
     """Which columns are what: as asked, and found out where nothing was."""
+    if not frames and asked.every:
+        raise UserError("data.every is for tables with a column of time, and this is none")
     if not frames:
         return asked
     frame = frames[0]
@@ -450,9 +460,11 @@ def planned(
     if form == "long":
         return long_plan(rest, asked)
     found = (*timeline(rest), Timeline("", "", rest.names))[0]
-    time, series = asked.time or found.time, asked.series or found.series
+    clock = called(rest, TIMES) if asked.every else ()
+    time = asked.time or found.time or next(iter(clock), "")
+    series = asked.series or found.series
     channels = asked.channels or tuple(n for n in found.channels if n not in (time, series))
-    return Timeline(time, series, channels)
+    return Timeline(time, series, channels, asked.every)
 
 
 def labelling(how: Timeline) -> tuple[str, ...]:
@@ -465,15 +477,21 @@ def long_plan(frame: Frame, asked: Timeline) -> Timeline:
     channel, value = (one_of(frame, names) for names in (CHANNELS, VALUES))
     time = asked.time or one_of(frame, TIMES)
     left = [name for name in frame.names if name not in (channel, value, time)]
-    return Timeline(time, asked.series or (left[0] if left else ""), (channel, value))
+    series = asked.series or (left[0] if left else "")
+    return Timeline(time, series, (channel, value), asked.every)
 
 
 def one_of(frame: Frame, names: Sequence[str]) -> str:
     """The column that has one of some names, in any letter case."""
-    for name in frame.names:
-        if name.casefold() in names:
-            return name
-    raise UserError(f"{frame.title} has no column called {' or '.join(names)}; rename one")
+    found = called(frame, names)
+    if not found:
+        raise UserError(f"{frame.title} has no column called {' or '.join(names)}; rename one")
+    return found[0]
+
+
+def called(frame: Frame, names: Sequence[str]) -> list[str]:
+    """The columns that have one of some names, in any letter case."""
+    return [name for name in frame.names if name.casefold() in names]
 
 
 def recorded(
@@ -492,6 +510,11 @@ def recorded(
     if form == "rows":
         return lines(Path(where)), []
     return (long if form == "long" else wide)(frames[0], how, given)
+
+
+def long_enough(recordings: Recordings, how: Timeline, least: int) -> Recordings:
+    """As they are; where measurements come at any time, each as long as a window at least."""
+    return lengthened(recordings, least) if how.every else recordings
 
 
 def usual(form: Layout, recordings: Recordings) -> int:
