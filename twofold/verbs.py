@@ -29,6 +29,7 @@ from twofold.apps import (
     editing,
     imputation,
     mixing,
+    optimising,
     projecting,
     steering,
     traversing,
@@ -63,6 +64,7 @@ from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
 from twofold.nets.expost import ExPost
 from twofold.report import alarms, card, files, maps, moved
+from twofold.report import found as found_page
 from twofold.report import compare as comparison_page
 from twofold.report import run as run_page
 from twofold.runs import codes as coded
@@ -982,6 +984,77 @@ def project(
     sides = [files.first(side) for side in (made.seen, made.again)]
     drawn = moved.picture(opened.kind, ("original", f"in {space}"), files.joined(sides))
     return Made([files.pictured(folder, "projected.png", drawn), *paths], figures)
+
+
+def optimize(
+    run: Run | str | Path,
+    *,
+    maximize: Sequence[str] = (),
+    minimize: Sequence[str] = (),
+    where: Sequence[str] = (),
+    similar_to: Sequence[str] = (),
+    by: Sequence[str] = ("bayes",),
+    beside: Sequence[str] = ("genetic", "screening", "draws"),
+    oracle: int = 1000,
+    data: Where = "",
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Made:
+    """Search a run of molecules for better ones, with simple searches beside it.
+
+    Args:
+        run: the run, of a model that encodes and decodes.
+        maximize, minimize: what to raise and to lower: a property that RDKit computes, a numeric
+            column of the data, `module:function`, or a command that reads SMILES and writes
+            numbers.
+        where: bounds to keep, such as `logp<5`.
+        similar_to: `SMILES:0.4`, a molecule and how similar to it they must be.
+        by: searches in the latent: bayes, cma, gradient.
+        beside: simple searches with as many calls each: genetic, screening, draws.
+        oracle: calls, the distinct molecules that each search may have judged.
+        data: where the data is now, when it has moved or was an object in memory.
+        seed: of every choice.
+        out: a folder; without it `optimized` in the run. trust: as in `load`.
+
+    Returns:
+        A page, a CSV and an SDF of each search, and its figures.
+    """
+    opened = load(run, trust=trust)
+    asked = optimising.Asked(
+        tuple(maximize), tuple(minimize), tuple(where), tuple(similar_to), tuple(by),
+        tuple(beside), oracle, seed,
+    )  # fmt: skip
+    made = optimising.optimise(opened, asked, data)
+    folder = Path(out) if out else free(opened.path / "optimized")
+    paths = optimising.write(made, folder)
+    sides = [side_of(made, one) for one in made.found]
+    said = told_of_calls(made)
+    top = found_page.write(folder / "found.html", f"{made.task.words}.", said, sides)
+    figures = [figure for one in made.found for figure in one.figures]
+    measuring.keep(free_name(folder, "figures.json"), figures, {})
+    return Made([top, *paths], figures, said=said)
+
+
+def side_of(made: optimising.Optimised, found: optimising.Found) -> found_page.Side:
+    """A search as its page shows it."""
+    columns = optimising.columns_of(made.task)
+    first = found.proposals[: found_page.SHOWN]
+    shown = [{name: of(one) for name, of in columns.items()} for one in first]
+    drawn = optimising.drawings([one.smiles for one in first])
+    return found_page.Side(
+        found.way, found.calls, found.distinct, found.figures, found.curve, shown, drawn
+    )
+
+
+def told_of_calls(made: optimising.Optimised) -> list[str]:
+    """How calls were counted, and who did best."""
+    each = ", ".join(f"{one.way} {one.calls:,}" for one in made.found)
+    return [
+        f"A call is one distinct molecule, asked again for nothing; calls made: {each}; "
+        f"{made.judged:,} distinct molecules were judged in all.",
+        *optimising.verdict(made),
+    ]
 
 
 def denoise(

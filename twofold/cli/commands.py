@@ -478,6 +478,54 @@ def denoise(
     made(verbs().denoise(run, data or (), **arguments, **more), json)
 
 
+@app.command
+def optimize(
+    run: str,
+    *,
+    maximize: Annotated[
+        list[str],
+        Parameter(
+            name="--maximize", negative="", help="A property, column, module:function or command."
+        ),
+    ] = [],
+    minimize: Annotated[
+        list[str], Parameter(name="--minimize", negative="", help="The same, to be lowered.")
+    ] = [],
+    where: Annotated[
+        list[str], Parameter(name="--where", negative="", help="A bound, such as logp<5.")
+    ] = [],
+    similar_to: Annotated[
+        list[str],
+        Parameter(name="--similar-to", negative="", help="A molecule to be like, SMILES:0.4."),
+    ] = [],
+    by: Annotated[
+        list[Literal["bayes", "cma", "gradient"]], Parameter(name="--by", negative="")
+    ] = ["bayes"],
+    beside: Annotated[
+        list[Literal["genetic", "screening", "draws"]], Parameter(name="--beside")
+    ] = ["genetic", "screening", "draws"],
+    oracle: int = 1000,
+    data: str = "",
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Search a run of molecules for better ones, with simple searches beside it.
+
+    Args:
+        run: The run's folder.
+        by: A search in the latent; cma needs the package cma, gradient a property head.
+        beside: A simple search that has as many calls; --empty-beside for none.
+        oracle: Calls: the distinct molecules that each search may have judged.
+        data: Where the data is now, when it has moved.
+        seed: Of every choice.
+    """
+    arguments = {"maximize": maximize, "minimize": minimize, "where": where, "by": by}
+    more = {"similar_to": similar_to, "beside": beside, "oracle": oracle, "data": data}
+    made(verbs().optimize(run, **arguments, **more, seed=seed, out=out, trust=trust), json)
+
+
 def made(done: Any, json: bool) -> None:
     """Name what a job wrote, and show what it measured."""
     if json:
