@@ -64,8 +64,8 @@ from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
 from twofold.nets.expost import ExPost
 from twofold.report import alarms, card, files, maps, moved
-from twofold.report import found as found_page
 from twofold.report import compare as comparison_page
+from twofold.report import found as found_page
 from twofold.report import run as run_page
 from twofold.runs import codes as coded
 from twofold.runs import learnt, measuring

@@ -3,9 +3,12 @@ r"""What is asked of a molecule: numbers to raise or lower, bounds to keep, and 
 | written | is |
 |---|---|
 | `qed`, `logp`, `plogp`, … | computed by RDKit |
-| a column of the run's data | as the property head predicts it from the molecule's code, or, of a run without a head, a random forest on Morgan fingerprints of the file's molecules |
+| a column of the run's data | as the property head predicts it, or, without one, a forest |
 | `module:function` | a Python function from one SMILES to a number |
 | `python dock.py --fast` | a command: SMILES come in, one a line, and as many numbers go out |
+
+The head predicts from the code of the molecule; the random forest, fitted to the molecules of the
+file, from its Morgan fingerprint.
 
 The penalised logP (Gómez-Bombarelli et al. 2018, arXiv:1610.02415; as JT-VAE, arXiv:1802.04364,
 normalises it) is
@@ -44,7 +47,7 @@ from twofold.core.errors import UserError, nearest
 from twofold.data.guess import MISSING
 from twofold.data.molecules import Sheet
 from twofold.maths.chemistry import parsed, rdkit, written
-from twofold.maths.descriptors import fingerprints, measurements, tanimoto
+from twofold.maths.descriptors import BITS, fingerprints, measurements, tanimoto
 
 PENALTY = 3.0
 """What breaking a bound costs, in spreads, before how far it is broken."""
@@ -113,7 +116,7 @@ class Similar(Objective):
 def bits(smiles: Sequence[str]) -> Tensor:
     """Fingerprints (N, 1024)."""
     made = [fingerprints().GetFingerprintAsNumPy(rdkit().MolFromSmiles(one)) for one in smiles]
-    return torch.from_numpy(np.array(made, np.uint8).reshape(len(made), -1))
+    return torch.from_numpy(np.array(made, np.uint8).reshape(len(made), BITS))
 
 
 @dataclass(frozen=True)
@@ -277,12 +280,12 @@ class Task:
     @cached_property
     def objectives(self) -> tuple[Objective, ...]:
         """What is to be answered of each molecule, each once."""
-        every = [one.objective for one in (*self.aims, *self.limits)]
+        every = [aim.objective for aim in self.aims] + [one.objective for one in self.limits]
         return tuple({one.name: one for one in every}.values())
 
     @property
     def words(self) -> str:
-        return ", ".join(one.words for one in (*self.aims, *self.limits))
+        return ", ".join([aim.words for aim in self.aims] + [one.words for one in self.limits])
 
     def at(self, objective: Objective) -> int:
         """Where its answers stand."""
@@ -290,9 +293,9 @@ class Task:
 
     def keeps(self, y: Array) -> NDArray[np.bool_]:
         """Which answers (N, J) break no bound and are all numbers, (N,)."""
-        sound = np.isfinite(y).all(1)
+        sound: NDArray[np.bool_] = np.isfinite(y).all(axis=1)
         for one in self.limits:
-            sound &= one.kept(y[:, self.at(one.objective)])
+            sound = sound & one.kept(y[:, self.at(one.objective)])
         return sound
 
     def fitness(self, y: Array, spread: Array) -> Array:

@@ -262,10 +262,10 @@ def described(
     made = []
     for place, one in enumerate(smiles):
         molecule = rdkit().MolFromSmiles(one)
-        shown = [float(formulas[name](molecule)) for name in ("qed", "sa", "logp")]
+        qed, sa, logp = (float(formulas[name](molecule)) for name in ("qed", "sa", "logp"))
         answers = dict(zip(names, y[place].tolist(), strict=True))
         made.append(
-            Proposal(one, float(fit[place]), answers, at[place] + 1, *shown,
+            Proposal(one, float(fit[place]), answers, at[place] + 1, qed, sa, logp,
                      alerts_of(molecule), nearest_one[place])
         )  # fmt: skip
     return made
@@ -312,7 +312,9 @@ def verdict(made: Optimised) -> list[str]:
     """Which search has the fittest ten; none where no search has ten."""
     full = {one.way: ten(one) for one in made.found if len(one.proposals) >= 10}
     if not full:
-        return ["No search found ten molecules that may be proposed; loosen the bounds or call more."]
+        return [
+            "No search found ten molecules that may be proposed; loosen the bounds or call more."
+        ]
     best = max(full, key=lambda way: full[way])
     return [f"The fittest ten, on average, are those of {best}."]
 

@@ -138,9 +138,7 @@ class Search:
             idle = 0 if self.oracle.left < before else idle + 1
 
 
-def begun(
-    oracle: Oracle, latent: Latent, data: Sequence[str], starting: int, seed: int
-) -> Search:
+def begun(oracle: Oracle, latent: Latent, data: Sequence[str], starting: int, seed: int) -> Search:
     """A search whose first molecules are judged.
 
     Args:
@@ -198,7 +196,7 @@ def chosen(search: Search, rng: np.random.Generator) -> list[str]:
     ranked = search.ranked()
     half = FITTED // 2
     rest = ranked[half:]
-    some = rng.choice(len(rest), min(half, len(rest)), replace=False) if rest else []
+    some = rng.permutation(len(rest))[:half].tolist()
     return [*ranked[:half], *(rest[at] for at in some)]
 
 

@@ -279,7 +279,7 @@ class Writer(nn.Module, ABC):
         """What comes in at T new places (B, T, I) to hidden vectors (B, T, W), and the new past."""
 
     def whole(self, h: Tensor, past: State, lengths: Tensor) -> Tensor:
-        """Hidden vectors of whole sequences, of which only the first `lengths` (B,) places count."""
+        """Hidden vectors of whole sequences, of which the first `lengths` (B,) places count."""
         return self(h, past)[0]
 
 
