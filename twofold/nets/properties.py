@@ -134,8 +134,7 @@ class DenseHead(Head):
     def __init__(self, part: Predicted, latent: int, given: Space) -> None:
         super().__init__()
         self.given, self.weight = given, part.weight
-        present = Space(tuple(replace(field, missing=False) for field in given.fields))
-        spec = ObservationSpec(present, scaled(given, part.scale))
+        spec = ObservationSpec(present(given), scaled(given, part.scale))
         self.net = Decoder(Dense(part.width, part.depth), latent, Space(), spec)
 
     def tell(self, c: Tensor) -> Tensor:
@@ -154,6 +153,11 @@ class DenseHead(Head):
         z = prior(every).sample()  # (B · TRIES, D)
         w = self.gain(z, every).unflatten(0, (-1, TRIES)).softmax(1)
         return z.unflatten(0, (-1, TRIES))[torch.arange(len(c)), w.multinomial(1).squeeze(1)]
+
+
+def present(given: Space) -> Space:
+    """What is given, none of it missing."""
+    return Space(tuple(replace(field, missing=False) for field in given.fields))
 
 
 def scaled(given: Space, scale: Literal["predicted", "shared"]) -> tuple[Gaussian, ...]:
