@@ -10,7 +10,7 @@ from twofold.core.batch import Batch, Given
 from twofold.core.errors import UserError
 from twofold.core.game import Progress
 from twofold.core.space import Category, Field, Real, Space
-from twofold.maths.distributions import StandardNormal
+from twofold.maths.distributions import Normal
 from twofold.models.vae import VAE
 from twofold.nets.properties import DenseHead, Known, Predicted
 
@@ -70,7 +70,7 @@ def test_codes_given_a_property_follow_its_posterior():
         for parameter in head.parameters():
             parameter.fill_(float(parameter.shape == (1, 1)))
     c = space.encode(torch.full((4000, 1), 1.5))
-    z = head.draw(lambda c: StandardNormal(len(c), 1), c)
+    z = head.draw(lambda c: Normal.standard(len(c), 1, c), c)
     assert abs(z.mean().item() - 0.75) < 0.05
     assert abs(z.var().item() - 0.5) < 0.06
 
