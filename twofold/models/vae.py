@@ -10,9 +10,13 @@ part; β > 1, free bits, total correlation, MMD and others are choices of that p
 bound is another: with several draws a row it is importance-weighted, and needs the KL. With a
 *noise*, the encoder sees a corrupted observation and the decoder is scored on the one it came
 from: a model that denoises. Where the data are noisy copies of scenes, it sees one copy and is
-scored on another (Lehtinen et al. 2018, arXiv:1803.04189). Everything may be conditioned on what is
-given, c: the same code with nothing given is the plain model. Or what is given is not told but
-predicted from the code, and the bound is that of both (`nets/properties.py`).
+scored on another (Lehtinen et al. 2018, arXiv:1803.04189). Where values may be *missing*, only what
+is there counts, and a mechanism says what is known of how the others went (`nets/mechanisms.py`):
+where they went by what they were, the bound has $\log p(s \mid x_o, x_m)$ besides, with
+$x_m \sim p(x_m \mid z)$ (Ipsen, Mattei & Frellsen 2021, arXiv:2006.12871). Everything may be
+conditioned on what is given, c: the same code with nothing given is the plain model. Or what is
+given is not told but predicted from the code, and the bound is that of both
+(`nets/properties.py`).
 
 Source: Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv:1312.6114; Rezende, Mohamed &
 Wierstra 2014, arXiv:1401.4082; Burda, Grosse & Salakhutdinov 2016, arXiv:1509.00519; conditional,
@@ -36,6 +40,7 @@ from twofold.core.game import (
     Decodes,
     Encodes,
     Foretells,
+    Hides,
     Model,
     Progress,
     Rescues,
@@ -53,12 +58,13 @@ from twofold.maths.noise import Clean, Noise, check
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.decoders import decoding
 from twofold.nets.encoders import Encoder
+from twofold.nets.mechanisms import ByCode, Mechanism
 from twofold.nets.posteriors import Diagonal, Flow, Form
 from twofold.nets.priors import Prior, Standard
 from twofold.nets.properties import Known, Predicted, Properties
 
 
-class VAE(Model, Decodes, Encodes, Foretells, Scores, Rescues, Starts):
+class VAE(Model, Decodes, Encodes, Foretells, Hides, Scores, Rescues, Starts):
     """The variational autoencoder of a Space.
 
     Args:
@@ -71,6 +77,7 @@ class VAE(Model, Decodes, Encodes, Foretells, Scores, Rescues, Starts):
         divergence: the rate.
         bound: what is raised; one of several draws needs the plain KL.
         noise: what corrupts the observations that the encoder sees in training.
+        missing: how values go missing, p(s | …).
         properties: whether what is given is known beforehand, or predicted from the code.
 
     Raises:
@@ -95,6 +102,7 @@ class VAE(Model, Decodes, Encodes, Foretells, Scores, Rescues, Starts):
         divergence: Divergence = KL(),
         bound: Bound = ELBO(),
         noise: Noise = Clean(),
+        missing: Mechanism = ByCode(),
         properties: Properties = Known(),
     ) -> None:
         super().__init__(space, given)
@@ -102,14 +110,16 @@ class VAE(Model, Decodes, Encodes, Foretells, Scores, Rescues, Starts):
         check(noise, space)
         self.latent, self.bound, self.noise = latent, bound, noise
         self.q = Encoder(encoder, space, given, latent, posterior)
-        self.p = decoding(decoder, latent, given, ObservationSpec(space, likelihood))
+        spec = ObservationSpec(space, likelihood, missing.decoded)
+        self.p = decoding(decoder, latent, given, spec)
+        self.hider = missing.build(space)
         self.prior_net = prior.build(latent, space, given)
         self.divergence = divergence.build(latent)
         self.head = properties.build(latent, given)
         self.foretold = given if self.head.predicts else Space()
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
-        generative = [self.p, self.prior_net, self.head]
+        generative = [self.p, self.prior_net, self.hider, self.head]
         if self.bound.parts:
             return {"encoder": [self.q], "decoder": generative}
         return {"autoencoder": [self.q, *generative], **self.divergence.players()}
@@ -124,7 +134,7 @@ class VAE(Model, Decodes, Encodes, Foretells, Scores, Rescues, Starts):
         x, given = batch.x, batch.given
         q, p = self.encode(self.noise(batch.seen, self.space), given), self.prior(given)
         z = q.rsample()
-        log_p = self.decode(z, given).log_prob(x) + self.head.gain(z, given.c)
+        log_p = self.log_px(z, x, given) + self.head.gain(z, given.c)
         distortion = -log_p.mean()
         rate = self.divergence(Code(q, z, p, progress.size), progress)
         yield Turn({"distortion": distortion, "rate": rate}, autoencoder=distortion + rate)
@@ -147,8 +157,21 @@ class VAE(Model, Decodes, Encodes, Foretells, Scores, Rescues, Starts):
         """K draws of a q of z a row, with what their weights for x are made of."""
         q, every = q.repeat(k), given.repeat(k)
         z = q.rsample()
-        log_px = self.decode(z, every).log_prob(x.repeat_interleave(k, 0))
+        log_px = self.log_px(z, x.repeat_interleave(k, 0), every)
         return Draws(log_px, q, z, self.prior(every), k)
+
+    def log_px(self, z: Tensor, x: Tensor, given: Given) -> Tensor:
+        """log p(x_o | z) + log p(s | x_o, x_m), x_m ~ p(x_m | z), (B,)."""
+        p = self.decode(z, given)
+        said: Tensor = self.hider(p, x)
+        return p.log_prob(x) + said
+
+    @property
+    def hides(self) -> bool:  # type: ignore[override]
+        return self.hider.speaks
+
+    def log_hidden(self, x: Tensor, gone: Tensor) -> Tensor:
+        return self.hider.log_prob(x, gone)
 
     def encode(self, x: Tensor, given: Given) -> Posterior:
         return self.q(x, self.head.tell(given.c))
@@ -164,7 +187,7 @@ class VAE(Model, Decodes, Encodes, Foretells, Scores, Rescues, Starts):
         """z ~ p(z), then x ~ p(x | z); of a picture, the mean of p(x | z), as is the custom."""
         z = self.head.draw(lambda c: self.prior(Given(c)), given.c)
         p = self.decode(z, given)
-        return p.mean if len(self.space.axes) > 1 else p.sample()
+        return self.hider.hide(p.mean if len(self.space.axes) > 1 else p.sample())
 
     def foretell(self, z: Tensor) -> Observation:
         return self.head(z)

@@ -46,7 +46,7 @@ from twofold.data.frames import (
 from twofold.data.guess import MISSING, Look, blanks, learn, plural
 from twofold.data.kind import Finding, Kind, Where, matching
 from twofold.data.recordings import timeline
-from twofold.data.sources import Memory, Rows
+from twofold.data.sources import Memory, Rows, Source, Together
 
 Array = NDArray[np.float64]
 PAPER, NUMBERS, LABELS, GAPS = (250, 250, 250), (45, 100, 170), (215, 120, 40), (205, 205, 205)
@@ -63,6 +63,7 @@ class Tables(Kind):
         conditions: the names of those that are given rather than drawn.
         blank: the texts that mean missing, in small letters.
         style: how the table was written.
+        patient: the column that says whose a row is; empty for none. It is not in the Space.
     """
 
     name = "tables"
@@ -77,6 +78,7 @@ class Tables(Kind):
     conditions: tuple[str, ...] = ()
     blank: tuple[str, ...] = tuple(sorted(blanks(MISSING)))
     style: Style = field(default_factory=Style)
+    patient: str = ""
     space: Space = field(init=False)
     given: Space = field(init=False)
 
@@ -113,6 +115,7 @@ class Tables(Kind):
         missing_values: tuple[str, ...] = MISSING,
         delimiter: str = "",
         header: Header = "auto",
+        patient: str = "",
     ) -> tuple[Self, list[Finding]]:
         """Learn what every column is.
 
@@ -126,20 +129,28 @@ class Tables(Kind):
             missing_values: the texts that mean missing, beside the empty one.
             delimiter: between the cells of a text file; found out where empty.
             header: whether its first row names the columns: `auto`, `yes` or `no`.
+            patient: a column that says whose a row is: it is neither read nor written, and no split
+                parts the rows of one.
         """
         read = read_frame(where, delimiter, header)
         given = matching(given, read.names)
-        frame = chosen(read, keep, drop, (*given, *types))
+        dropped = (*drop, patient) if patient else drop
+        frame = chosen(read, keep, dropped, (*given, *types))
         empty = blanks(missing_values)
         looks = [Look(frame, cells, empty) for cells in frame.columns]
         learnt = [learn(look, types.get(look.cells.name, "")) for look in looks]
-        kind = cls(tuple(c for c, _ in learnt), given, tuple(sorted(empty)), frame.style)
+        columns = tuple(c for c, _ in learnt)
+        kind = cls(columns, given, tuple(sorted(empty)), frame.style, patient)
         useful(kind, frame)
         found = [*frame.findings, *(f for _, several in learnt for f in several)]
         return kind, found + repeated(frame) + in_time(frame)
 
-    def open(self, where: Where) -> Memory:
-        return self.read(where)[0]
+    def open(self, where: Where) -> Source:
+        """Rows of one patient belong together, where the table says whose they are."""
+        rows, frame = self.read(where)[0], self.frame(where)
+        if self.patient not in frame.names:
+            return rows
+        return Together(rows, torch.from_numpy(frame[self.patient].codes))
 
     def read(self, where: Where) -> tuple[Memory, list[Finding]]:
         """The rows of another table of this form, and what did not fit but could be coped with.
@@ -269,12 +280,14 @@ class Tables(Kind):
             "conditions": list(self.conditions),
             "blank": list(self.blank),
             "style": asdict(self.style),
+            "patient": self.patient,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         columns = tuple(recall(column) for column in data["columns"])
-        return cls(columns, tuple(data["conditions"]), tuple(data["blank"]), Style(**data["style"]))
+        blank, style = tuple(data["blank"]), Style(**data["style"])
+        return cls(columns, tuple(data["conditions"]), blank, style, data.get("patient", ""))
 
 
 def put_in(texts: list[str], new: Sequence[str], where: NDArray[np.bool_]) -> None:
