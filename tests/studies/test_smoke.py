@@ -41,6 +41,10 @@ NEEDS = {
     "ssl-mnist": ("mnist",),
     "uci-imputation": ("wine-quality", "heart-cleveland", "credit-default"),
     "zinc-vae": ("zinc",),
+    "qed-search": ("zinc",),
+    "plogp-search": ("zinc",),
+    "property-latent": ("zinc",),
+    "esol-search": ("esol", "zinc"),
 }
 
 KEYS = {

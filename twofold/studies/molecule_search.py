@@ -46,10 +46,11 @@ class Setting:
     oracle: int
 
 
+HEAD = {"properties": {"name": "predicted", "weight": 30.0, "width": 256}}
 TINY = {"latent": 4, "encoder": {"name": "places", "width": 16}}
 SETTINGS: Mapping[Budget, Setting] = {
     "smoke": Setting(200, {"steps": 2, "batch": 8}, TINY, 30),
-    "cpu": Setting(100_000, {"steps": 2500}, {}, 5000),
+    "cpu": Setting(100_000, {"steps": 4000}, {}, 5000),
     "paper": Setting(100_000, {"steps": 30_000}, {}, 5000),
 }
 
