@@ -70,7 +70,7 @@ class EsolSearch(Study):
         "unknown (paper 24,000), trains vae-molecules with solubility predicted as in "
         "property-latent; a random forest on Morgan fingerprints of the same half stands beside "
         "it. Errors and coverage are on the second half, which trained neither, as far as its "
-        "tokens are known. From the 5 least soluble molecules of the first half (paper 20) with ten "
+        "tokens are known. From the 5 least soluble molecules of the first half (paper 20) of ten "
         "heavy atoms or more, the head is raised with 300 calls each (paper 1,000) under a "
         "similarity of 0.4. The three fittest of each are judged by a random forest on RDKit's "
         "descriptors and fingerprints of the second half; a gain is over what is said of the "
