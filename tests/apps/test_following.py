@@ -103,6 +103,11 @@ def test_a_line_that_cannot_be_read_is_passed_over_alone(folder: Path, tmp_path:
     assert len(heard) == 2 + 14 - 11  # a window needs twelve lines after the gap
 
 
+def hears() -> None:
+    """Ctrl-C is heard, also where the tests run in the background of a script, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_it_listens_until_it_is_stopped(folder: Path, tmp_path: Path) -> None:
     path, out = tmp_path / "live.csv", tmp_path / "out"
     path.write_text((folder / "past.csv").read_text())
@@ -113,6 +118,7 @@ def test_it_listens_until_it_is_stopped(folder: Path, tmp_path: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         env=ENVIRONMENT,
+        preexec_fn=hears,
     )
     assert process.stdout
     seen = ""

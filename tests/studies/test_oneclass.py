@@ -134,5 +134,5 @@ def test_a_picture_of_tiles_is_in_one_part_and_none_that_choices_were_made_with_
         assert all(sorts[list(part)].eq(2).all() for part in parts[:2])
         judged = tiles[rows.judged].unique()
         assert rows.abnormal.equal(sorts[judged] != 2)
-    assert surface_defects.row("image AUROC, neighbours", [0.8]).target == 0.9
+    assert surface_defects.row("image AUROC, even_neighbours", [0.8]).target == 0.9
     assert surface_defects.row("image AUROC, size and brightness", [0.99]).holds is None

@@ -94,10 +94,9 @@ class Looker:
 
     def map(self, names: Sequence[str], batch: Batch, draws: int) -> Tensor:
         """Where a batch is abnormal, (B, F or 1, *A), NaN where missing; none is (B, 0)."""
-        if "neighbours" in names:
-            neighbours = TERMS["neighbours"]
-            assert isinstance(neighbours, Neighbours)
-            return neighbours.map(self.learnt["neighbours"], batch.x)
+        for name in names:
+            if isinstance(term := TERMS[name], Neighbours):
+                return term.map(self.learnt[name], batch.x)
         if undecoded(self.judge):
             return torch.zeros(len(batch), 0)
         p = decoded(self.judge, batch, draws)

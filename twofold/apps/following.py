@@ -211,7 +211,8 @@ def follow(
 ) -> None:
     """Say each alarm and write it into `alarms.csv`, until the user stops it (Ctrl-C)."""
     path, count, alarms = out / "alarms.csv", 0, 0
-    say(f"listening to {follower.growing.path}, past its {len(scored.names):,} rows; Ctrl-C stops")
+    heard = f"{len(scored.names):,} observations"
+    say(f"listening to {follower.growing.path}, past {heard}; Ctrl-C stops")
     with path.open("x", encoding="utf-8", newline="", buffering=1) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["time", "row", "score", "p"])

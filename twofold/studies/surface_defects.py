@@ -34,8 +34,8 @@ NORMAL = "MT_Free"
 SORTS = {NORMAL: 2, "MT_Blowhole": 0, "MT_Crack": 1}
 """The labels, which are folders, by number: normal ones first."""
 SIDE = 64
-TERMS = ("unexpected_error", "error", "neighbours")
-OF_THE_VAE, BEST = "unexpected_error", "neighbours"
+TERMS = ("unexpected_error", "error", "neighbours", "even_neighbours")
+OF_THE_VAE, BEST = "unexpected_error", "even_neighbours"
 BARS = {OF_THE_VAE: 0.85, BEST: 0.90}
 CHOOSING = (40, 26, 14)
 """Pictures of each sort with which choices were made, and that no figure is of."""
@@ -76,7 +76,8 @@ class SurfaceDefects(Study):
         "division for each seed, with all 132 other defective ones. A dense VAE a seed (2 × 256, "
         "latent 32, Gaussian of one learnt scale), 1,500 steps of 128; its score is the error less "
         "what complexity lets one expect, and the best scorer the nearest neighbour of patches in "
-        "the embedded network; each picture scores as its worst tile. Pixels are judged by the "
+        "the embedded network, of tiles whose own brightness and contrast are taken out (chosen, "
+        "beside the plain one); each picture scores as its worst tile. Pixels are judged by the "
         "published masks. Beside stands the distance from the mean size and brightness of the "
         "training pictures, in deviations. Intervals are over seeds."
     )
