@@ -293,10 +293,9 @@ class Task:
 
     def keeps(self, y: Array) -> NDArray[np.bool_]:
         """Which answers (N, J) break no bound and are all numbers, (N,)."""
-        sound: NDArray[np.bool_] = np.isfinite(y).all(axis=1)
-        for one in self.limits:
-            sound = sound & one.kept(y[:, self.at(one.objective)])
-        return sound
+        known = np.isfinite(y).all(axis=1, keepdims=True)
+        kept = [one.kept(y[:, [self.at(one.objective)]]) for one in self.limits]
+        return np.hstack([known, *kept]).all(axis=1)
 
     def fitness(self, y: Array, spread: Array) -> Array:
         """One number of answers (N, J), (N,); −∞ where one is missing.

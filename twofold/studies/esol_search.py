@@ -182,7 +182,10 @@ def raised(
     run: Run, where: Path, first: Known, second: Known, sizes: Sizes, seed: int
 ) -> list[Row]:
     """What is gained, as the head believes and as the judge does."""
-    judges = {"believed by the head": predictor(run, COLUMN)[0], "judged": judging(second, seed)}
+    (head,) = predictor(run, COLUMN)
+    judges: dict[str, Callable[[Sequence[str]], list[float]]] = {
+        "believed by the head": head, "judged": judging(second, seed),
+    }  # fmt: skip
     gains = {name: list[float]() for name in judges}
     for start in poorest(first, sizes.starts):
         asked = Asked(maximize=(COLUMN,), similar_to=(f"{start}:{SIMILARITY}",), beside=(),

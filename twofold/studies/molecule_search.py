@@ -64,7 +64,7 @@ def trained(
     where: Where, name: str, setting: Setting, given: Sequence[str], folder: Path, seed: int = 0
 ) -> tuple[Run, Material]:
     """A run of molecules that predicts what is given, gone on with where it was interrupted."""
-    options = {"given": list(given)} if given else {}
+    options: dict[str, Any] = {"given": list(given)} if given else {}
     found = examine(where, "molecules", smiles="smiles", **options)
     data = Material.of(found.kind, found.source, (), {})
     if (folder / "state.json").is_file():

@@ -49,8 +49,8 @@ class PropertyLatent(Study):
         "ZINC, a tenth each for validation and test; the packaged recipe vae-molecules with logP "
         "and QED predicted from the code, weighed 30, by 256 units, 4,000 steps (paper 30,000). "
         "Spearman's correlation between the property and what the head expects of the mean code, "
-        "on 1,000 test molecules, and the coverage of its central intervals. Neighbours are the ten "
-        "nearest of 10,000 training molecules, by the Euclidean distance of codes, and by the "
+        "on 1,000 test molecules, and the coverage of its central intervals. Neighbours are the "
+        "ten nearest of 10,000 training molecules, by the Euclidean distance of codes, and by the "
         "Tanimoto similarity of Morgan fingerprints. The weight was chosen on validation molecules."
     )
 
