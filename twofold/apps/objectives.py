@@ -295,7 +295,8 @@ class Task:
         """Which answers (N, J) break no bound and are all numbers, (N,)."""
         known = np.isfinite(y).all(axis=1, keepdims=True)
         kept = [one.kept(y[:, [self.at(one.objective)]]) for one in self.limits]
-        return np.hstack([known, *kept]).all(axis=1)
+        sound: NDArray[np.bool_] = np.hstack([known, *kept]).all(axis=1)
+        return sound
 
     def fitness(self, y: Array, spread: Array) -> Array:
         """One number of answers (N, J), (N,); −∞ where one is missing.
