@@ -293,9 +293,8 @@ class Task:
 
     def keeps(self, y: Array) -> NDArray[np.bool_]:
         """Which answers (N, J) break no bound and are all numbers, (N,)."""
-        known = np.isfinite(y).all(axis=1, keepdims=True)
-        kept = [one.kept(y[:, [self.at(one.objective)]]) for one in self.limits]
-        sound: NDArray[np.bool_] = np.hstack([known, *kept]).all(axis=1)
+        kept = [one.kept(y[:, self.at(one.objective)]) for one in self.limits]
+        sound: NDArray[np.bool_] = np.logical_and.reduce([np.isfinite(y).all(axis=1), *kept])
         return sound
 
     def fitness(self, y: Array, spread: Array) -> Array:
