@@ -1,9 +1,11 @@
 """The documentation builds from the code, whole, and asks nothing of another host."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,22 +20,32 @@ LOADED = re.compile(r"<(?:script|img|iframe|source|link|use)[^>]+(?:src|href)=\W
 STYLED = re.compile(r"""(?:@import|url\()\s*['"]?(?:https?:)?//""")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("site")
-    command = [
-        sys.executable,
-        "-m",
-        "mkdocs",
-        "build",
-        "--quiet",
-        "--strict",
-        "--site-dir",
-        str(out),
-    ]
+    """The pages, built once: the first worker builds them and the others wait."""
+    own = tmp_path_factory.getbasetemp()
+    out = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "site"
+    built = out / "built"
+    try:
+        out.mkdir()
+    except FileExistsError:
+        wait_for(built)
+        return out
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", out]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    built.write_text(done.stderr if done.returncode else "")
     assert done.returncode == 0, done.stderr
     return out
+
+
+def wait_for(built: Path) -> None:
+    """Until another worker has built the pages; what it has against them fails here too."""
+    for _ in range(600):
+        if built.exists():
+            assert not built.read_text()
+            return
+        time.sleep(0.5)
+    pytest.fail("the pages were not built in five minutes")
 
 
 def test_no_page_loads_anything_from_another_host(site: Path) -> None:

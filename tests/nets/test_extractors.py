@@ -29,7 +29,7 @@ Pictures = list[Image.Image]
 
 # --- Real pictures -------------------------------------------------------------------------------
 
-SIDE = 400  # pictures of a comparison, at most
+SIDE = 240  # pictures of a comparison, at most
 
 
 def digits() -> Pictures:

@@ -20,11 +20,7 @@ LABELLED = Space((Field("label", Category(("a", "b")), missing=True),))
 
 
 def matrix() -> dict[str, dict[str, str]]:
-    """For each family and kind, `trains`, or the reason why it does not.
-
-    >>> matrix()["vae"]["images"]
-    'trains'
-    """
+    """For each family and kind, `trains`, or the reason why it does not."""
     kinds = every_kind().items()
     return {
         name: {kind: tried(make, codec.example, known(make)) for kind, codec in kinds}
@@ -38,7 +34,11 @@ def known(make: type[Model]) -> Space:
 
 
 def tried(make: type[Model], space: Space, given: Space = Space()) -> str:
-    """Play one step of a family on a Space, and say how it went."""
+    """Play one step of a family on a Space, and say how it went.
+
+    >>> tried(families()["vae"], every_kind()["images"].example)
+    'trains'
+    """
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         try:
