@@ -1,7 +1,8 @@
 """Tables: mixed types, missing values, in the user's own units and back.
 
 `inspect` asks each column what it is (`guess.py` has the rule) and learns its codec (`columns.py`).
-A number or date enters the Space as its normal score, a category as its index; a column in which
+A number or date enters the Space as its normal score, a number on demand as its place in a mode
+(`modes.py`), a category as its index; a column in which
 some cell is missing has a field that may be missing, so that missingness itself is modelled.
 Columns that say nothing of the distribution (constants, identifiers, free text) have no field, and
 are restored in what is written. Columns named by the option `given` are conditions: their fields
@@ -43,7 +44,7 @@ from twofold.data.frames import (
     read_parquet,
     typed,
 )
-from twofold.data.guess import MISSING, Look, blanks, learn, plural
+from twofold.data.guess import MISSING, Coding, Look, blanks, learn, plural
 from twofold.data.kind import Finding, Kind, Where, matching
 from twofold.data.recordings import timeline
 from twofold.data.sources import Memory, Rows
@@ -110,6 +111,7 @@ class Tables(Kind):
         drop: tuple[str, ...] = (),
         keep: tuple[str, ...] = (),
         types: Mapping[str, str] = {},
+        numbers: Coding = "scores",
         missing_values: tuple[str, ...] = MISSING,
         delimiter: str = "",
         header: Header = "auto",
@@ -121,8 +123,10 @@ class Tables(Kind):
             given: columns that are conditions, by name or pattern, such as `e*`.
             drop: columns that are neither read nor written.
             keep: the only columns that are; all where empty.
-            types: what a column is, where the guess is wrong: `number`, `category`, `date` (or
-                `date %d/%m/%Y`), `id`, `text`, by its name.
+            types: what a column is, where the guess is wrong: `number` (or `number modes`),
+                `category`, `date` (or `date %d/%m/%Y`), `id`, `text`, by its name.
+            numbers: how numbers are told: by their normal `scores`, or by the `modes` of their
+                column.
             missing_values: the texts that mean missing, beside the empty one.
             delimiter: between the cells of a text file; found out where empty.
             header: whether its first row names the columns: `auto`, `yes` or `no`.
@@ -132,7 +136,7 @@ class Tables(Kind):
         frame = chosen(read, keep, drop, (*given, *types))
         empty = blanks(missing_values)
         looks = [Look(frame, cells, empty) for cells in frame.columns]
-        learnt = [learn(look, types.get(look.cells.name, "")) for look in looks]
+        learnt = [learn(look, types.get(look.cells.name, ""), numbers) for look in looks]
         kind = cls(tuple(c for c, _ in learnt), given, tuple(sorted(empty)), frame.style)
         useful(kind, frame)
         found = [*frame.findings, *(f for _, several in learnt for f in several)]
