@@ -78,6 +78,8 @@ from twofold.runs.training import Material, go_on, material_of, place_of, start
 from twofold.studies import Result, study
 from twofold.studies import studies as every_study
 
+NOTES = "drawn.txt"
+"""What is said of a draw that met conditions or constraints."""
 MEASURED = 2048
 """Observations a side when nothing is said."""
 
@@ -325,7 +327,8 @@ def sample(
     Args:
         run: the run.
         n: how many.
-        given: conditions, {"label": 3} or ["label=3"], or the path of a file of rows.
+        given: conditions, {"label": 3} or ["label=3"], or the path of a file of rows. Of a row, any
+            field may be named; how it was met is written to `drawn.txt`.
         guidance: how many times the condition counts: 1 is plain, more goes beyond, 0 without.
         seed: of the draw: the same seed gives the same files.
         truncation: the most that a value of a normal code may be, either way (the truncation
@@ -346,8 +349,16 @@ def sample(
     if mix:
         return mixed(opened, n, mix, conditions(given), seed, truncation, guidance, out)
     choice = Choice(temperature, top_p)
-    rows = opened.draw(n, conditions(given), seed, guidance, truncation, choice)
-    return written(opened, rows, out, "samples")
+    drawn = opened.drawn(n, conditions(given), seed, guidance, truncation, choice)
+    paths = written(opened, drawn.rows, out, "samples")
+    return [*paths, *noted(drawn.said, paths[0].parent)]
+
+
+def noted(said: Sequence[str], folder: Path) -> list[Path]:
+    """What is to be said of how rows were drawn, beside them; nothing where it is nothing."""
+    if said:
+        (folder / NOTES).write_text("\n".join(said) + "\n", encoding="utf-8")
+    return [folder / NOTES] if said else []
 
 
 def mixed(

@@ -188,7 +188,10 @@ def sample(
     asked = {"given": given, "guidance": guidance, "truncation": truncation, "seed": seed,
              "temperature": temperature, "top_p": top_p}  # fmt: skip
     more = {"mix": mix, "codes": codes}
-    paths(verbs().sample(run, n, out=out, **asked, **more, **opening), json)
+    drawn = verbs().sample(run, n, out=out, **asked, **more, **opening)
+    paths(drawn, json)
+    for note in [path for path in drawn if path.name == "drawn.txt"]:
+        print(note.read_text(encoding="utf-8").rstrip(), file=sys.stderr)
     tell(run, **opening)
 
 
