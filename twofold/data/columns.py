@@ -2,10 +2,10 @@
 
 A `Column` is what was learnt of one column, as plain data. The modelled ones have one field in the
 Space: a `Number` is a normal score (`scores.py`) or a place in a mode (`modes.py`), rounded on the
-way back to the decimals that the file had; a `Moment` is a date or time (`moments.py`), also as a normal score; a `Label` is a
-category. The others have none and are restored when rows are written: a `Constant` as it was, an
-`Identifier` with fresh numbers, `Prose` (free text) as missing. What a column is, is *guessed* by
-the first of `GUESSES` that holds, unless the user says it.
+way back to the decimals that the file had; a `Moment` is a date or time (`moments.py`), also as a
+normal score; a `Label` is a category. The others have none and are restored when rows are written:
+a `Constant` as it was, an `Identifier` with fresh numbers, `Prose` (free text) as missing. What a
+column is, is *guessed* by the first of `GUESSES` that holds, unless the user says it.
 
 >>> column = Label(name="sex", labels=("f", "m"))
 >>> column.numbers(["m", "?"])[:, 0].tolist(), column.texts(np.array([[0.0]]))

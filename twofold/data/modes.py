@@ -77,9 +77,9 @@ class Modes:
         means, stds, weights = mixture(rest, modes)
         share = len(rest) / len(v)
         return cls(
-            tuple([*values[often].tolist(), *means.tolist()]),
-            tuple([*np.zeros(often.sum()).tolist(), *stds.tolist()]),
-            tuple([*(counts[often] / len(v)).tolist(), *(share * weights).tolist()]),
+            (*values[often].tolist(), *means.tolist()),
+            (*np.zeros(often.sum()).tolist(), *stds.tolist()),
+            (*(counts[often] / len(v)).tolist(), *(max(share, LEAST) * weights).tolist()),
             shift,
             scale,
             float(column.min()),

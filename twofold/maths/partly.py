@@ -1,4 +1,4 @@
-r"""Draws that are partly known: p(x_m | x_o) of a whole observation, some of whose fields are asked.
+r"""Draws that are partly known: p(x_m | x_o), where some fields of an observation are asked for.
 
 A model that was never told of a field as a condition still has a law of it. With $x_o$ the fields
 that are asked for and $x_m$ all others, missing values among them,
@@ -7,10 +7,10 @@ $$ p(x_m \mid x_o) = \int p(x_m \mid z)\, p(z \mid x_o)\, dz, \qquad
 p(z \mid x_o) \propto p(z) \prod_{j \in o} p(x_j \mid z). $$
 
 Codes are drawn by *sampling importance resampling* (Rubin 1987): of K draws of the prior a row, one
-is kept with probability proportional to $w_k = \prod_{j \in o} p(x_j \mid z_k)$. Where the encoder's
-codes have a density, rounds of Metropolis within Gibbs follow, which leave $p(z, x_m \mid x_o)$ as
-it is (Mattei & Frellsen 2018, arXiv:1802.04826): draw $x_m \sim p(x_m \mid z)$, propose
-$z' \sim q(z \mid x_o, x_m)$, and accept with probability
+is kept with probability proportional to $w_k = \prod_{j \in o} p(x_j \mid z_k)$. Where the codes of
+the encoder have a density, rounds of Metropolis within Gibbs follow, which leave
+$p(z, x_m \mid x_o)$ as it is (Mattei & Frellsen 2018, arXiv:1802.04826): draw
+$x_m \sim p(x_m \mid z)$, propose $z' \sim q(z \mid x_o, x_m)$, and accept with probability
 
 $$ \rho = \min\Big(1, \frac{p(x \mid z')\, p(z')}{p(x \mid z)\, p(z)}
 \cdot \frac{q(z \mid x)}{q(z' \mid x)}\Big). $$

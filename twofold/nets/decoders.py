@@ -2,11 +2,10 @@ r"""Decoders and generators are one thing: modules that return p(x | z, given).
 
 A `Decoder` ends in an `Observation`, which has a density; so does the decoder of tokens that spells
 them one by one (`sequences.py`), and `decoding` makes the one that an architecture is for. A
-`Generator` ends in `Relaxed`, which
-has none, but whose draws can be differentiated: numbers are the network's output, in [0, 1] where
-the domain is bounded; a category, and which mode a number is of, is a draw of the Gumbel-softmax at temperature τ (Jang et al.
-2017, arXiv:1611.01144; Maddison et al. 2017, arXiv:1611.00712), and hard, one-hot, when it is only
-drawn.
+`Generator` ends in `Relaxed`, which has none, but whose draws can be differentiated: numbers are
+the network's output, in [0, 1] where the domain is bounded; a category, and which mode a number is
+of, is a draw of the Gumbel-softmax at temperature τ (Jang et al. 2017, arXiv:1611.01144; Maddison
+et al. 2017, arXiv:1611.00712), and hard, one-hot, when it is only drawn.
 """
 
 from __future__ import annotations

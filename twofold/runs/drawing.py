@@ -30,6 +30,8 @@ Draw = Callable[[int, int], "Drawn"]
 TRIED = 200
 """Rows that are drawn in vain for one that is kept, at most."""
 AT_ONCE = 4096
+RARE = 0.02
+"""A share of equal draws among weighted ones below which it is said that they are few."""
 CLOSE = 1e-5
 """Of two numbers in their own units of spread that are the same."""
 
@@ -106,12 +108,13 @@ def weighed(
     text = (
         f"{', '.join(names)} by importance sampling: {k} draws of the code a row, worth "
         f"{share * k:.0f} equal ones on average"
-        + ("; what is asked for is rare, or unlike anything the model knows" if share < RARE else "")
+        + (
+            "; what is asked for is rare, or unlike anything the model knows"
+            if share < RARE
+            else ""
+        )
     )
     return Drawn(Rows(drawn, torch.cat(known)), (text,))
-
-
-RARE = 0.02
 
 
 def awaited(
@@ -128,8 +131,8 @@ def awaited(
     while len(left):
         if drawn > TRIED * max(AT_ONCE, len(values)):
             raise UserError(
-                f"of {drawn:,} rows drawn, {len(kept):,} were as asked in {', '.join(names)}; train "
-                "with those columns as data.given, or use a model with a likelihood"
+                f"of {drawn:,} rows drawn, {len(kept):,} were as asked in {', '.join(names)}; "
+                "train with those columns as data.given, or use a model with a likelihood"
             )
         some = plain(AT_ONCE, seed + 1 + drawn // AT_ONCE).rows
         drawn += len(some)
