@@ -30,7 +30,7 @@ from PIL import Image
 from torch import Tensor
 
 from twofold.core.errors import UserError, nearest
-from twofold.core.space import Category, Space, Token
+from twofold.core.space import Category, Modal, Space, Token
 from twofold.data import places
 from twofold.data.doctor import locate
 from twofold.data.kind import Where
@@ -345,9 +345,9 @@ def filled(run: Run, rows: Rows, filling: Filling) -> Filled:
         for some in holed.split(max(1, CHUNK // (filling.samples * max(1, run.space.numel)))):
             found = complete(run, fill, Rows(values[some], rows.given[some]))
             effective.append(found.effective)
-            news = {"fill": found.mean, **ends(found, filling.interval)}
-            for name, x in news.items():
-                put(parts[name], some, run.space.decode(x), gaps)
+            news = {"fill": expected(run.space, found), **ends(run.space, found, filling.interval)}
+            for name, values in news.items():
+                put(parts[name], some, values, gaps)
             for copy in copies:
                 put(copy, some, run.space.decode(found.sample()), gaps)
     for end in ("low", "high"):
@@ -361,13 +361,28 @@ def complete(run: Run, fill: Completer, rows: Rows) -> Completions:
     return fill(Incomplete.of(run.space, rows.values), run.known(rows.given))
 
 
-def ends(found: Completions, interval: float) -> dict[str, Tensor]:
-    """x at both ends of the interval, (B, C, *A) each."""
+def expected(space: Space, found: Completions) -> Tensor:
+    """The fill, (B, F, *A): the most probable category; of a number told by its mode, E[v | x_o].
+
+    The mean of its channels over draws would put together places in different modes.
+    """
+    values = space.decode(found.mean)
+    modal = [isinstance(f.domain, Modal) for f in space.fields for _ in range(f.size)]
+    if not any(modal):
+        return values
+    every = space.decode(found.p.mean).unflatten(0, (-1, len(found.log_w))).transpose(0, 1)
+    averaged = importance.average(found.log_w, every)
+    return torch.where(torch.tensor(modal), averaged, values)
+
+
+def ends(space: Space, found: Completions, interval: float) -> dict[str, Tensor]:
+    """Values at both ends of the interval, (B, F, *A) each."""
     if not interval:
         return {}
-    draws = found.draws()
+    draws = found.draws()  # (K, B, C, *A)
     tails = {"low": (1 - interval) / 2, "high": (1 + interval) / 2}
-    return {name: importance.quantile(found.log_w, draws, tail) for name, tail in tails.items()}
+    values = space.decode(draws.flatten(0, 1)).unflatten(0, draws.shape[:2])
+    return {name: importance.quantile(found.log_w, values, tail) for name, tail in tails.items()}
 
 
 def level_of(run: Run, gaps: Tensor, filling: Filling) -> float:
