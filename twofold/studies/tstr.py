@@ -136,3 +136,9 @@ def likely(method: Any, x: Array, y: NDArray[np.bool_], seen: Array) -> Array:
         return np.full(len(seen), float(y.all()))
     p: Array = method.fit(x, y).predict_proba(seen)[:, 1]
     return p
+
+
+def shuffled(rows: Frame, seed: int) -> Frame:
+    """Every column in an order of its own: the marginals alone."""
+    chance = np.random.default_rng(seed)
+    return rows.apply(lambda column: column.to_numpy()[chance.permutation(len(column))])
