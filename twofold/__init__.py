@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twofold.verbs import (
+        augment,
         classify,
         compare,
         data,
@@ -55,6 +56,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "augment",
     "classify",
     "compare",
     "data",

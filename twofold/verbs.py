@@ -23,6 +23,7 @@ from PIL import Image
 
 from twofold.apps import (
     attending,
+    augmentation,
     classification,
     denoising,
     discovering,
@@ -607,6 +608,29 @@ def impute(
     filling = Filling(samples, rounds, interval, draws, telling, seed, corrected)
     folder = Path(out) if out else free(opened.path / "imputed")
     return imputation.impute(opened, data, fields, mask, filling, check, folder)
+
+
+def augment(
+    run: Run | str | Path,
+    *,
+    by: str,
+    seed: int = 0,
+    out: str | Path = "",
+    weights: Weights = "average",
+    prior: From = "auto",
+    trust: Sequence[str | Path] = (),
+) -> augmentation.Augmented:
+    """Draw the rows that rare classes of a table lack, and compare them with SMOTE and with none.
+
+    Args:
+        run: a run on a table. by: the column whose classes are to be equally frequent.
+        seed: of all chance.
+        out: a folder; without it `augmented` in the run, numbered when it is taken.
+        weights, prior, trust: as in `load`.
+    """
+    opened = load(run, trust=trust, weights=weights, prior=prior)
+    folder = Path(out) if out else free(opened.path / "augmented")
+    return augmentation.augment(opened, by, seed, folder)
 
 
 def classify(

@@ -33,6 +33,8 @@ NEEDS = {
     "pneumonia": ("pneumoniamnist",),
     "stacked-mnist": ("mnist",),
     "infogan-mnist": ("mnist",),
+    "adult-tstr": ("adult",),
+    "credit-tstr": ("credit-default",),
     "ssl-adult": ("adult",),
     "ssl-mnist": ("mnist",),
     "zinc-vae": ("zinc",),

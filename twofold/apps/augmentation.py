@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -149,6 +150,38 @@ def compared(run: Run, by: str, seed: int, rows: Rows) -> list[Way]:
         judge(name, torch.cat([known, added]), judged, at, fields, len(added), seed)
         for name, added in ways.items()
     ]
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """What `augment` did.
+
+    Args:
+        paths: the drawn rows. by: the column that was made even. ways: what each way is worth.
+    """
+
+    paths: tuple[Path, ...]
+    by: str
+    ways: tuple[Way, ...]
+
+    def __str__(self) -> str:
+        head = f"{self.by} of held-out real rows, told by what was learnt of training rows and:"
+        lines = [
+            f"  {way.name:<14} {way.added:>7,} rows   F1 {way.f1.value:.3f} ({way.f1.low:.3f} … "
+            f"{way.f1.high:.3f})   AUC {way.auc.value:.3f} ({way.auc.low:.3f} … {way.auc.high:.3f})"
+            for way in self.ways
+        ]
+        return "\n".join([head, *lines, *map(str, self.paths)])
+
+
+def augment(run: Run, by: str, seed: int, out: Path) -> Augmented:
+    """Draw what the rarer classes lack, write it, and say what it is worth; see `verbs.augment`."""
+    if run.space.axes:
+        raise UserError(f"augment is for tables, and {run.path} is of another kind of data")
+    class_of(run, by)
+    made = balanced(run, by, whole(material_of(run, "").train), seed)
+    ways = compared(run, by, seed, made)
+    return Augmented(tuple(run.kind.write(made, out)), by, tuple(ways))
 
 
 def judge(

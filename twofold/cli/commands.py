@@ -613,6 +613,32 @@ def impute(
 
 
 @app.command
+def augment(
+    run: str,
+    *,
+    by: str,
+    seed: int = 0,
+    out: Out = "",
+    weights: Weights = "average",
+    prior: From = "auto",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Draw the rows that rare classes of a table lack, beside SMOTE and nothing added.
+
+    Args:
+        run: The run's folder, of a table.
+        by: The column whose classes are to be equally frequent.
+        seed: Of all chance.
+        weights: Averaged, last, or best on held-out data.
+        prior: Where codes come from: the fitted prior that is kept, or the model's own.
+    """
+    opening = {"weights": weights, "prior": prior, "trust": trust}
+    found = verbs().augment(run, by=by, seed=seed, out=out, **opening)
+    show.as_json(found) if json else print(found)
+
+
+@app.command
 def measure(
     run: str,
     *,

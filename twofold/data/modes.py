@@ -52,6 +52,7 @@ class Modes:
             spike.
         shift, scale: a and b.
         low, high: the bounds of the training column.
+        spikes: the numbers u that the modes without width hold, which come first.
     """
 
     means: tuple[float, ...]
@@ -61,6 +62,7 @@ class Modes:
     scale: float
     low: float
     high: float
+    spikes: tuple[float, ...] = ()
 
     @classmethod
     def fit(cls, column: ArrayLike, modes: int = MODES) -> Self:
@@ -71,7 +73,7 @@ class Modes:
         shift = middle if np.isfinite(middle) else 0.0
         scale = spread(column)
         v = held((column - shift) / scale)
-        values, counts = np.unique(v, return_counts=True)
+        values, first, counts = np.unique(v, return_index=True, return_counts=True)
         often = counts >= max(2, SPIKE * len(v))
         rest = v[np.isin(v, values[often], invert=True)]
         means, stds, weights = mixture(rest, modes)
@@ -84,6 +86,7 @@ class Modes:
             scale,
             float(column.min()),
             float(column.max()),
+            tuple(column[first[often]].tolist()),
         )
 
     @property
@@ -98,7 +101,10 @@ class Modes:
 
     def inverse(self, values: ArrayLike) -> Array:
         """The values v to numbers within the training column's bounds; NaN is kept."""
-        back = np.asarray(values, np.float64) * self.scale + self.shift
+        values = np.asarray(values, np.float64)
+        back = values * self.scale + self.shift
+        for mean, spike in zip(self.means, self.spikes, strict=False):
+            back[held(values) == mean] = spike
         result: Array = back.clip(self.low, self.high)
         return result
 
