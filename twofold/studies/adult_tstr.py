@@ -66,8 +66,10 @@ class AdultTstr(Study):
         "16,281 test rows, averaged over a decision tree of depth 20, AdaBoost and logistic "
         "regression of scikit-learn; gradient boosting beside them. Floor: the same classifiers "
         "taught by the real training rows; baseline: by rows with each column shuffled on its own. "
-        "Shapes and the other figures between 5,000 test rows and as many draws. The weight of the "
-        "rate and the steps were not tuned on the test rows."
+        "Shapes and the other figures between 5,000 test rows and as many draws. Chosen by F1 and "
+        "shapes on a fifth of the training rows, held out, seed 0: the recipe among tvae and "
+        "vae-table, the weight of its rate among 1, .5, .25 and .2, a width of 128 among 128 and "
+        "256, the steps."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
