@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from twofold.core.space import Field, Space
 from twofold.data.columns import Number
+from twofold.data.guess import Look, learn
 from twofold.data.kinds.tables import Tables
 from twofold.data.modes import Modes
 
@@ -72,3 +73,10 @@ def test_a_table_says_how_its_numbers_are_told() -> None:
     rows = kind.open(frame).read(torch.arange(200))
     again = kind.space.decode(kind.space.encode(rows.values))
     pandas.testing.assert_frame_equal(kind.native(type(rows)(again, rows.given)), frame)
+
+
+def test_whole_numbers_that_are_written_as_others_stay_whole() -> None:
+    texts = [f"{n}.0" for n in range(40)] * 2
+    column = learn(Look.of(texts), "number modes")[0]
+    drawn = column.texts(np.linspace(-1.5, 1.5, 50)[:, None])
+    assert set(drawn) <= set(texts)

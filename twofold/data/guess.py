@@ -247,11 +247,20 @@ def make_number(look: Look, form: str) -> tuple[Column, Found]:
         **common(look, "int64" if whole else "float64"),
         missing=missing,
         scores=scores,
-        decimals=max(places),
+        decimals=max(map(needed, texts)),
         places=min(places),
         comma=look.frame.style.comma,
     )
     return column, strangers(look, known)
+
+
+def needed(text: str) -> int:
+    """Places after the point that a number needs: fewer than it is written with where it ends in 0.
+
+    >>> needed("40.0"), needed("2.50"), needed("7"), needed("1.5e-3")
+    (0, 1, 0, 4)
+    """
+    return decimals(text if set("eE") & set(text) else re.sub(r"([.,]\d*?)0+$", r"\1", text))
 
 
 def strangers(look: Look, known: NDArray[np.bool_]) -> Found:

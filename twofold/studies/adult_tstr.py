@@ -68,8 +68,8 @@ class AdultTstr(Study):
         "taught by the real training rows; baseline: by rows with each column shuffled on its own. "
         "Shapes and the other figures between 5,000 test rows and as many draws. Chosen by F1 and "
         "shapes on a fifth of the training rows, held out, seed 0: the recipe among tvae and "
-        "vae-table, the weight of its rate among 1, .5, .25 and .2, a width of 128 among 128 and "
-        "256, the steps."
+        "vae-table, the weight of its rate among 1, .5, .25 and .2, the width among 128 and 256, "
+        "the steps among 1,500 to 6,000."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
