@@ -22,6 +22,7 @@ from common import PICTURE, Row, alternate, fashion_mnist, options, our_loop, ov
 from torch import Tensor, nn
 
 from twofold.core.space import Space
+from twofold.maths.adversarial import NonSaturating
 from twofold.maths.likelihoods import CrossEntropy
 from twofold.maths.penalties import R1, R2, Penalty
 from twofold.models.gan import GAN
@@ -35,6 +36,7 @@ TARGET = 1.05
 LIMIT = 6.0  # nats of log σ, as in the product's encoder
 DENSE = Dense(width=512, depth=1, activation="relu")
 CONV = Conv(width=8)
+STRIDED = Conv(width=16, blocks=0)
 NOTHING = torch.zeros(BATCH, 0)  # what is given
 
 
@@ -92,6 +94,32 @@ def vae_by_hand(encoder: Net, decoder: Net, pictures: Tensor) -> Callable[[], No
     return step
 
 
+def slope(logits: Tensor, x: Tensor) -> Tensor:
+    """½ ‖∇D‖², which can be differentiated once more."""
+    (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    return 0.5 * gradient.square().flatten(1).sum(1).mean()
+
+
+def dcgan_by_hand(generator: Net, critic: Net, pictures: Tensor) -> Callable[[], None]:
+    """One step of a GAN with the non-saturating loss and R1."""
+    data, ours, theirs = Pictures(pictures), Side(critic.net), Side(generator.net)
+
+    def draw() -> Tensor:
+        return (2 * generator(torch.randn(BATCH, LATENT))).sigmoid()
+
+    def step() -> None:
+        real = data.next().requires_grad_()
+        with torch.no_grad():
+            fake = draw()
+        a, b = critic(real), critic(fake)
+        ours.step(F.softplus(-a).mean() + F.softplus(b).mean() + slope(a, real))
+        theirs.step(F.softplus(-critic(draw())).mean())
+        ours.follow()
+        theirs.follow()
+
+    return step
+
+
 def gan_by_hand(
     generator: Net, critic: Net, pictures: Tensor, penalised: bool
 ) -> Callable[[], None]:
@@ -100,10 +128,6 @@ def gan_by_hand(
 
     def draw() -> Tensor:
         return (2 * generator(torch.randn(BATCH, LATENT))).sigmoid()
-
-    def slope(logits: Tensor, x: Tensor) -> Tensor:
-        (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
-        return 0.5 * gradient.square().flatten(1).sum(1).mean()
 
     def step() -> None:
         real = data.next().requires_grad_(penalised)
@@ -185,13 +209,24 @@ def gan(
     return {"ours": loop.advance, "theirs": by_hand}
 
 
+def dcgan(pictures: Tensor) -> dict[str, Callable[[], object]]:
+    """A step of either side for the strided networks and the loss of DCGAN."""
+    model = GAN(
+        PICTURE, Space(), LATENT, STRIDED, STRIDED, objective=NonSaturating(), penalties=(R1(),)
+    )
+    loop = our_loop(model, pictures, Training(batch=BATCH))
+    by_hand = dcgan_by_hand(up(STRIDED), read(down(STRIDED, 128), 128), pictures)
+    return {"ours": loop.advance, "theirs": by_hand}
+
+
 CASES: dict[str, tuple[int, Callable[[Tensor], dict[str, Callable[[], object]]]]] = {
     "VAE, dense 784-512-16": (4, lambda x: vae(DENSE, x)),
-    "VAE, convolutional": (1, lambda x: vae(CONV, x)),
+    "VAE, residual": (1, lambda x: vae(CONV, x)),
     "GAN, dense": (3, lambda x: gan(DENSE, x, ())),
     "GAN, dense, R1 + R2": (2, lambda x: gan(DENSE, x, (R1(), R2()))),
-    "GAN, convolutional": (1, lambda x: gan(CONV, x, ())),
-    "GAN, convolutional, R1 + R2": (1, lambda x: gan(CONV, x, (R1(), R2()))),
+    "GAN, residual": (1, lambda x: gan(CONV, x, ())),
+    "GAN, residual, R1 + R2": (1, lambda x: gan(CONV, x, (R1(), R2()))),
+    "GAN, strided (DCGAN), R1": (1, dcgan),
 }
 
 

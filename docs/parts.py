@@ -44,6 +44,7 @@ from twofold.nets.company import Company
 from twofold.nets.expost import Codes, ExPost, OfCodes, Origin, unused
 from twofold.nets.imposed import Imposed
 from twofold.nets.inference import Inference
+from twofold.nets.mechanisms import Mechanism
 from twofold.nets.posteriors import Form
 from twofold.nets.priors import Prior
 from twofold.nets.refining import Refiner
@@ -84,6 +85,7 @@ GROUPS: Mapping[str, Group] = {
     "bounds": Group("Bounds", "bound", Bound),
     "likelihoods": Group("Likelihoods", "likelihood", Likelihood),
     "noise": Group("Noise models", "noise model", Noise),
+    "mechanisms": Group("How values go missing", "mechanism", Mechanism),
     "numbers": Group("Numbers that vary", "number that varies", Varying),
     "schedules": Group("Learning-rate schedules", "learning-rate schedule", Schedule),
     "architectures": Group("Architectures", "architecture", Architecture),

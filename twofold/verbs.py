@@ -22,20 +22,24 @@ import torch
 from PIL import Image
 
 from twofold.apps import (
+    anomaly,
     attending,
     augmentation,
     classification,
     denoising,
     discovering,
     editing,
+    following,
     imputation,
     mixing,
+    predicting,
     projecting,
     steering,
     traversing,
 )
 from twofold.apps import score as scoring
 from twofold.apps.imputation import Filling, Imputed
+from twofold.apps.predicting import Asking, Predicted
 from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, build_part, complete
 from twofold.core.errors import UserError
@@ -531,6 +535,8 @@ def score(
     positive: Sequence[str] = (),
     hourly: float = 0.0,
     masks: str = "",
+    part: str = "",
+    follow: bool = False,
     seed: int = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
@@ -550,15 +556,39 @@ def score(
         positive: its texts that are abnormal; without any, those never seen in training.
         hourly: observations an hour, to say how many alarms an hour there are.
         masks: a folder of pictures that are white where those of the data are abnormal.
+        part: score only this part of the run's own split, such as `test`, of the run's own data.
+        follow: then listen to the file, and print an alarm for each new row or window that is
+            abnormal, until it is stopped (Ctrl-C).
         seed: of the draws.
         out: a folder; without it `scores` in the run, numbered when it is taken.
         trust: as in `load`.
     """
     opened = [load(one, trust=trust) for one in (run, *also)]
-    asked = Asked(rate, samples, labels, tuple(positive), seed, tuple(by), threshold, hourly, masks)
+    asked = Asked(
+        rate, samples, labels, tuple(positive), seed, tuple(by), threshold, hourly, masks, part
+    )
     place = Path(out) if out else free(opened[0].path / "scores")
-    found = scoring.score(opened, data, asked, place)
+    if follow:
+        return listened(opened, data, asked, place)
+    return reported(opened, data, asked, place)
+
+
+def reported(runs: Sequence[Run], data: Where, asked: Asked, place: Path) -> Scored:
+    """Scores with their page."""
+    found = scoring.score(runs, data, asked, place)
     alarms.write(place / "report.html", page_of(found))
+    return found
+
+
+def listened(runs: Sequence[Run], data: Where, asked: Asked, place: Path) -> Scored:
+    """Scores of a file, and then of what is added to it, until it is stopped."""
+    growing = following.growing(runs[0], data)
+    there = growing.fresh()
+    found = reported(runs, data, asked, place)
+    print(found, flush=True)
+    [kept] = anomaly.kept(runs, asked.how)
+    follower = following.Follower.of(kept, runs[0], growing, there, asked)
+    following.follow(follower, found, place, lambda text: print(text, flush=True))
     return found
 
 
@@ -583,6 +613,7 @@ def impute(
     draws: int = 0,
     telling: bool = False,
     check: bool = False,
+    target: str = "",
     corrected: bool = False,
     seed: int = 0,
     out: str | Path = "",
@@ -599,6 +630,7 @@ def impute(
         draws: also write so many completed copies, each gap drawn.
         telling: which values are missing tells of the others.
         check: hide a tenth of the known values, fill them, and say how wrong that is.
+        target: with a check, a column to tell from rows that were completed without it.
         corrected: widen or narrow the intervals until they hold as much of validation data.
         seed: of all chance.
         out: a folder; without it `imputed` in the run, numbered when it is taken.
@@ -607,7 +639,38 @@ def impute(
     opened = load(run, trust=trust)
     filling = Filling(samples, rounds, interval, draws, telling, seed, corrected)
     folder = Path(out) if out else free(opened.path / "imputed")
-    return imputation.impute(opened, data, fields, mask, filling, check, folder)
+    return imputation.impute(opened, data, fields, mask, filling, check, target, folder)
+
+
+def predict(
+    run: Run | str | Path,
+    data: Where,
+    *,
+    draws: int = 100,
+    interval: float = 0.9,
+    check: bool = False,
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Predicted:
+    """How series go on after their end, as a CSV file of a row a series and step.
+
+    Args:
+        run: of a model that is given the steps before a window, `data.past`.
+        data: series of the same form.
+        draws: of each, whose median is the prediction.
+        interval: the share of draws between its ends.
+        check: predict held-out windows too, and say how far that is from what came.
+        seed: of the draws.
+        out: the file; without it `predicted.csv` in the run, numbered when it is taken.
+        trust: as in `load`.
+
+    Raises:
+        UserError: the run is given nothing before a window, or the series are too short.
+    """
+    opened = load(run, trust=trust)
+    path = Path(out) if out else free_name(opened.path, "predicted.csv")
+    return predicting.predict(opened, data, Asking(draws, interval, seed), check, path)
 
 
 def augment(

@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits, load_wine
 import twofold
 from tests.stories.commands import inside, refused, settings
 from twofold.apps.imputation import Filling, asked, hidden_ranks, opened
+from twofold.measures.imputing import WAYS
 
 FAST = ["--samples", "20", "--rounds", "6"]
 SMALL = settings("vae", steps=5, batch=32, evaluate=1000)[1::2]
@@ -110,6 +111,8 @@ def test_a_check_says_how_wrong_it_is_beside_simple_ways(folder: Path, tmp_path:
         folder / "run",
         folder / "wine.csv",
         "--check",
+        "--target",
+        "class",
         *FAST,
         "--out",
         tmp_path / "out",
@@ -118,8 +121,15 @@ def test_a_check_says_how_wrong_it_is_beside_simple_ways(folder: Path, tmp_path:
     (check,) = told["checks"]
     assert check["rows"] == 36  # of 178, those that did not train
     ways = [way["way"] for way in check["ways"]]
-    assert ways == ["ours", "mean or most frequent", "iterated ridge regression"]
+    assert ways == ["ours", "ours, a draw", *WAYS, "nothing hidden"]
     for way in check["ways"]:
+        assert 0 < way["use"][1] <= way["use"][0] <= way["use"][2] <= 1  # the grower, told
+    best, *rest = check["ways"][-1]["use"][:1], *check["ways"][:-1]
+    assert all(way["use"][0] <= best[0] + 0.1 for way in rest)
+    for way in check["ways"][:-1]:
+        assert [column["name"] for column in way["columns"]] == ["alcohol", "malic acid", "ash",
+                                                                 "proline"]  # fmt: skip
+        assert sum(column["number"] for column in way["columns"]) == way["numbers"]
         value, low, high = way["rmse"]
         assert 0 < low <= value <= high
         assert way["numbers"] > 5
@@ -170,9 +180,38 @@ def test_mistakes_are_told(folder: Path, tmp_path: Path) -> None:
     refused(inside("impute", run, data, "--fields", "alcool"), "alcool", "alcohol")
     refused(inside("impute", run, data, "--interval", "90"), "0.9")
     refused(inside("impute", run, data, "--corrected"), "--interval 0.9")
+    refused(inside("impute", run, data, "--target", "class"), "--check")
+    refused(inside("impute", run, data, "--check", "--target", "clas"), "clas", "class")
     whole = table(tmp_path / "whole.csv", {})
     refused(inside("impute", run, whole), "nothing is missing", "--fields")
     refused(inside("impute", run, data, "--mask", tmp_path / "none.png"), "not there")
+
+
+def test_a_gan_imputer_fills_too(folder: Path, tmp_path: Path) -> None:
+    """By the same command, in several copies; what was there stays the text it was."""
+    small = settings("gain", steps=60, batch=64, evaluate=1000)
+    words = ["fit", folder / "wine.csv", "--model", "gain", *small, "--out", tmp_path / "gain"]
+    made = inside(*words, "--quiet")
+    assert made.status == 0, made.err
+    words = ["impute", tmp_path / "gain", folder / "wine.csv", "--interval", "0.8", "--draws", "2"]
+    answer = inside(*words, "--samples", "20", "--fields", "ash", "--out", tmp_path / "filled")
+    assert answer.status == 0, answer.err
+    assert "by 20 equal draws a row" in answer.out
+    before, *after = (
+        cells(path)
+        for path in (
+            folder / "wine.csv",
+            tmp_path / "filled" / "completed.csv",
+            *(tmp_path / "filled" / f"draw-{i}" / "completed.csv" for i in (1, 2)),
+        )
+    )
+    ash = before[0].index("ash")
+    for filled in after:
+        for old, new in zip(before, filled, strict=True):
+            kept = [at for at, text in enumerate(old) if text != "?" and at != ash]
+            assert [old[at] for at in kept] == [new[at] for at in kept]
+            assert "?" not in new
+    assert after[1] != after[2]
 
 
 def test_a_model_without_an_encoder_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -320,3 +320,61 @@ def test_spans_of_series_and_a_page_with_the_curves(tmp_path: Path) -> None:
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     for words_ in ("threshold", "True against false alarms", "isolation_forest", "most abnormal"):
         assert words_ in page
+
+
+@pytest.mark.parametrize("of", ["train", "test"])
+def test_a_part_of_the_runs_own_data_is_scored_alone(of: str, folder: Path, tmp_path: Path) -> None:
+    words = ["score", folder / "run", folder / "benign.csv", "--part", of, *FAST]
+    done = inside(*words, "--json", "--out", tmp_path / "out")
+    if of == "test":  # the run holds none out for it
+        refused(done, "--part test: the run's split has no such rows")
+        return
+    told = json.loads(done.out)
+    assert told["observations"] == 175
+    assert told["trained_on"] == 175
+
+
+def test_large_pictures_are_scored_by_tiles_and_put_together(tmp_path: Path) -> None:
+    """Textures of several sizes, some with a spot: the spot is found, and where it is."""
+    noise = np.random.default_rng(0)
+    sizes = [(70, 90), (64, 64), (100, 60)]
+
+    def texture(number: int) -> np.ndarray:
+        y, x = np.mgrid[: sizes[number % 3][0], : sizes[number % 3][1]]
+        plain = 110 + 30 * np.sin(x / 3) + 20 * np.sin(y / 4)
+        return np.clip(plain + noise.normal(0, 6, plain.shape), 0, 255).astype(np.uint8)
+
+    def saved(folder: str, number: int, picture: np.ndarray) -> None:
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(tmp_path / folder / f"{number}.png")
+
+    for i in range(30):
+        saved("train", i, texture(i))
+    for i in range(6):
+        saved("new/good", i, texture(i))
+        spotted = texture(i)
+        spotted[30:39, 20:29] = 20
+        saved("new/spot", i, spotted)
+        saved("masks/spot", i, 255 * (spotted == 20).astype(np.uint8))
+    small = settings("vae", steps=5, batch=16, evaluate=1000)
+    words = ["--set", "data.tiles=32", "--set", "data.split={validation=0.5,test=0}"]
+    made = inside("fit", tmp_path / "train", *small, *words, "--out", tmp_path / "run", "--quiet")
+    assert made.status == 0, made.err
+    more = ["--by", "neighbours", "--masks", tmp_path / "masks", "--labels", "label"]
+    out = ["--rate", "0.1", "--out", tmp_path / "out"]
+    new = ["score", tmp_path / "run", tmp_path / "new", "--positive", "spot"]
+    done = inside(*new, *more, *FAST, *out, "--json")
+    assert done.status == 0, done.err
+    told = json.loads(done.out)
+    figures = {one["name"]: one["value"] for one in told["figures"]}
+    assert (told["observations"], told["normal_rows"]) == (12, 15)
+    assert figures["auroc_score"] > 0.95
+    assert figures["pixel_auroc"] > 0.95
+    assert figures["pixel_aupro"] > 0.9
+    assert len(cells(tmp_path / "out" / "scores.csv")) == 12
+    arrays = np.load(tmp_path / "out" / "where.npz")
+    assert arrays["where"].shape == (12, 1, 100, 90)
+    assert np.isnan(arrays["where"][0, 0, 70:]).all()
+    assert not arrays["marked"][0, 70:].any()
+    with Image.open(sorted((tmp_path / "out" / "where").glob("*.png"))[0]) as first:
+        assert first.size == (90, 70)

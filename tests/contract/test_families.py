@@ -23,6 +23,8 @@ from twofold.core.game import (
     Decodes,
     Detects,
     Encodes,
+    Fills,
+    Hides,
     Model,
     Progress,
     Quantises,
@@ -38,6 +40,7 @@ from twofold.core.game import (
 from twofold.core.space import Bounded, Category, Count, Domain, Space, Token
 from twofold.maths.guidance import Guided
 from twofold.maths.likelihoods import Likelihood
+from twofold.maths.missing import absent, channels_of
 from twofold.maths.noise import Noise
 from twofold.models import families
 from twofold.nets.bodies import Conv
@@ -195,6 +198,11 @@ def test_roles_keep_their_promises(model: Model, batch: Batch) -> None:
             assert shown.isfinite().all()
     if isinstance(model, Encodes):
         assert model.encode(batch.x, given).mean.shape[0] == rows
+    if isinstance(model, Fills):
+        keeps_what_it_knows(model, batch)
+    if isinstance(model, Hides):
+        seen = absent(model.space, batch.x)
+        assert model.log_hidden(batch.x, seen).shape == (rows,)
     if isinstance(model, Scores):
         assert model.log_likelihood(batch.x, given, 3).shape == (rows,)
     if isinstance(model, Criticises):
@@ -227,6 +235,17 @@ def test_roles_keep_their_promises(model: Model, batch: Batch) -> None:
         assert model.log_prior(k, given).shape == (rows,)
 
 
+def keeps_what_it_knows(model: Model, batch: Batch) -> None:
+    """A fill has every value, and those that are known bit for bit."""
+    assert isinstance(model, Fills)
+    known = ~absent(model.space, batch.x)
+    filled = model.fill(batch.x, known, batch.given)
+    assert not absent(model.space, filled).any()
+    kept = channels_of(model.space, known)
+    assert filled[kept].equal(batch.x[kept])
+    assert filled.isfinite().all()
+
+
 def test_a_start_is_the_mean_of_the_data(model: Model, batch: Batch) -> None:
     """Where every weight is nought, what is decoded is near the mean of the data."""
     if not isinstance(model, Starts):
@@ -252,6 +271,8 @@ def test_roles_are_honest(family: type[Model]) -> None:
         Samples,
         Decodes,
         Encodes,
+        Fills,
+        Hides,
         Scores,
         Criticises,
         Classifies,
@@ -482,9 +503,12 @@ def test_data_are_refused_in_one_sentence_and_only_for_axes_or_a_label(
     if text := refusal(family, space, given):
         by_axes = "grids of" in text and not space.axes
         by_tokens = "for tokens" in text and space.layout != "tokens"
+        series = len(space.axes) == 1 and space.layout == "grid"
+        by_series = "for series" in text and not series
         assert (
             by_axes
             or by_tokens
+            or by_series
             or ("no labels to learn" in text and issubclass(family, Classifies))
         )
         assert re.fullmatch(r"[^;]{20,}; [^;]{10,}", text)

@@ -90,7 +90,9 @@ def test_what_cannot_be_used_is_told_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "odd.xyz").write_bytes(b"hello")
     (tmp_path / "text.png").write_bytes(b"hello")
     (tmp_path / "half.zip").write_bytes(b"PK\3\4")
+    (tmp_path / "scan.dcm").write_bytes(b"hello")
     for name, sentence in {
+        "scan.dcm": "is DICOM, which is not read here",
         "none": "neither a path that is there nor a data set",
         "mnits": "did you mean 'mnist'",
         "empty": "is an empty folder",

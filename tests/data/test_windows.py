@@ -46,3 +46,20 @@ def test_a_subset_keeps_groups() -> None:
     source = windows([2000], 24, 1)
     rows = torch.tensor([0, len(source) - 1])
     assert Subset(source, rows).groups().tolist() == [0, 19]
+
+
+@given(lengths, st.integers(1, 4), st.integers(1, 4), st.integers(1, 9))
+def test_what_is_given_of_a_window_are_the_steps_before_it_in_its_group(
+    lengths: list[int], length: int, past: int, stride: int
+) -> None:
+    steps = torch.arange(float(sum(lengths)))[:, None]
+    recordings = steps.split(lengths)
+    source = Windows.of(recordings, torch.zeros(len(steps), 0), length, stride, past)
+    rows = source.read(torch.arange(len(source)))
+    both = torch.cat([rows.given, rows.values[:, 0]], 1)  # (N, P + T)
+    assert (both.diff(dim=1) == 1).all()
+    ends = torch.tensor(lengths).cumsum(0)
+    assert torch.searchsorted(ends, both, right=True).unique(dim=1).shape[1] == 1
+    owner: dict[int, int] = {}
+    for row, group in zip(both.tolist(), source.groups().tolist(), strict=True):
+        assert all(owner.setdefault(int(step), group) == group for step in row)

@@ -102,7 +102,7 @@ def made(family: type[Model], hard: Hard, **parts: object) -> Model:
     try:
         return family(hard.space, hard.given, **narrow | parts)
     except UserError as refusal:
-        if not re.search("grids of|for tokens|no labels to learn", str(refusal)):
+        if not re.search("grids of|for tokens|for series|no labels to learn", str(refusal)):
             raise
         pytest.skip(str(refusal))
 

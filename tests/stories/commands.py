@@ -13,9 +13,11 @@ from pathlib import Path
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 SMALL = {
     "vae": '{name = "dense", width = 16, depth = 1}',
+    "gain": '{name = "dense", width = 16, depth = 1}',
     "gan": '{name = "dense", width = 16, depth = 1}',
 }
-PARTS = {"vae": ("encoder", "decoder"), "gan": ("generator", "critic")}
+GAME = ("generator", "critic")
+PARTS = {"vae": ("encoder", "decoder"), "gan": GAME, "gain": GAME}
 
 
 @dataclass(frozen=True)

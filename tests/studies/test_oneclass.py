@@ -1,11 +1,21 @@
 """The parts of the studies of anomaly detection that can be proved without training."""
 
+from types import SimpleNamespace
+
 import torch
 
 from twofold.core.space import Category, Field, Real, Space
 from twofold.data.doctor import Examination
-from twofold.data.sources import Memory
-from twofold.studies import ecg5000, mnist_leave_one_out, mnist_one_class
+from twofold.data.sources import Memory, Source
+from twofold.data.tiles import Tiles
+from twofold.studies import (
+    ecg5000,
+    lesions,
+    mitdb_100,
+    mnist_leave_one_out,
+    mnist_one_class,
+    surface_defects,
+)
 from twofold.studies.oneclass import Digits, Labelled, digits_of
 from twofold.studies.seeds import over_seeds
 
@@ -13,7 +23,7 @@ from twofold.studies.seeds import over_seeds
 class Told(Examination):
     """An examination of nothing but its source."""
 
-    def __init__(self, source: Memory) -> None:
+    def __init__(self, source: Source) -> None:
         object.__setattr__(self, "source", source)
 
 
@@ -58,3 +68,71 @@ def test_a_bar_is_held_by_the_named_scores_alone() -> None:
     assert ones.holds is False
     mean = mnist_one_class.averaged([{"a": 0.5, "b": 1.0}, {"a": 1.0, "b": 1.0}])
     assert mean == {"a": 0.75, "b": 1.0}
+
+
+def test_lesions_have_the_shape_and_the_strength_that_are_said() -> None:
+    plain = torch.zeros(6, 1, 28, 28)
+    weak, mask = lesions.implanted(plain, 0.2, seed=3)
+    strong, again = lesions.implanted(plain, 0.4, seed=3)
+    assert mask.equal(again)
+    assert torch.allclose(strong, 2 * weak, atol=1e-6)
+    assert weak.max() <= 0.2
+    inside, outside = weak[:, 0][mask], weak[:, 0][~mask]
+    assert inside.min() >= 0.1 >= outside.max()  # a soft edge: half as strong, at r = 1
+    covered = mask.flatten(1).sum(1).float()
+    assert covered.min() >= 3.14 * 4 - 6
+    assert covered.max() <= 3.14 * 16 + 6
+    centre = torch.stack([m.nonzero().float().mean(0) for m in mask])
+    assert centre.min() >= 28 / 4 - 1
+    assert centre.max() <= 28 * 3 / 4 + 1
+    assert not lesions.implanted(plain, 0.2, seed=4)[1].equal(mask)
+
+
+def test_only_the_auroc_of_ours_is_barred() -> None:
+    ours = lesions.row("image AUROC, neighbours at 25%", [0.95, 0.96])
+    others = ("image AUROC, error at 25%", "pixel AUPRO, neighbours at 25%")
+    assert ours.holds
+    assert [lesions.row(name, [0.95, 0.96]).holds for name in others] == [None, None]
+
+
+def test_the_second_half_of_a_record_is_judged_and_neither_trains_nor_calibrates() -> None:
+    space = Space((Field("label", Category(("A", "N"))),))
+    label = torch.tensor([1, 1, 0, 1, 1, 1, 0, 1, 1, 1])
+    kind = SimpleNamespace(given=space)
+    known = Labelled({}, SimpleNamespace(kind=kind), label)  # type: ignore[arg-type]
+    rows = mitdb_100.parted(known, 0)
+    assert sorted([*rows.train.tolist(), *rows.normal.tolist()]) == [0, 1, 3, 4]
+    assert rows.judged.tolist() == [5, 6, 7, 8, 9]
+    assert rows.abnormal.tolist() == [False, True, False, False, False]
+
+
+def test_no_score_of_a_study_is_told_a_label() -> None:
+    """A kind that is always given its label: what a study scores must not say it."""
+    space = Space((Field("label", Category(("A", "N"))),))
+    source = Memory(torch.zeros(4, 1), torch.tensor([[0.0], [1.0], [1.0], [0.0]]))
+    seen = SimpleNamespace(kind=SimpleNamespace(given=space), source=source)
+    known = Labelled({}, seen, torch.tensor([0, 1, 1, 0]))  # type: ignore[arg-type]
+    part = known.part(torch.tensor([0, 2]))
+    assert part.read(torch.tensor([0, 1])).given.isnan().all()
+    assert part.labels().isnan().all()
+
+
+def test_a_picture_of_tiles_is_in_one_part_and_none_that_choices_were_made_with_is_judged() -> None:
+    sorts = torch.tensor([2] * 200 + [0] * 115 + [1] * 57)
+    tiles = torch.arange(372).repeat_interleave(3)  # three tiles a picture
+    at = torch.stack([tiles, torch.zeros_like(tiles), torch.arange(len(tiles)) % 3 * 48], 1)
+    source = Tiles(lambda i: torch.zeros(1, 64, 160), at, torch.zeros(372, 0), 64)
+    known = Labelled({}, Told(source), sorts[tiles])  # type: ignore[arg-type]
+    setting = surface_defects.SETTINGS["cpu"]
+    chosen = surface_defects.choosing(known, setting)
+    for seed in (0, 1):
+        rows = surface_defects.parted(known, setting, seed)
+        parts = [set(tiles[part].tolist()) for part in (rows.train, rows.normal, rows.judged)]
+        assert [len(part) for part in parts] == [90, 30, 40 + 132]
+        assert len(set.union(*parts)) == sum(map(len, parts))
+        assert not parts[2] & set(tiles[chosen.judged].tolist())
+        assert all(sorts[list(part)].eq(2).all() for part in parts[:2])
+        judged = tiles[rows.judged].unique()
+        assert rows.abnormal.equal(sorts[judged] != 2)
+    assert surface_defects.row("image AUROC, even_neighbours", [0.8]).target == 0.9
+    assert surface_defects.row("image AUROC, size and brightness", [0.99]).holds is None

@@ -35,6 +35,7 @@ from twofold.core.errors import UserError, nearest
 from twofold.core.game import Decodes, Encodes
 from twofold.core.space import Space
 from twofold.data.sources import Source, Subset, fingerprints
+from twofold.data.tiles import Wholes
 from twofold.maths import conformal
 from twofold.maths.likelihoods import Observation
 from twofold.maths.thresholds import THRESHOLDS, Threshold
@@ -93,10 +94,9 @@ class Looker:
 
     def map(self, names: Sequence[str], batch: Batch, draws: int) -> Tensor:
         """Where a batch is abnormal, (B, F or 1, *A), NaN where missing; none is (B, 0)."""
-        if "neighbours" in names:
-            neighbours = TERMS["neighbours"]
-            assert isinstance(neighbours, Neighbours)
-            return neighbours.map(self.learnt["neighbours"], batch.x)
+        for name in names:
+            if isinstance(term := TERMS[name], Neighbours):
+                return term.map(self.learnt[name], batch.x)
         if undecoded(self.judge):
             return torch.zeros(len(batch), 0)
         p = decoded(self.judge, batch, draws)
@@ -218,7 +218,13 @@ class Detector:
         return THRESHOLDS[kind](self.normal["score"], self.abnormal, rate)
 
     def raw(self, source: Source) -> dict[str, Tensor]:
-        """Each term of every row, and the whole `score`, (N,)."""
+        """Each term of every observation, and the whole `score`, (N,): of tiles the highest."""
+        whole = Wholes(source.pieces())
+        every = self.by_row(source)
+        return {n: whole.highest(s) for n, s in every.items()} if whole.cut else every
+
+    def by_row(self, source: Source) -> dict[str, Tensor]:
+        """The same of every row, which may be a piece of an observation, (N,)."""
         each = [scored(one, self.terms, source, self.how) for one in self.lookers]
         mean = {name: torch.stack([raw[name] for raw in each]).mean(0) for name in self.terms}
         return {"score": ensemble(mean, self.middle, self.spread), **mean}
@@ -237,16 +243,18 @@ class Detector:
     def maps(self, source: Source) -> Tensor:
         """Where each row is abnormal, (N, F or 1, *A), the mean over the runs; none is (N, 0)."""
         each = [mapped(one, self.terms, source, self.how) for one in self.lookers]
-        return torch.stack(each).mean(0)
+        where, whole = torch.stack(each).mean(0), Wholes(source.pieces())
+        return whole.stitched(where) if whole.cut and where.shape[1] else where
 
     def level(self, rate: float) -> float:
         """What a smooth map exceeds anywhere in at most the rate of normal rows."""
         return conformal.threshold(self.peaks, conformal.attainable(rate, len(self.peaks)))
 
     def trained_on(self, source: Source) -> int:
-        """How many rows equal a training row."""
-        seen = {bytes(row) for row in self.trained.numpy()}
-        return sum(row in seen for row in fingerprints(source))
+        """How many observations equal a training row, or have a piece that does."""
+        known = {bytes(row) for row in self.trained.numpy()}
+        seen = torch.tensor([row in known for row in fingerprints(source)], dtype=torch.double)
+        return int(Wholes(source.pieces()).highest(seen).sum())
 
 
 def detector(
@@ -271,13 +279,14 @@ def detector(
         lookers, tuple(names), dict.fromkeys(names, 0.0), dict.fromkeys(names, 1.0), {},
         torch.zeros(0), torch.zeros(0), (0.0, 1.0), torch.zeros(0, 12, dtype=torch.uint8), how,
     )  # fmt: skip
-    seen = bare.raw(some)
+    seen = bare.by_row(some)
     known = replace(
         bare,
         middle={name: float(seen[name].median()) for name in names},
         spread={name: deviation(seen[name]) for name in names},
     )
-    where = known.maps(Subset(normal, spread_out(len(normal), MAPPED)))
+    wholes = Wholes(normal.pieces())
+    where = known.maps(Subset(normal, wholes.rows(spread_out(len(wholes), MAPPED))))
     return replace(
         known,
         normal=known.raw(normal),
@@ -350,14 +359,21 @@ def by_value(space: Space, each: Tensor) -> Tensor:
 
 
 def smooth(where: Tensor) -> Tensor:
-    """A map (N, F, *A) as the mean over its fields and over near places, (N, *A)."""
-    mean = where.nanmean(1).nan_to_num()  # (N, *A)
+    """A map (N, F, *A) as the mean over its fields and over near places, (N, *A).
+
+    A place of which nothing is known is never marked: it is -inf.
+    """
+    mean = where.nanmean(1)  # (N, *A)
     pools = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
     axes = mean.dim() - 1
     if not axes:
-        return mean[:, None]
-    pool = pools[axes]
-    return pool(mean[:, None], SMOOTH, 1, SMOOTH // 2, count_include_pad=False)[:, 0]
+        return mean.nan_to_num()[:, None]
+    known = ~mean.isnan()
+    total, count = (
+        pools[axes](each[:, None], SMOOTH, 1, SMOOTH // 2, count_include_pad=False)[:, 0]
+        for each in (mean.nan_to_num(), known.to(mean.dtype))
+    )
+    return torch.where(known, total / count, -torch.inf)
 
 
 def scale(normal: Tensor) -> tuple[float, float]:

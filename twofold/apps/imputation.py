@@ -1,8 +1,8 @@
 r"""Imputation: gaps in data are filled by what the model says of them, given what is there.
 
 Every missing value of the data, and every value that is declared missing, is completed by
-`maths/missing.py`: weighted draws where the encoder knows gaps, chains where it does not. From the
-K draws of a row come
+`maths/missing.py`: weighted draws where the encoder knows gaps, chains where it does not, equal
+draws of a model that fills by itself. From the K draws of a row come
 
 * the **fill**: $E[x_m \mid x_o]$ of a number, the most probable category;
 * the **interval**: quantiles of draws of $p(x_m \mid x_o)$, at $(1 \mp \text{level}) / 2$;
@@ -15,11 +15,14 @@ level: the one whose intervals hold the share of validation values, hidden in th
 data have gaps (`maths/conformal.py`).
 
 What was observed is written back as it was, bit for bit. `check` hides known values, fills them and
-says how wrong that is, beside simple ways to fill.
+says how wrong that is, column by column, and how unlike the truth the filled values are spread,
+beside simple ways to fill; with a `target`, also how well that column is told from rows that were
+completed without it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +32,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from twofold.core.batch import Given
 from twofold.core.errors import UserError, nearest
+from twofold.core.game import Fills
 from twofold.core.space import Category, Modal, Space, Token
 from twofold.data import places
 from twofold.data.doctor import locate
@@ -37,15 +42,16 @@ from twofold.data.kind import Where
 from twofold.data.sources import Memory, Rows, Source, fingerprints, whole
 from twofold.maths import importance
 from twofold.maths.conformal import corrected
-from twofold.maths.missing import Completer, Completions, Incomplete, completer, incompletable
+from twofold.maths.missing import Completions, Incomplete, completer, incompletable
 from twofold.measures.calibration import Predicted
 from twofold.measures.estimate import Estimate, chunks, steady
 from twofold.measures.imputing import (
+    NOTHING,
     Errors,
-    column_fill,
     errors,
-    regressible,
-    regression_fill,
+    names,
+    simple_fills,
+    usefulness,
 )
 from twofold.measures.reconstruction import Tally, pooled
 from twofold.runs.measuring import evidence_of_code
@@ -55,6 +61,8 @@ from twofold.train.chance import generator, seed_all
 
 HIDDEN = 0.1
 """The share of known values that a check hides."""
+WHOLE = "nothing hidden"
+"""What rows are called of which a check hid nothing."""
 LEARNT = 5000
 """Training rows that the simple ways to fill learn from, at most."""
 CORRECTING = 256
@@ -117,15 +125,17 @@ class Check:
     """Known values that were hidden and filled again.
 
     Args:
-        ways: ours, then the simple ones.
+        ways: ours, a single draw of ours, then the simple ones; last, with a target, the truth.
         inside: the share of hidden numbers inside our interval of `level`.
         rows: observations that were looked at, none of which was trained on.
+        target: the column that is told from completed rows, if one is.
     """
 
     ways: tuple[Errors, ...]
     level: float
     inside: Estimate
     rows: int
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,6 +146,7 @@ class Imputed:
         paths: what was written, the fill first.
         rows, gaps: observations, and values that were filled, `by_field`.
         chains: whether gaps were filled by chains, as the encoder does not know them.
+        alone: whether the model fills gaps by itself, its draws being equal.
         effective: of the weighted draws of a row, the median over rows with gaps.
         level: of the intervals that were written: the share asked for, or the corrected one.
         checks: how wrong it is, where that was asked; one or none.
@@ -150,25 +161,30 @@ class Imputed:
     effective: float
     level: float
     checks: tuple[Check, ...] = ()
+    alone: bool = False
 
     def __str__(self) -> str:
         found = {name: count for name, count in self.by_field.items() if count}
         listed = ", ".join(f"{name} {count:,}" for name, count in list(found.items())[:12])
         more = f" and {len(found) - 12} more" if len(found) > 12 else ""
-        how = (
-            f"chains of {self.filling.rounds} rounds, {self.filling.samples} a row"
-            if self.chains
-            else f"{self.filling.samples} weighted draws a row, worth {self.effective:.0f} equal "
-            "ones (median)"
-        )
         head = f"{self.gaps:,} values of {self.rows:,} observations were filled: {listed}{more}"
         lines = [
             head,
-            f"by {how}",
+            f"by {self.manner()}",
             *self.mended(),
             *(line for check in self.checks for line in words(check)),
         ]
         return "\n".join([*lines, *map(str, self.paths[:8]), *self.others()])
+
+    def manner(self) -> str:
+        """How gaps were filled, in words."""
+        samples = self.filling.samples
+        if self.alone:
+            return f"{samples} equal draws a row"
+        if self.chains:
+            return f"chains of {self.filling.rounds} rounds, {samples} a row"
+        worth = f"worth {self.effective:.0f} equal ones (median)"
+        return f"{samples} weighted draws a row, {worth}"
 
     def mended(self) -> list[str]:
         """What a correction has changed."""
@@ -187,13 +203,36 @@ def words(check: Check) -> Iterator[str]:
     """A check in sentences."""
     yield f"checked by hiding known values of {check.rows:,} rows that were not trained on:"
     for way in check.ways:
-        numbers = f"error {way.rmse.value:.3f} ({way.rmse.low:.3f} … {way.rmse.high:.3f}) standard "
-        numbers += f"deviations over {way.numbers:,} numbers"
-        labels = f"{way.wrong.value:.1%} of {way.categories:,} categories wrong"
-        said = [numbers] * (way.numbers > 0) + [labels] * (way.categories > 0)
-        yield f"  {way.way:<28} {'; '.join(said)}"
+        yield f"  {way.way:<28} {'; '.join(costs(way, check.target))}"
     if check.ways[0].numbers:
         yield f"  {check.inside.value:.1%} of the numbers lie in our {check.level:.0%} intervals"
+    yield from columns_in_words(check)
+
+
+def costs(way: Errors, target: str) -> list[str]:
+    """What a way to fill costs, and what its rows are good for."""
+    numbers = f"error {way.rmse.value:.3f} ({way.rmse.low:.3f} … {way.rmse.high:.3f}) standard "
+    numbers += f"deviations over {way.numbers:,} numbers"
+    labels = f"{way.wrong.value:.1%} of {way.categories:,} categories wrong"
+    use = f"{target} told at {way.use.value:.3f} ({way.use.low:.3f} … {way.use.high:.3f})"
+    told = not math.isnan(way.use.value)
+    return [numbers] * (way.numbers > 0) + [labels] * (way.categories > 0) + [use] * told
+
+
+LISTED = 12
+
+
+def columns_in_words(check: Check) -> Iterator[str]:
+    """Our errors column by column, each beside the best of the simple ways."""
+    ours, drawn, *simple = (way for way in check.ways if way.columns)
+    worst = sorted(range(len(ours.columns)), key=lambda i: -ours.columns[i].error)[:LISTED]
+    more = f" (the worst {LISTED} of {len(ours.columns)})" * (len(ours.columns) > LISTED)
+    yield f"by column{more}: error, beside the best simple way's; distance W1 of a draw, of its"
+    for i in sorted(worst):
+        best = min(simple, key=lambda way: way.columns[i].error)
+        us, them, w1 = ours.columns[i], best.columns[i], drawn.columns[i].w1
+        errors = f"{us.error:.3f}, {them.error:.3f} ({best.way})"
+        yield f"  {us.name:<28} {errors}; {w1:.3f}, {them.w1:.3f}"
 
 
 def impute(
@@ -203,6 +242,7 @@ def impute(
     mask: str | Path,
     filling: Filling,
     check: bool,
+    target: str,
     out: Path,
 ) -> Imputed:
     """Fill the gaps of data and write them completed; see `verbs.impute`."""
@@ -215,11 +255,14 @@ def impute(
     gaps = gaps | asked(run.space, fields, gaps) | masked(run.space, mask, gaps)
     if not gaps.any() and not check:
         raise UserError("nothing is missing in this data; name what to fill by --fields or --mask")
+    if target and not check:
+        raise UserError("--target is told from the rows of a check; add --check, or leave it out")
     unused(out)
-    judged = (checked(run, rows, filling),) if check else ()
+    judged = (checked(run, rows, filling, target),) if check else ()
     level = level_of(run, gaps, filling)
     asked_for = replace(filling, interval=level)
-    found = filled(run, Rows(rows.values.masked_fill(gaps, torch.nan), rows.given), asked_for)
+    holed = Rows(rows.values.masked_fill(gaps, torch.nan), rows.given)
+    found = filled(run, holed, asked_for, gaps & ~rows.values.isnan())
     paths = [
         path
         for name, values in found.parts(filling).items()
@@ -230,11 +273,12 @@ def impute(
         len(rows),
         int(gaps.sum()),
         dict(zip(names(run.space), gaps.transpose(0, 1).flatten(1).sum(1).tolist(), strict=True)),
-        any_silent(run.space, gaps),
+        any_silent(run.space, gaps) and not isinstance(run.model, Fills),
         filling,
         float(found.effective.median()) if len(found.effective) else float("nan"),
         level,
         judged,
+        isinstance(run.model, Fills),
     )
 
 
@@ -248,15 +292,6 @@ def unused(out: Path) -> None:
     """A folder that results may go to: new, or empty."""
     if places.folder(out) and any(out.iterdir()):
         raise UserError(f"{out} is not empty; choose another --out")
-
-
-def names(space: Space) -> list[str]:
-    """A name for each value of the space: the field's, numbered where it has several."""
-    return [
-        field.name if field.size == 1 else f"{field.name}_{i}"
-        for field in space.fields
-        for i in range(field.size)
-    ]
 
 
 def labelled(space: Space) -> Tensor:
@@ -332,33 +367,45 @@ def picture_of(path: Path, space: Space) -> np.ndarray[tuple[int, ...], np.dtype
 # Filling.
 
 
-def filled(run: Run, rows: Rows, filling: Filling) -> Filled:
-    """Every gap (NaN) of the rows filled; rows without one stay as they are."""
+def filled(run: Run, rows: Rows, filling: Filling, kept: Tensor | bool = False) -> Filled:
+    """Every gap (NaN) of the rows filled by a run; see `completed`."""
+    return completed(run.model, run.space, rows.values, run.known(rows.given), filling, kept)
+
+
+def completed(
+    model: object,
+    space: Space,
+    values: Tensor,
+    given: Given,
+    filling: Filling,
+    kept: Tensor | bool = False,
+) -> Filled:
+    """Every gap (NaN) of values (N, F, *A) filled; rows without one stay as they are.
+
+    Args:
+        kept: gaps (N, F, *A) that did not go missing by themselves: they were hidden on purpose.
+    """
     seed_all(torch.device("cpu"), filling.seed)
-    fill = completer(run.model, filling.samples, filling.rounds, filling.telling)
-    values, gaps = rows.values, rows.values.isnan()
+    fill = completer(model, filling.samples, filling.rounds, filling.telling)
+    gaps = values.isnan()
+    kept = torch.as_tensor(kept).expand(gaps.shape)
     parts = {name: values.clone() for name in ("fill", "low", "high")}
     copies = [values.clone() for _ in range(filling.draws)]
     effective = []
     holed = gaps.flatten(1).any(1).nonzero()[:, 0]
     with torch.inference_mode():
-        for some in holed.split(max(1, CHUNK // (filling.samples * max(1, run.space.numel)))):
-            found = complete(run, fill, Rows(values[some], rows.given[some]))
+        for some in holed.split(max(1, CHUNK // (filling.samples * max(1, space.numel)))):
+            found = fill(Incomplete.of(space, values[some], kept[some]), given[some])
             effective.append(found.effective)
-            news = {"fill": expected(run.space, found), **ends(run.space, found, filling.interval)}
-            for name, values in news.items():
-                put(parts[name], some, values, gaps)
+            news = {"fill": expected(space, found), **ends(space, found, filling.interval)}
+            for name, told in news.items():
+                put(parts[name], some, told, gaps)
             for copy in copies:
-                put(copy, some, run.space.decode(found.sample()), gaps)
+                put(copy, some, space.decode(found.sample()), gaps)
     for end in ("low", "high"):
-        parts[end][:, labelled(run.space)] = parts["fill"][:, labelled(run.space)]
+        parts[end][:, labelled(space)] = parts["fill"][:, labelled(space)]
     worth = torch.cat(effective) if effective else torch.zeros(0)
     return Filled(parts["fill"], parts["low"], parts["high"], tuple(copies), worth)
-
-
-def complete(run: Run, fill: Completer, rows: Rows) -> Completions:
-    """What the model says of some rows."""
-    return fill(Incomplete.of(run.space, rows.values), run.known(rows.given))
 
 
 def expected(space: Space, found: Completions) -> Tensor:
@@ -370,7 +417,8 @@ def expected(space: Space, found: Completions) -> Tensor:
     modal = [isinstance(f.domain, Modal) for f in space.fields for _ in range(f.size)]
     if not any(modal):
         return values
-    every = space.decode(found.p.mean).unflatten(0, (-1, len(found.log_w))).transpose(0, 1)
+    means = found.means()  # (K, B, C, *A)
+    every = space.decode(means.flatten(0, 1)).unflatten(0, means.shape[:2])
     averaged = importance.average(found.log_w, every)
     return torch.where(torch.tensor(modal), averaged, values)
 
@@ -420,30 +468,47 @@ def put(values: Tensor, rows: Tensor, new: Tensor, gaps: Tensor) -> None:
 # Checking.
 
 
-def checked(run: Run, rows: Rows, filling: Filling) -> Check:
-    """Hide known values, fill them, and compare, beside simple ways to fill."""
+def checked(run: Run, rows: Rows, filling: Filling, target: str = "") -> Check:
+    """Hide known values, fill them, and compare, beside simple ways to fill.
+
+    The column named as the target is hidden altogether, and told from what was filled without it.
+    """
     material = material_of(run, "")
-    rows = unseen(rows, material.train)
+    rows, aim = unseen(rows, material.train), aimed(run.space, target)
     truth = rows.values
     chance = torch.rand(truth.shape, generator=generator(filling.seed, 11))
     judged = ~truth.isnan() & (chance < HIDDEN)
-    hidden = Rows(truth.masked_fill(judged, torch.nan), rows.given)
+    judged[:, aim] = False
+    hidden = truth.masked_fill(judged, torch.nan)
+    hidden[:, aim] = torch.nan
     level = filling.interval or 0.9
-    asking = replace(filling, interval=level, draws=0)
-    ours = filled(run, hidden, replace(asking, interval=level_of(run, judged, asking)))
+    asking = replace(filling, interval=level, draws=1)
+    asking = replace(asking, interval=level_of(run, judged, asking))
+    ours = filled(run, Rows(hidden, rows.given), asking, ~truth.isnan())
     train = whole(material.train, LEARNT).values.to(truth)
-    ways = {
-        "ours": ours.fill,
-        "mean or most frequent": column_fill(run.space, train, hidden.values),
-    }
-    if regressible(run.space):
-        ways["iterated ridge regression"] = regression_fill(run.space, train, hidden.values)
-    compared = tuple(
+    ways = {"ours": ours.fill, "ours, a draw": ours.draws[0]}
+    ways |= simple_fills(run.space, train, hidden)
+    compared = [
         errors(way, run.space, truth, guess, judged, train, filling.seed)
         for way, guess in ways.items()
-    )
+    ]
+    for at in aim:
+        ways[WHOLE] = torch.where(truth.isnan(), ours.fill, truth)
+        compared.append(Errors(WHOLE, NOTHING, NOTHING, 0, 0))
+        uses = [usefulness(run.space, at, truth[:, at], x, filling.seed) for x in ways.values()]
+        compared = [replace(one, use=use) for one, use in zip(compared, uses, strict=True)]
     within = inside(run.space, truth, ours, judged, filling.seed)
-    return Check(compared, level, within, len(truth))
+    return Check(tuple(compared), level, within, len(truth), target)
+
+
+def aimed(space: Space, target: str) -> list[int]:
+    """Where the column is that is named as a target: one place, or none."""
+    if target and target not in names(space):
+        raise UserError(f"--target {target}: there is no such column; "
+                        f"{nearest(target, names(space))}")  # fmt: skip
+    if target and space.axes:
+        raise UserError("--target names a column of a table, and this is none; leave it out")
+    return [names(space).index(target)] if target else []
 
 
 def unseen(rows: Rows, train: Source) -> Rows:
@@ -460,5 +525,5 @@ def inside(space: Space, truth: Tensor, ours: Filled, judged: Tensor, seed: int)
     judged = judged & ~labelled(space).reshape(1, -1, *[1] * (truth.dim() - 2))
     within = (ours.low <= truth) & (truth <= ours.high)
     if not judged.any():
-        return Estimate(float("nan"), float("nan"), float("nan"))
+        return NOTHING
     return pooled([Tally.of(within.double(), judged)], seed)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from twofold.core.errors import UserError
 from twofold.data import pixels
-from twofold.data.kinds.images import Images
+from twofold.data.kinds.images import Images, native
 from twofold.maths.ranking import auroc, region_overlap
 from twofold.maths.statistics import bootstrap
 from twofold.measures.measure import Figure
@@ -30,8 +30,11 @@ WHITE = 127
 REPEATS = 100
 
 
-def masks_of(folder: Path, kind: object, names: Sequence[str]) -> Tensor:
+def masks_of(folder: Path, kind: object, names: Sequence[str], size: Sequence[int]) -> Tensor:
     """Which pixels of each picture are marked, (N, H, W), in the form of the run's pictures.
+
+    Args:
+        size: of the maps, (H, W): that of the largest picture where they are cut into tiles.
 
     Raises:
         UserError: the data are no pictures, or no picture has a mask.
@@ -46,8 +49,9 @@ def masks_of(folder: Path, kind: object, names: Sequence[str]) -> Tensor:
             f"{folder} has no mask for any of these pictures, such as {names[0]}; a mask has the "
             "name of its picture, perhaps with _mask after it"
         )
-    none = torch.zeros(kind.space.axes, dtype=torch.bool)
-    return torch.stack([mask(path, form) if path else none for path in found])
+    none = torch.zeros(*size, dtype=torch.bool)
+    return torch.stack([fitting(path, form, size, bool(kind.tiles)) if path else none
+                        for path in found])  # fmt: skip
 
 
 def stem(name: Path) -> str:
@@ -57,6 +61,19 @@ def stem(name: Path) -> str:
     ('crack/000', 'crack/000')
     """
     return name.with_suffix("").as_posix().removesuffix("_mask")
+
+
+def fitting(path: Path, form: pixels.Form, size: Sequence[int], natural: bool) -> Tensor:
+    """One mask, (H, W): at its own size, in the upper left, where pictures keep theirs."""
+    if not natural:
+        return mask(path, form)
+    with path.open("rb") as file:
+        head = pixels.header(file, str(path))
+    height, width = native(head, form.height)
+    one = mask(path, replace(form, height=height, width=width, stretch=True))
+    room = torch.zeros(*size, dtype=torch.bool)
+    room[:height, :width] = one[: size[0], : size[1]]
+    return room
 
 
 def mask(path: Path, form: pixels.Form) -> Tensor:
@@ -89,7 +106,8 @@ def figures(where: Tensor, masks: Tensor, seed: int) -> list[Figure]:
 
 def area(where: Tensor, masks: Tensor, rows: Tensor) -> Tensor:
     """AUROC of the pixels of some pictures."""
-    return auroc(where[rows][masks[rows]], where[rows][~masks[rows]])
+    high, there = where[rows], ~where[rows].isnan()
+    return auroc(high[masks[rows] & there], high[~masks[rows] & there])
 
 
 def overlap(where: Tensor, masks: Tensor, rows: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import csv
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,7 @@ from twofold.data.doctor import examine, locate
 from twofold.data.kind import Where
 from twofold.data.kinds.tables import Tables
 from twofold.data.sources import Rows, Source, Subset
+from twofold.data.tiles import Wholes
 from twofold.maths import conformal
 from twofold.maths.ranking import auroc, average_precision
 from twofold.maths.statistics import bootstrap
@@ -60,6 +61,7 @@ WORST = 12
 """Observations in the report."""
 MARK, BAND = (200, 40, 40), 6
 """The colour of marked spans, and the height of the band that shows them."""
+PARTS = ("train", "validation", "test")
 ALARMS = ("found", "abnormal", "false", "normal")
 
 
@@ -77,6 +79,7 @@ class Asked:
         threshold: how it is drawn, `quantile`, `pot` or `f1`.
         hourly: observations an hour, to say how many alarms an hour there are; 0 for none.
         masks: a folder of pictures that are white where those of the data are abnormal.
+        part: of the run's own split that alone is scored, such as `test`; all where empty.
     """
 
     rate: float = 0.01
@@ -88,8 +91,11 @@ class Asked:
     threshold: str = "quantile"
     hourly: float = 0.0
     masks: str = ""
+    part: str = ""
 
     def __post_init__(self) -> None:
+        if self.part not in ("", *PARTS):
+            raise UserError(f"--part {self.part}: {nearest(self.part, PARTS)}")
         if self.threshold not in THRESHOLDS:
             raise UserError(f"--threshold {self.threshold}: {nearest(self.threshold, THRESHOLDS)}")
         if not 0 < self.rate < 1:
@@ -212,6 +218,11 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
     source = blind(run.kind.open(place))
     names = tuple(run.kind.names(place)) or tuple(str(i) for i in range(len(source)))
     check_rows(known, source)
+    if asked.part:
+        source = Subset(source, rows_of_part(run, where, asked.part))
+        known = known.of_rows(source.rows)
+        names = tuple(names[row] for row in source.pieces()[:, 0].unique().tolist())
+    known = known.of_rows(Wholes(source.pieces()).first())
     raw = found.raw(source)
     line = found.threshold(asked.threshold, asked.rate)
     scores = found.calibrated(raw, asked.threshold, asked.rate)
@@ -249,7 +260,7 @@ def masked(run: Run, names: Sequence[str], where: Tensor, asked: Asked) -> list[
         return []
     if not where.shape[1]:
         raise UserError("--masks judges a map, and these scores have none")
-    found = masks.masks_of(Path(asked.masks), run.kind, names)
+    found = masks.masks_of(Path(asked.masks), run.kind, names, where.shape[2:])
     return masks.figures(where.nanmean(1), found, asked.seed)
 
 
@@ -282,6 +293,14 @@ def calibrated(
     return found, known
 
 
+def rows_of_part(run: Run, where: Where, part: str) -> Tensor:
+    """The row numbers of a part of the run's split, in the run's own data."""
+    rows = torch.tensor(rows_of(getattr(material_of(run, where), part)), dtype=torch.long)
+    if not len(rows):
+        raise UserError(f"--part {part}: the run's split has no such rows")
+    return rows
+
+
 def check_rows(known: Known, source: Source) -> None:
     """Labels that do not fit the rows are the user's mistake."""
     if known.texts and len(known.texts) != len(source):
@@ -304,8 +323,12 @@ def simple_scores(
         width = run.model.latent if isinstance(run.model, Decodes) else x[0].numel()
         taught = baselines(x, width, asked.seed)
         own, new = (encoded(run, blind(rows)) for rows in (normal, source))
+        wholes = [Wholes(rows.pieces()) for rows in (normal, source)]
         for name, scorer in taught.items():
-            held, raw = (torch.cat([scorer(x).double() for x in part]) for part in (own, new))
+            held, raw = (
+                whole.highest(torch.cat([scorer(x).double() for x in part]))
+                for whole, part in zip(wholes, (own, new), strict=True)
+            )
             scores[name] = Calibrated(raw, conformal.p_values(raw, held))
     return scores
 
@@ -352,6 +375,9 @@ class Unlabelled(Source):
     def labels(self) -> Tensor:
         return self.source.labels().masked_fill(self.hidden, torch.nan)
 
+    def pieces(self) -> Tensor:
+        return self.source.pieces()
+
 
 def empty(out: Path) -> None:
     """A folder that results may go to: new, or empty."""
@@ -397,6 +423,10 @@ class Known:
                 "data; say --positive TEXT"
             )
         return cls(texts, own, strange)
+
+    def of_rows(self, rows: Tensor) -> Known:
+        """What is known of some of the data's rows."""
+        return replace(self, texts=tuple(self.texts[row] for row in rows.tolist() if self.texts))
 
     def parted(self, source: Source) -> tuple[Source, Source]:
         """Rows of the run's own data: those that carry no abnormal label, and those that do."""
@@ -458,7 +488,7 @@ def labels_of(run: Run, where: Where, name: str) -> tuple[str, ...]:
     if isinstance(run.kind, Tables):
         cells = run.kind.frame(found.where)[name]
         return tuple(cells.texts[code] for code in cells.codes)
-    skip = ("name", "path", "split", "kind")
+    skip = ("name", "path", "split", "kind", "patient")
     options = {k: v for k, v in run.recipe["data"].items() if k not in skip}
     seen = examine(found, run.kind.name, **options)
     fields = [field.name for field in seen.kind.given.fields]
@@ -535,7 +565,11 @@ def write_maps(
     if len(run.space.axes) != 2:
         return [path]
     heat = heated(where, found.ends)  # (N, 3, H, W)
-    return [*overview(run, source, heat, raw, out), path, *write_heat(names, heat, out / "where")]
+    return [
+        *overview(run, source, heat, raw, out),
+        path,
+        *write_heat(names, heat, where, out / "where"),
+    ]
 
 
 def fields_of(space: Space, where: Tensor) -> list[str]:
@@ -584,9 +618,25 @@ def worst(
 ) -> Iterator[tuple[str, Tensor]]:
     """The most abnormal observations, drawn, with their map or their marks below, (3, h, w)."""
     rows = raw.argsort(descending=True)[:WORST]
-    seen = run.kind.draw(source.read(rows))
+    seen = pictured(run, source, rows)
     for row, drawn in zip(rows.tolist(), seen, strict=True):
         yield names[row], beside(run, found, drawn, where[row : row + 1], asked)
+
+
+def pictured(run: Run, source: Source, some: Tensor) -> Tensor:
+    """Some observations drawn, (K, 3, h, w): those that come in tiles put together."""
+    whole = Wholes(source.pieces())
+    if not whole.cut:
+        return run.kind.draw(source.read(some))
+    each = [
+        Wholes(source.pieces()[rows]).stitched(source.read(rows).values.float())
+        for rows in (whole.rows(one) for one in some)
+    ]  # K of (1, C, H, W)
+    size = (whole.pieces[:, 1:].amax(0) + run.space.axes[0]).tolist()  # as maps are put together
+    room = torch.zeros(len(each), each[0].shape[1], *size)
+    for one, stitched in zip(room, each, strict=True):
+        one[:, : stitched.shape[2], : stitched.shape[3]] = stitched[0]
+    return run.kind.draw(Rows(room, room.new_zeros(len(room), 0)))
 
 
 def beside(run: Run, found: Detector, drawn: Tensor, where: Tensor, asked: Asked) -> Tensor:
@@ -617,7 +667,7 @@ def heated(where: Tensor, ends: tuple[float, float]) -> Tensor:
 def overview(run: Run, source: Source, heat: Tensor, raw: Tensor, out: Path) -> list[Path]:
     """`most-abnormal.png`: the observations of the highest scores, each beside its map."""
     rows = raw.argsort(descending=True)[:SHOWN]
-    seen = run.kind.draw(source.read(rows))
+    seen = pictured(run, source, rows)
     size = list(seen.shape[2:])
     maps = F.interpolate(heat[rows].float(), size).to(torch.uint8)
     path = places.free_name(out, "most-abnormal.png")
@@ -626,13 +676,15 @@ def overview(run: Run, source: Source, heat: Tensor, raw: Tensor, out: Path) -> 
     return [path]
 
 
-def write_heat(names: Sequence[str], heat: Tensor, out: Path) -> list[Path]:
+def write_heat(names: Sequence[str], heat: Tensor, where: Tensor, out: Path) -> list[Path]:
     """A picture of the map of each observation, named after it."""
     places.folder(out)
     paths = []
     for number, (name, picture) in enumerate(zip(names, heat, strict=True)):
         plain = re.sub(r"[^\w.-]+", "_", Path(name).stem)
         paths.append(out / f"{number:06d}-{plain}.png")
+        there = ~where[number].isnan().all(0)  # a smaller picture than the largest has no more
+        h, w = int(there.any(1).sum()), int(there.any(0).sum())
         with places.new(paths[-1]) as file:
-            file.write(pictures.png(picture))
+            file.write(pictures.png(picture[:, :h, :w]))
     return paths

@@ -14,6 +14,7 @@ r"""Terms of an anomaly score: ways to look at an observation, each high where i
 | `own` | the score that a family has of its own | |
 | `svdd` | the distance from the centre of a Deep SVDD | Ruff et al. 2018 |
 | `neighbours` | the farthest patch from those of normal pictures | Roth et al. 2022 |
+| `even_neighbours` | the same, each picture's own brightness and contrast taken out | |
 
 `error` and `critic_distance` together are the score of f-AnoGAN (Schlegl et al. 2019) for a GAN,
 whose encoder is trained when it is first needed (`nets/inversion.py`), and of the anomaly detection
@@ -33,7 +34,8 @@ from __future__ import annotations
 import math
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -57,6 +59,8 @@ RIDGE = 1e-3
 ROWS = 256
 WIDTH = 32
 STEPS = 600
+EVEN, FLAT = 0.15, 0.02
+"""The deviation of an even picture; what is added to that of one, for flat ones to stay flat."""
 ALIGNED = 0.1
 """Pictures are taken alike where their mean explains so large a share of what is in them."""
 
@@ -368,29 +372,52 @@ def sphere(space: Space) -> SVDD:
         return SVDD(Suited(), space, WIDTH)
 
 
+@dataclass(frozen=True)
 class Neighbours(Term):
-    """The farthest patch of a picture from those of normal ones."""
+    """The farthest patch of a picture from those of normal ones.
 
-    name = "neighbours"
+    Args:
+        name: of the term. seen: what patches are taken of.
+    """
+
+    name: str  # type: ignore[misc]
+    seen: Callable[[Tensor], Tensor]
+
     memorises = True
 
     def refuses(self, judge: Judge, space: Space) -> str:
         return unpictured(space)
 
     def fit(self, judge: Judge, space: Space, train: Batch, seed: int) -> Learnt:
-        return {"bank": patches.bank(train.x, alike(train.x))}
+        return {"bank": patches.bank(self.seen(train.x), alike(train.x))}
 
     def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
         return self.places(learnt, batch.x).flatten(1).max(1).values
 
     def places(self, learnt: Learnt, x: Tensor) -> Tensor:
         """The distance at each place of the features, (B, h, w)."""
-        return patches.distances(x, learnt["bank"])
+        return patches.distances(self.seen(x), learnt["bank"])
 
     def map(self, learnt: Learnt, x: Tensor) -> Tensor:
         """The same at each pixel, (B, 1, H, W)."""
         places = self.places(learnt, x).unsqueeze(1)
         return F.interpolate(places, x.shape[2:], mode="bilinear")
+
+
+def as_it_is(x: Tensor) -> Tensor:
+    return x
+
+
+def even(x: Tensor) -> Tensor:
+    """Pictures (B, C, H, W) in [0, 1] of one mean and one contrast, whatever the light was.
+
+    >>> dark = torch.rand(1, 1, 8, 8) / 4
+    >>> torch.allclose(even(dark), even(dark + 0.5), atol=1e-4)
+    True
+    """
+    level = x.mean((1, 2, 3), keepdim=True)
+    spread = x.std((1, 2, 3), keepdim=True)
+    return (0.5 + EVEN * (x - level) / (spread + FLAT)).clamp(0, 1)
 
 
 def alike(x: Tensor) -> bool:
@@ -403,6 +430,7 @@ TERMS: dict[str, Term] = {
     term.name: term
     for term in (
         Likelihood(), Elbo(), Reconstruction(), Rate(), LatentDistance(), ReturnError(),
-        Unexpected(), Corrected(), CriticDistance(), Own(), DeepSVDD(), Neighbours(),
+        Unexpected(), Corrected(), CriticDistance(), Own(), DeepSVDD(),
+        Neighbours("neighbours", as_it_is), Neighbours("even_neighbours", even),
     )
 }  # fmt: skip

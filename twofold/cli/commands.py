@@ -516,6 +516,8 @@ def score(
     positive: Annotated[list[str], Parameter(name="--positive", negative="")] = [],
     hourly: float = 0.0,
     masks: str = "",
+    part: Literal["", "train", "validation", "test"] = "",
+    follow: bool = False,
     seed: int = 0,
     out: Out = "",
     trust: Trusted = [],
@@ -535,11 +537,14 @@ def score(
         positive: A text of it that is abnormal; without any, those never seen in training.
         hourly: Observations an hour, to say how many alarms an hour there are.
         masks: A folder of pictures that are white where those of the data are abnormal.
+        part: Score only this part of the run's own split, of the run's own data.
+        follow: Then listen to the file, and print each alarm as it grows, until Ctrl-C.
         seed: Of the draws.
     """
     arguments = {
         "rate": rate, "threshold": threshold, "by": by, "also": also, "samples": samples,
         "labels": labels, "positive": positive, "hourly": hourly, "masks": masks,
+        "part": part, "follow": follow,
     }  # fmt: skip
     found = verbs().score(run, data, **arguments, seed=seed, out=out, trust=trust)
     if json:
@@ -547,7 +552,8 @@ def score(
         return
     if found.figures:
         show.figures(found.figures)
-    print(found)
+    if not follow:
+        print(found)
 
 
 @app.command
@@ -571,6 +577,34 @@ def classify(
 
 
 @app.command
+def predict(
+    run: str,
+    data: str,
+    *,
+    draws: int = 100,
+    interval: float = 0.9,
+    check: Annotated[bool, Parameter(negative="")] = False,
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """How series go on after their end, with intervals.
+
+    Args:
+        run: The run's folder; of a model that is given the steps before a window, data.past.
+        data: Series of the same form.
+        draws: Of each series, whose median is the prediction.
+        interval: The share of draws between its ends.
+        check: Predict held-out windows too, and say how far that is from what came.
+        seed: Of the draws.
+    """
+    arguments = {"draws": draws, "interval": interval, "check": check, "seed": seed}
+    found = verbs().predict(run, data, **arguments, out=out, trust=trust)
+    show.as_json(found) if json else print(found)
+
+
+@app.command
 def impute(
     run: str,
     data: str,
@@ -583,6 +617,7 @@ def impute(
     draws: int = 0,
     telling: Annotated[bool, Parameter(negative="")] = False,
     check: Annotated[bool, Parameter(negative="")] = False,
+    target: str = "",
     corrected: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
     out: Out = "",
@@ -602,13 +637,15 @@ def impute(
         draws: Also write so many completed copies, each gap drawn.
         telling: Which values are missing tells of the others.
         check: Hide a tenth of the known values, fill them, and say how wrong that is.
+        target: With --check, a column to tell from rows that were completed without it.
         corrected: Widen or narrow the intervals until they hold as much of validation data.
         seed: Of all chance.
     """
     arguments = {"fields": fields, "mask": mask, "samples": samples, "rounds": rounds}
     more = {"interval": interval, "draws": draws, "telling": telling, "check": check}
     more["corrected"] = corrected
-    found = verbs().impute(run, data, **arguments, **more, seed=seed, out=out, trust=trust)
+    where = {"out": out, "trust": trust}
+    found = verbs().impute(run, data, **arguments, **more, target=target, seed=seed, **where)
     show.as_json(found) if json else print(found)
 
 

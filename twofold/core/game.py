@@ -139,6 +139,34 @@ class Encodes(ABC):
         """q(z | x, given): (B, D)."""
 
 
+class Fills(ABC):
+    """A model that draws what is missing by itself, given what is there."""
+
+    @abstractmethod
+    def fill(self, x: Tensor, observed: Tensor, given: Given) -> Tensor:
+        """A draw of each row in which every value is there, (B, C, *A).
+
+        Args:
+            x: 0 in every gap, presence channels among them, (B, C, *A).
+            observed: which values are known, (B, F, *A); those are kept as they are in x.
+        """
+
+
+class Hides(ABC):
+    """A model that may say how likely values are to go missing, from what they are."""
+
+    hides: bool
+    """Whether it does."""
+
+    @abstractmethod
+    def log_hidden(self, x: Tensor, gone: Tensor) -> Tensor:
+        """log p(which values went missing | x) in nats, (B,).
+
+        Args:
+            x: every value being there, (B, C, *A). gone: which went missing, (B, F, *A).
+        """
+
+
 class Scores(ABC):
     """A model that bounds the likelihood of an observation."""
 

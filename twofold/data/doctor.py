@@ -27,7 +27,7 @@ from twofold.core.space import Bounded, Category, Count, Domain, Field, Modal, R
 from twofold.data.download import Progress, silent
 from twofold.data.kind import Finding, Kind, Where
 from twofold.data.named import NAMED, Found, find
-from twofold.data.sources import Memory, Source, Streamed
+from twofold.data.sources import Memory, Source, Streamed, Together
 
 ORDER = ("images", "molecules", "text", "series", "arrays", "tables")
 """Which kind is asked first; kinds that are not named come last, by name."""
@@ -144,15 +144,26 @@ def kind_of(where: Where) -> str:
     for name, make in every_kind().items():
         if make.accepts(where):
             return name
+    if isinstance(where, Path) and is_dicom(where):
+        raise UserError(
+            f"{where} is DICOM, which is not read here; write its pixels as PNG of 16 bits, a file "
+            "a picture, without what names the patient (pydicom, dcmtk)"
+        )
     if isinstance(where, Path):
         raise UserError(
             f"{where} is of no known kind; give a folder or zip of images, a table (.csv, "
-            f".parquet), molecules (.smi, .sdf), text (.txt), or arrays (.npy, .npz)"
+            f".parquet), molecules (.smi, .sdf), text (.txt), arrays (.npy, .npz), or WFDB (.hea)"
         )
     raise UserError(
         f"{type(where).__module__}.{type(where).__name__} is of no known kind; give a path, an "
         f"array or a data frame"
     )
+
+
+def is_dicom(where: Path) -> bool:
+    """Whether a file, or one of a folder, is called DICOM."""
+    files = [where] if where.is_file() else where.glob("*")
+    return any(file.suffix.lower() in (".dcm", ".dicom") for file in files)
 
 
 def every_kind() -> dict[str, type[Kind]]:
@@ -186,6 +197,8 @@ def check_options(make: type[Kind], asked: Mapping[str, Any]) -> None:
 
 def with_official(source: Source, found: Found) -> Source:
     """The source with the split of a named set."""
+    if isinstance(source, Together):
+        return replace(source, source=with_official(source.source, found))
     if not found.official or not isinstance(source, Memory | Streamed):
         return source
     official = {part: torch.from_numpy(rows) for part, rows in found.official.items()}

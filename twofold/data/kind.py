@@ -107,6 +107,9 @@ class Kind(ABC):
     copied: bool = False
     """Whether rows are noisy copies of scenes, several of each: what a model may learn from."""
 
+    patient: str = ""
+    """What says whose a row is, as the user asked; no split parts the rows of one patient."""
+
     augments: tuple[Augment, ...] = ()
     """Random changes that training applies to the values of a batch, in this order."""
 

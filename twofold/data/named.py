@@ -290,6 +290,12 @@ def one_file(file: str, kind: str) -> Callable[[Finder], Found]:
     return lambda place: Found(place(file), kind)
 
 
+def record(place: Finder) -> Found:
+    """A WFDB record: its signals and annotations lie beside its header."""
+    header, *_ = [place(f"100.{ending}") for ending in ("hea", "dat", "atr")]
+    return Found(header, "series")
+
+
 # What there is.
 
 MNIST_HOME = "https://storage.googleapis.com/cvdf-datasets/mnist"
@@ -402,6 +408,20 @@ NAMED: dict[str, Named] = {
                 "sha256:f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066",
             ),
         ),
+    ),
+    "wfdb": Named(
+        "record 100 of the MIT-BIH arrhythmia database: half an hour, two leads, 2,273 beats",
+        record,
+        "https://physionet.org/content/mitdb",
+        "ODC-By 1.0",
+        tuple(Remote(f"100.{ending}", "", "") for ending in ("hea", "dat", "atr")),
+    ),
+    "magnetic-tile": Named(
+        "372 photographs of magnetic tiles, with blowholes and cracks or without, and their masks",
+        lambda place: Found(place("magnetic_tile.zip"), "images", {"files": "*.jpg"}),
+        "https://github.com/abin24/Magnetic-tile-defect-datasets.",
+        "for research",
+        (Remote("magnetic_tile.zip", "", ""),),
     ),
     "zinc": Named(
         "29,415 drug-like molecules of ZINC, with logP, QED, synthetic accessibility and weight",

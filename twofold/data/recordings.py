@@ -33,7 +33,7 @@ from twofold.data.guess import MISSING, Look, blanks, few
 from twofold.data.kind import Finding
 from twofold.data.moments import Clock, formats
 
-Layout = Literal["auto", "wide", "long", "rows", "array"]
+Layout = Literal["auto", "wide", "long", "rows", "array", "record"]
 Array = NDArray[np.float64]
 
 TIMES = ("time", "t", "timestamp", "date", "datetime", "ds", "step", "epoch", "seconds", "hour")
@@ -48,6 +48,34 @@ GAP = 1.5  # steps apart are a gap, which no window crosses
 
 
 @dataclass(frozen=True)
+class Onward:
+    """How time goes on after a last step, from one usual step to the next.
+
+    Args:
+        last: of the recording, in seconds where it is a date. step: the usual one.
+        form: of a date, as in `strptime`; empty for a number.
+
+    >>> Onward(3.0, 0.5, "").texts(2), Onward(0.0, 86400.0, "%d.%m.%Y").texts(1)
+    (['3.5', '4'], ['02.01.1970'])
+    """
+
+    last: float
+    step: float
+    form: str
+
+    def texts(self, steps: int) -> list[str]:
+        """The times of so many steps, as a file says them."""
+        times = [self.last + self.step * i for i in range(1, steps + 1)]
+        if not self.form:
+            return [f"{time:.10g}" for time in times]
+        return Clock(self.form, 0.0, 1.0).texts(times)
+
+
+UNTIMED = Onward(0.0, 1.0, "")
+"""Steps are counted from 1."""
+
+
+@dataclass(frozen=True)
 class Recordings:
     """Series end to end.
 
@@ -58,6 +86,9 @@ class Recordings:
         steps: (L, C), NaN where missing.
         lengths: steps of each recording, adding to L.
         given: what else is known of each step: columns of L cells.
+        of: what each recording is a part of: a record, a series; empty where nothing says so.
+        begins: the step of that at which each is named.
+        onward: how time goes on after the end of each; none where there is no time.
     """
 
     title: str
@@ -66,6 +97,9 @@ class Recordings:
     steps: Array
     lengths: tuple[int, ...]
     given: tuple[Cells, ...] = ()
+    of: tuple[str, ...] = ()
+    begins: tuple[int, ...] = ()
+    onward: tuple[Onward, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,7 +193,29 @@ def wide(frame: Frame, how: Timeline, given: Sequence[str]) -> tuple[Recordings,
     lengths = cut(time[order], series.codes[order])
     known = tuple(sorted_cells(frame[name], order) for name in given)
     places = tuple(decimals_of(one) for one in cells)
-    return Recordings(frame.title, how.channels, places, steps, lengths, known), found
+    of = parts_of(series, series.codes[order], lengths)
+    ends = onwards(frame, how.time, time[order], lengths) if how.time else ()
+    return Recordings(
+        frame.title, how.channels, places, steps, lengths, known, of, onward=ends
+    ), found
+
+
+def onwards(frame: Frame, name: str, time: Array, lengths: Sequence[int]) -> tuple[Onward, ...]:
+    """How each stretch of sorted times goes on."""
+    texts = frame[name].texts
+    written = np.array([number(text) for text in texts], np.float64)
+    form = "" if np.isfinite(written).all() else next(iter(formats(texts)), "")
+    start = Clock.fit(texts).origin if form else 0.0
+    stretches = np.split(time, np.cumsum(lengths)[:-1])
+    steps = np.concatenate([np.diff(one) for one in stretches])
+    usual = float(np.median(steps)) if len(steps) else 1.0
+    return tuple(Onward(start + float(one[-1]), usual, form) for one in stretches)
+
+
+def parts_of(series: Cells, codes: NDArray[np.intp], lengths: Sequence[int]) -> tuple[str, ...]:
+    """The name of the series that each stretch is of."""
+    first = np.cumsum([0, *lengths[:-1]])
+    return tuple(series.texts[code] for code in codes[first])
 
 
 def sorted_cells(cells: Cells, order: NDArray[np.intp]) -> Cells:
@@ -225,7 +281,9 @@ def long(frame: Frame, how: Timeline, given: Sequence[str]) -> tuple[Recordings,
     lengths = cut(keys[:, 1], keys[:, 0].astype(np.intp))
     every = (decimals_of(values),) * len(channels)
     found = [Finding("warning", said)] if twice else []
-    return Recordings(frame.title, channels, every, steps, lengths, known), found
+    of = parts_of(series, keys[:, 0].astype(np.intp), lengths)
+    ends = onwards(frame, how.time, keys[:, 1], lengths)
+    return Recordings(frame.title, channels, every, steps, lengths, known, of, onward=ends), found
 
 
 def lines(path: Path) -> Recordings:

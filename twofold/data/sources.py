@@ -69,6 +69,13 @@ class Source(ABC):
         """A number for each row, (N,): rows of one number are noisy copies of one scene."""
         return torch.arange(len(self))
 
+    def pieces(self) -> Tensor:
+        """Of which observation each row is a piece, and where in it, (N, 1 + axes).
+
+        Where rows are whole, (N, 1): their numbers.
+        """
+        return torch.arange(len(self))[:, None]
+
 
 @dataclass(frozen=True)
 class Memory(Source):
@@ -158,6 +165,9 @@ class Known(Source):
     def scenes(self) -> Tensor:
         return self.source.scenes()
 
+    def pieces(self) -> Tensor:
+        return self.source.pieces()
+
 
 @dataclass(frozen=True)
 class Copies(Source):
@@ -188,6 +198,42 @@ class Copies(Source):
     def scenes(self) -> Tensor:
         return self.scene
 
+    def pieces(self) -> Tensor:
+        return self.source.pieces()
+
+
+@dataclass(frozen=True)
+class Together(Source):
+    """Another source, some of whose rows belong together, by `group` (N,): those of one patient."""
+
+    source: Source
+    group: Tensor
+
+    @property
+    def official(self) -> Mapping[str, Tensor]:  # type: ignore[override]
+        return self.source.official
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read(self, rows: Tensor) -> Rows:
+        return self.source.read(rows)
+
+    def labels(self) -> Tensor:
+        return self.source.labels()
+
+    def factors(self) -> Tensor:
+        return self.source.factors()
+
+    def groups(self) -> Tensor:
+        return self.group
+
+    def scenes(self) -> Tensor:
+        return self.source.scenes()
+
+    def pieces(self) -> Tensor:
+        return self.source.pieces()
+
 
 @dataclass(frozen=True)
 class Subset(Source):
@@ -214,6 +260,9 @@ class Subset(Source):
 
     def scenes(self) -> Tensor:
         return self.source.scenes().index_select(0, self.rows)
+
+    def pieces(self) -> Tensor:
+        return self.source.pieces().index_select(0, self.rows)
 
 
 def whole(source: Source, limit: int = 0) -> Rows:

@@ -4,7 +4,7 @@ By shares: rows are shuffled by the seed, sorted by label, and taken at even dis
 every label is divided in the same shares, to within one row. A label that is seen once trains. With
 groups (patients, speakers), whole groups go to one part. In order (series), the first rows train
 and the last test. The publisher's own split wins over all of this; what it lacks is cut from its
-training rows.
+training rows, by groups where there are any.
 
 >>> split(10, validation=0.2, test=0.1).sizes
 {'train': 7, 'validation': 2, 'test': 1}
@@ -12,7 +12,7 @@ training rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -73,7 +73,7 @@ def split(
             f"train on; their sum must be below 1"
         )
     if official:
-        return from_official(rows, official, validation, test, seed, labels)
+        return from_official(rows, official, validation, test, seed, labels, groups)
     if rows < 3:
         return undivided(rows, f"{rows} rows are too few to divide")
     held, tested = round_up(rows, validation), round_up(rows, test)
@@ -171,6 +171,7 @@ def from_official(
     test: float,
     seed: int,
     labels: Tensor,
+    groups: Tensor,
 ) -> Split:
     """The publisher's parts; those it lacks are cut from its training rows."""
     taken = torch.zeros(rows, dtype=torch.bool)
@@ -184,13 +185,65 @@ def from_official(
     if not any(lack.values()):
         inner = Split(torch.arange(len(train)), NO_ROWS, NO_ROWS)
     else:
-        own = labels[train] if len(labels) else NO_ROWS
+        own, of = (each[train] if len(each) else NO_ROWS for each in (labels, groups))
         inner = split(
-            len(train), seed=seed, labels=own, validation=lack["validation"], test=lack["test"]
+            len(train),
+            validation=lack["validation"],
+            test=lack["test"],
+            seed=seed,
+            labels=own,
+            groups=of,
         )
     found = {part: official.get(part, train[getattr(inner, part)]) for part in shares}
     text = f"the data's own split is kept: {', '.join(sorted(official))}"
-    return Split(train[inner.train], **found, findings=(Finding("note", text), *inner.findings))
+    notes = (Finding("note", text), *parted(groups, official), *inner.findings)
+    return Split(train[inner.train], **found, findings=notes)
+
+
+def parted(groups: Tensor, official: Mapping[str, Tensor]) -> list[Finding]:
+    """What to say where the publisher's own parts share a group."""
+    if not len(groups):
+        return []
+    every = torch.cat([groups[rows].unique() for rows in official.values()])
+    shared = int((every.unique(return_counts=True)[1] > 1).sum())
+    text = f"{shared:,} patients or groups are in several parts of it, so that figures flatter"
+    return [Finding("warning", text)] if shared else []
+
+
+def only(made: Split, normal: Tensor) -> Split:
+    """The same split, in which rows that are not normal (N,) neither train nor validate.
+
+    >>> kept = only(split(10, validation=0.2, test=0.2), torch.arange(10) != 3)
+    >>> 3 in kept.train.tolist() + kept.validation.tolist()
+    False
+    """
+    train, validation = (rows[normal[rows]] for rows in (made.train, made.validation))
+    gone = len(made.train) + len(made.validation) - len(train) - len(validation)
+    if not len(train):
+        raise UserError("data.split.normal leaves no row to train on; name a label that occurs")
+    text = f"{gone:,} rows that are not normal are left out of training and validation"
+    return Split(train, validation, made.test, (*made.findings, Finding("note", text)))
+
+
+def labelled(given: Space, labels: Tensor, names: Sequence[str]) -> Tensor:
+    """Which rows have one of these labels, (N,), by the first category of what is given.
+
+    Raises:
+        UserError: nothing is known of the rows, or no row has such a label.
+    """
+    each = strata(given, labels)
+    if not len(each):
+        raise UserError("data.split.normal needs data with labels; these have none")
+    known = next(f.domain.labels for f in given.fields if isinstance(f.domain, Category))
+    for name in names:
+        if name not in known:
+            raise UserError(f"data.split.normal: no row is labelled {name!r}, only {listed(known)}")
+    return torch.isin(each, torch.tensor([float(known.index(name)) for name in names]))
+
+
+def listed(labels: Sequence[str]) -> str:
+    """The first labels, in words."""
+    return ", ".join(labels[:8]) + (", …" if len(labels) > 8 else "")
 
 
 def strata(given: Space, labels: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ A recording of L steps and C channels gives windows of T steps, one every `strid
 overlap share steps, so a split that scattered them would test on what it trained on. Recordings are
 therefore cut into *blocks* before windowing: no window crosses from one block to the next, and the
 windows of one block are one *group* that a split keeps together. Twenty blocks in all, each at
-least four windows long, cost at most 19 (T − 1) windows.
+least four windows long, cost at most 19 (T − 1) windows. Where the steps before a window are given,
+they are in its block too.
 
 >>> windows = Windows.of([torch.arange(8.0).reshape(8, 1)], torch.zeros(8, 0), length=3, stride=2)
 >>> windows.read(torch.tensor([1])).values
@@ -37,6 +38,7 @@ class Windows(Source):
         starts: the first step of each window, (N,).
         block: the block of each window, (N,).
         length: steps of a window, T.
+        past: steps before it, P, that are given of it too.
     """
 
     steps: Tensor
@@ -44,14 +46,18 @@ class Windows(Source):
     starts: Tensor
     block: Tensor
     length: int
+    past: int = 0
 
     @classmethod
-    def of(cls, recordings: Sequence[Tensor], given: Tensor, length: int, stride: int) -> Self:
+    def of(
+        cls, recordings: Sequence[Tensor], given: Tensor, length: int, stride: int, past: int = 0
+    ) -> Self:
         """Windows of recordings (L_i, C), whose steps have `given` (ΣL_i, G), end to end."""
-        cuts = list(blocks([len(recording) for recording in recordings], length))
-        starts = [torch.arange(begin, end - length + 1, stride) for begin, end in cuts]
+        cuts = list(blocks([len(recording) for recording in recordings], past + length))
+        starts = [torch.arange(begin + past, end - length + 1, stride) for begin, end in cuts]
         block = [torch.full_like(start, i) for i, start in enumerate(starts)]
-        return cls(torch.cat(list(recordings)), given, torch.cat(starts), torch.cat(block), length)
+        steps = torch.cat(list(recordings))
+        return cls(steps, given, torch.cat(starts), torch.cat(block), length, past)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -59,13 +65,30 @@ class Windows(Source):
     def read(self, rows: Tensor) -> Rows:
         starts = self.starts.index_select(0, rows)
         steps = starts[:, None] + torch.arange(self.length)  # (B, T)
-        return Rows(self.steps[steps].movedim(2, 1), self.given[starts])  # (B, T, C) to (B, C, T)
+        before = behind(self.steps, starts, self.past)
+        given = torch.cat([self.given[starts], before], 1)
+        return Rows(self.steps[steps].movedim(2, 1), given)  # (B, T, C) to (B, C, T)
 
     def labels(self) -> Tensor:
         return self.given[self.starts]
 
     def groups(self) -> Tensor:
         return self.block
+
+    def recording(self, lengths: Sequence[int]) -> Tensor:
+        """Which recording each window is of, (N,), where they have these lengths."""
+        ends = torch.tensor(lengths).cumsum(0)
+        return torch.searchsorted(ends, self.starts, right=True)
+
+
+def behind(steps: Tensor, starts: Tensor, past: int) -> Tensor:
+    """The steps before each start (B,), channel by channel: (L, C) to (B, C P).
+
+    >>> behind(torch.arange(8).reshape(4, 2), torch.tensor([3]), 2)
+    tensor([[2, 4, 3, 5]])
+    """
+    rows = starts[:, None] + torch.arange(-past, 0)  # (B, P)
+    return steps[rows].movedim(2, 1).flatten(1)  # (B, P, C) to (B, C P)
 
 
 def blocks(lengths: Sequence[int], window: int) -> Iterator[tuple[int, int]]:

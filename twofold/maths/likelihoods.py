@@ -24,7 +24,8 @@ images in `maths/similarity.py` and `nets/perceptual.py`.
 
 `Observation` is the product over the fields. Where a value may be missing, its presence m is a
 Bernoulli of its own and the value counts only where it is present:
-$\log p(x, m) = \log p(m) + m \log p(x)$.
+$\log p(x, m) = \log p(m) + m \log p(x)$. Without `presence` the first term is left out: then
+$\log p(x)$ is of what is there, and every draw is complete.
 
 Sources: continuous Bernoulli, Loaiza-Ganem & Cunningham 2019, arXiv:1907.06845; discretised
 logistic, Kingma et al. 2016, arXiv:1606.04934, and Salimans et al. 2017, arXiv:1701.05517; a shared
@@ -68,6 +69,8 @@ Scale = Literal["shared", "predicted", "fixed"]
 CERTAIN = 100.0  # a logit of probability 1, in double precision too
 FLAT, HALVINGS = 30.0, 40
 """Logits beyond which the mean of a continuous Bernoulli hardly moves; and steps to find one."""
+RELAXED = 0.5
+"""τ, the temperature at which what is discrete is relaxed."""
 EDGE = 1e-3
 """The least probability that a network is started from: a surer start would be slow to unlearn."""
 
@@ -82,6 +85,13 @@ class Elementwise(ABC):
     @abstractmethod
     def sample(self) -> Tensor:
         """A draw of x."""
+
+    def relaxed(self) -> Tensor:
+        """A draw of x that a gradient passes; a category's lies inside the simplex (τ = ½).
+
+        Of a count it is a draw that none passes.
+        """
+        return self.sample()
 
     @property
     @abstractmethod
@@ -400,6 +410,7 @@ class ObservationSpec:
     Args:
         space: what is observed.
         wanted: likelihoods to prefer where they fit; each other domain has its suited one.
+        presence: whether it says, too, which of the values that may be missing are there.
 
     >>> spec = ObservationSpec(Space((Field("pixel", Bounded(0, 255, 256)),), (4, 4)), ())
     >>> spec.predicted, spec.shared
@@ -408,6 +419,7 @@ class ObservationSpec:
 
     space: Space
     wanted: tuple[Likelihood, ...] = ()
+    presence: bool = True
 
     def __post_init__(self) -> None:
         for wanted in self.wanted:
@@ -423,9 +435,13 @@ class ObservationSpec:
     def channels(self) -> list[tuple[int, int]]:
         """For each field, its raw channels predicted (presence included) and shared."""
         return [
-            (f.size * (w.predicted(f.domain) + f.missing), w.shared(f.domain))
+            (f.size * (w.predicted(f.domain) + self.says(f)), w.shared(f.domain))
             for f, w in zip(self.space.fields, self.likelihoods, strict=True)
         ]
+
+    def says(self, field: Field) -> bool:
+        """Whether the presence of a field's values is predicted."""
+        return field.missing and self.presence
 
     @property
     def predicted(self) -> int:
@@ -443,35 +459,40 @@ class ObservationSpec:
         tensor([0.2500])
         """
         parts = zip(self.space.parts(x), self.likelihoods, strict=True)
-        return paste([near(field, part, w) for (field, part), w in parts]).squeeze(0)
+        near_to = [near(field, part, w, self.says(field)) for (field, part), w in parts]
+        return paste(near_to).squeeze(0)
 
     def __call__(self, predicted: Tensor, shared: Tensor) -> Observation:
         """Raw channels (B, P, *A) and shared numbers (S,) to p(x | z)."""
         ours = cut(predicted, [p for p, _ in self.channels])
         common = shared.split([s for _, s in self.channels])
-        fields = zip(self.space.fields, self.likelihoods, ours, common, strict=True)
+        says = map(self.says, self.space.fields)
+        fields = zip(self.space.fields, self.likelihoods, ours, common, says, strict=True)
         return Observation(tuple(observed(*field) for field in fields))
 
 
-def near(field: Field, x: Tensor, likelihood: Likelihood) -> Tensor:
+def near(field: Field, x: Tensor, likelihood: Likelihood, says: bool) -> Tensor:
     """Raw channels (1, P, *A) of one field: the mean of its values that are there, and presence."""
     shown, presence = field.split(x)
     if presence is None:
         return likelihood.near(shown.mean(0, keepdim=True), field.domain)
     there = presence.sum(0, keepdim=True).clamp(min=1)  # (1, F, *A); what is absent is shown as 0
     mean = shown.sum(0, keepdim=True) / there.repeat_interleave(field.domain.width, 1)
-    return torch.cat(
-        [likelihood.near(mean, field.domain), logit(presence.mean(0, keepdim=True))], 1
-    )
+    value = likelihood.near(mean, field.domain)
+    return torch.cat([value, logit(presence.mean(0, keepdim=True))], 1) if says else value
 
 
-def observed(field: Field, likelihood: Likelihood, raw: Tensor, shared: Tensor) -> ObservedField:
-    """The distribution of one field."""
-    value, presence = (
-        (raw[:, : -field.size], raw[:, -field.size :]) if field.missing else (raw, raw[:, :0])
-    )
+def observed(
+    field: Field, likelihood: Likelihood, raw: Tensor, shared: Tensor, says: bool
+) -> ObservedField:
+    """The distribution of one field, and of its presence if the raw channels say of it."""
     wide = shared.reshape(-1, *[1] * raw.dim())  # (S, 1, …)
-    return ObservedField(field, likelihood(value, wide, field.domain), BernoulliValues(presence))
+    if says:
+        value, presence = raw[:, : -field.size], raw[:, -field.size :]
+        values = likelihood(value, wide, field.domain)
+        return ObservedField(field, values, BernoulliValues(presence))
+    there = raw.new_ones(len(raw), field.size * field.missing, *raw.shape[2:])
+    return ObservedField(field, likelihood(raw, wide, field.domain), Unsaid(there))
 
 
 @dataclass(frozen=True)
@@ -480,7 +501,7 @@ class ObservedField:
 
     field: Field
     values: Elementwise
-    presence: BernoulliValues
+    presence: BernoulliValues | Unsaid
 
     def log_prob(self, x: Tensor) -> Tensor:
         shown, presence = self.field.split(x)
@@ -502,8 +523,12 @@ class ObservedField:
 
     def present(self) -> ObservedField:
         """The same, every value being there."""
-        sure = torch.full_like(self.presence.logits, CERTAIN)
-        return ObservedField(self.field, self.values, BernoulliValues(sure))
+        return ObservedField(self.field, self.values, self.presence.certain())
+
+    def relaxed(self) -> Tensor:
+        """A draw of every value that a gradient passes, as channels of x."""
+        values = self.values.relaxed()
+        return self.show(values, self.present().presence.mean.detach())
 
     def show(self, values: Tensor, presence: Tensor) -> Tensor:
         """Channels of x: values hidden where they are absent."""
@@ -546,6 +571,10 @@ class Observation(Density):
     def parts(self, x: Tensor) -> Iterator[tuple[ObservedField, Tensor]]:
         return zip(self.fields, cut(x, [f.field.width for f in self.fields]), strict=True)
 
+    def relaxed(self) -> Tensor:
+        """A draw of x, every value being there, that a gradient passes."""
+        return paste([f.relaxed() for f in self.fields])
+
     def sample(self) -> Tensor:
         with torch.no_grad():
             return paste([f.show(f.values.sample(), f.presence.sample()) for f in self.fields])
@@ -573,6 +602,14 @@ class BernoulliValues(Elementwise):
     def sample(self) -> Tensor:
         return torch.bernoulli(self.mean)
 
+    def relaxed(self) -> Tensor:
+        u = torch.rand_like(self.logits).clamp(1e-6, 1 - 1e-6)
+        return ((self.logits + torch.logit(u)) / RELAXED).sigmoid()
+
+    def certain(self) -> BernoulliValues:
+        """The same, every value being 1."""
+        return BernoulliValues(torch.full_like(self.logits, CERTAIN))
+
     @property
     def mean(self) -> Tensor:
         return self.logits.sigmoid()
@@ -580,6 +617,27 @@ class BernoulliValues(Elementwise):
     @property
     def mode(self) -> Tensor:
         return (self.logits > 0).to(self.logits.dtype)
+
+
+@dataclass(frozen=True)
+class Unsaid(Elementwise):
+    """Presence of which nothing is said: where it matters, every value is there."""
+
+    there: Tensor  # ones, (B, F, *A)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+    def sample(self) -> Tensor:
+        return self.there
+
+    @property
+    def mean(self) -> Tensor:
+        return self.there
+
+    def certain(self) -> Unsaid:
+        """Itself."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -770,6 +828,10 @@ class DiscretisedLogisticValues(Elementwise):
         x = self.mu + self.log_s.exp() * torch.logit(u)
         return (x.clamp(0, 1) * (self.levels - 1)).round() / (self.levels - 1)
 
+    def relaxed(self) -> Tensor:
+        u = torch.rand_like(self.mu).clamp(1e-6, 1 - 1e-6)
+        return (self.mu + self.log_s.exp() * torch.logit(u)).clamp(0, 1)
+
     @property
     def mean(self) -> Tensor:
         """1 - ∫₀¹ F, the mean of the logistic clipped to [0, 1]; the rounding averages out."""
@@ -789,8 +851,13 @@ class CategoricalValues(Elementwise):
         return (x.unflatten(1, (-1, self.log_p.shape[2])) * self.log_p).sum(2)
 
     def sample(self) -> Tensor:
-        gumbel = -torch.log(-torch.log(torch.rand_like(self.log_p).clamp(1e-20, 1 - 1e-7)))
-        return hard(self.log_p + gumbel)
+        return hard(self.log_p + self.gumbel())
+
+    def gumbel(self) -> Tensor:
+        return -torch.log(-torch.log(torch.rand_like(self.log_p).clamp(1e-20, 1 - 1e-7)))
+
+    def relaxed(self) -> Tensor:
+        return ((self.log_p + self.gumbel()) / RELAXED).softmax(2).flatten(1, 2)
 
     @property
     def mean(self) -> Tensor:

@@ -81,7 +81,8 @@ def region_overlap(where: Tensor, masks: Tensor, most: float = 0.3) -> float:
     et al. 2021, The MVTec anomaly detection dataset, §5).
 
     Args:
-        where: maps (N, H, W), high where abnormal. masks: what is abnormal, (N, H, W).
+        where: maps (N, H, W), high where abnormal, NaN where there is no pixel.
+        masks: what is abnormal, (N, H, W).
 
     >>> masks = torch.zeros(1, 4, 4, dtype=torch.bool)
     >>> masks[0, :2, :2] = True
@@ -90,7 +91,7 @@ def region_overlap(where: Tensor, masks: Tensor, most: float = 0.3) -> float:
     """
     from scipy.ndimage import label
 
-    regions, normal = [], where[~masks].double().sort().values
+    regions, normal = [], where[~masks & ~where.isnan()].double().sort().values
     for one, mask in zip(where.double(), masks, strict=True):
         found = torch.from_numpy(label(mask.numpy())[0])
         regions += [one[found == i] for i in range(1, int(found.max()) + 1)]

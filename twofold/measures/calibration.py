@@ -148,7 +148,7 @@ class Predicted:
         space = evidence.space
         truth = space.decode(batch.x)
         hidden = mask & ~truth.isnan()
-        rows = Incomplete.of(space, truth.masked_fill(hidden, torch.nan))
+        rows = Incomplete.of(space, truth.masked_fill(hidden, torch.nan), hidden)
         found = completer(evidence.model, draws, rounds)(rows, batch.given)
         made = torch.stack([space.decode(x) for x in found.draws()])
         return cls(truth, hidden, made, found.log_w)

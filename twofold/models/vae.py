@@ -10,8 +10,11 @@ part; β > 1, free bits, total correlation, MMD and others are choices of that p
 bound is another: with several draws a row it is importance-weighted, and needs the KL. With a
 *noise*, the encoder sees a corrupted observation and the decoder is scored on the one it came
 from: a model that denoises. Where the data are noisy copies of scenes, it sees one copy and is
-scored on another (Lehtinen et al. 2018, arXiv:1803.04189). Everything may be conditioned on what is
-given, c: the same code with nothing given is the plain model.
+scored on another (Lehtinen et al. 2018, arXiv:1803.04189). Where values may be *missing*, only what
+is there counts, and a mechanism says what is known of how the others went (`nets/mechanisms.py`):
+where they went by what they were, the bound has $\log p(s \mid x_o, x_m)$ besides, with
+$x_m \sim p(x_m \mid z)$ (Ipsen, Mattei & Frellsen 2021, arXiv:2006.12871). Everything may be
+conditioned on what is given, c: the same code with nothing given is the plain model.
 
 Source: Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv:1312.6114; Rezende, Mohamed &
 Wierstra 2014, arXiv:1401.4082; Burda, Grosse & Salakhutdinov 2016, arXiv:1509.00519; conditional,
@@ -34,6 +37,7 @@ from twofold.core.errors import UserError
 from twofold.core.game import (
     Decodes,
     Encodes,
+    Hides,
     Model,
     Progress,
     Rescues,
@@ -51,11 +55,12 @@ from twofold.maths.noise import Clean, Noise, check
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.decoders import decoding
 from twofold.nets.encoders import Encoder
+from twofold.nets.mechanisms import ByCode, Mechanism
 from twofold.nets.posteriors import Diagonal, Flow, Form
 from twofold.nets.priors import Prior, Standard
 
 
-class VAE(Model, Decodes, Encodes, Scores, Rescues, Starts):
+class VAE(Model, Decodes, Encodes, Hides, Scores, Rescues, Starts):
     """The variational autoencoder of a Space.
 
     Args:
@@ -68,6 +73,7 @@ class VAE(Model, Decodes, Encodes, Scores, Rescues, Starts):
         divergence: the rate.
         bound: what is raised; one of several draws needs the plain KL.
         noise: what corrupts the observations that the encoder sees in training.
+        missing: how values go missing, p(s | …).
 
     Raises:
         UserError: parts that make no sense together.
@@ -91,18 +97,21 @@ class VAE(Model, Decodes, Encodes, Scores, Rescues, Starts):
         divergence: Divergence = KL(),
         bound: Bound = ELBO(),
         noise: Noise = Clean(),
+        missing: Mechanism = ByCode(),
     ) -> None:
         super().__init__(space, given)
         refuse(posterior, prior, divergence, bound)
         check(noise, space)
         self.latent, self.bound, self.noise = latent, bound, noise
         self.q = Encoder(encoder, space, given, latent, posterior)
-        self.p = decoding(decoder, latent, given, ObservationSpec(space, likelihood))
+        spec = ObservationSpec(space, likelihood, missing.decoded)
+        self.p = decoding(decoder, latent, given, spec)
+        self.hider = missing.build(space)
         self.prior_net = prior.build(latent, space, given)
         self.divergence = divergence.build(latent)
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
-        generative = [self.p, self.prior_net]
+        generative = [self.p, self.prior_net, self.hider]
         if self.bound.parts:
             return {"encoder": [self.q], "decoder": generative}
         return {"autoencoder": [self.q, *generative], **self.divergence.players()}
@@ -117,7 +126,7 @@ class VAE(Model, Decodes, Encodes, Scores, Rescues, Starts):
         x, given = batch.x, batch.given
         q, p = self.encode(self.noise(batch.seen, self.space), given), self.prior(given)
         z = q.rsample()
-        distortion = -self.decode(z, given).log_prob(x).mean()
+        distortion = -self.log_px(z, x, given).mean()
         rate = self.divergence(Code(q, z, p, progress.size), progress)
         yield Turn({"distortion": distortion, "rate": rate}, autoencoder=distortion + rate)
         yield from self.divergence.play(z.detach(), p)
@@ -139,8 +148,21 @@ class VAE(Model, Decodes, Encodes, Scores, Rescues, Starts):
         """K draws of a q of z a row, with what their weights for x are made of."""
         q, every = q.repeat(k), given.repeat(k)
         z = q.rsample()
-        log_px = self.decode(z, every).log_prob(x.repeat_interleave(k, 0))
+        log_px = self.log_px(z, x.repeat_interleave(k, 0), every)
         return Draws(log_px, q, z, self.prior(every), k)
+
+    def log_px(self, z: Tensor, x: Tensor, given: Given) -> Tensor:
+        """log p(x_o | z) + log p(s | x_o, x_m), x_m ~ p(x_m | z), (B,)."""
+        p = self.decode(z, given)
+        said: Tensor = self.hider(p, x)
+        return p.log_prob(x) + said
+
+    @property
+    def hides(self) -> bool:  # type: ignore[override]
+        return self.hider.speaks
+
+    def log_hidden(self, x: Tensor, gone: Tensor) -> Tensor:
+        return self.hider.log_prob(x, gone)
 
     def encode(self, x: Tensor, given: Given) -> Posterior:
         return self.q(x, given.c)
@@ -155,7 +177,7 @@ class VAE(Model, Decodes, Encodes, Scores, Rescues, Starts):
     def sample(self, given: Given) -> Tensor:
         """z ~ p(z), then x ~ p(x | z); of a picture, the mean of p(x | z), as is the custom."""
         p = self.decode(self.prior(given).sample(), given)
-        return p.mean if len(self.space.axes) > 1 else p.sample()
+        return self.hider.hide(p.mean if len(self.space.axes) > 1 else p.sample())
 
     def log_likelihood(self, x: Tensor, given: Given, samples: int) -> Tensor:
         return importance_weighted(self.draws(x, given, samples).log_w)

@@ -89,10 +89,20 @@ class Noise(nn.Module):
         return h + self.sigma * torch.randn_like(h) if self.training else h
 
 
+def normalised(channels: int, groups: int) -> nn.Module:
+    """Group normalisation in at most so many groups; nothing at all for none.
+
+    Of one picture at a time, so that a batch cut into parts is the batch whole, where batch
+    normalisation is not (Wu & He 2018, arXiv:1803.08494).
+    """
+    return nn.GroupNorm(math.gcd(groups, channels), channels) if groups else nn.Identity()
+
+
 class Residual(nn.Module):
     """h + conv(act(conv(act(h + c)))), over 1, 2 or 3 axes, channels kept.
 
-    `tell` makes the layer through which what is given enters, h + c or another.
+    `tell` makes the layer through which what is given enters, h + c or another. With `groups` each
+    act follows a group normalisation.
     """
 
     def __init__(
@@ -102,10 +112,12 @@ class Residual(nn.Module):
         given: int,
         activation: Activation,
         tell: Callable[[int, int], nn.Module] = Add,
+        groups: int = 0,
     ) -> None:
         super().__init__()
         conv = CONVOLUTIONS[axes]
         self.given = tell(given, channels)
+        self.norms = nn.ModuleList(normalised(channels, groups) for _ in range(2))
         self.act = ACTIVATIONS[activation]()
         self.first = conv(channels, channels, 3, padding=1)
         self.second = conv(channels, channels, 3, padding=1)
@@ -113,8 +125,9 @@ class Residual(nn.Module):
         nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
 
     def forward(self, h: Tensor, c: Tensor) -> Tensor:
-        inside = self.first(self.act(self.given(h, c)))
-        return h + self.second(self.act(inside))
+        before, between = self.norms
+        inside = self.first(self.act(before(self.given(h, c))))
+        return h + self.second(self.act(between(inside)))
 
 
 class Attention(nn.Module):

@@ -37,6 +37,7 @@ from twofold.nets.blocks import (
     Residual,
     Resize,
     Unpatch,
+    normalised,
 )
 
 
@@ -175,9 +176,12 @@ class Conv(Architecture):
             side, the least p that keeps within.
         modulated: what is given scales the channels of each block as well as shifting them.
         skip: on the way up the code enters each block beside what is given (skip-z).
+        groups: channels are normalised in so many groups before each act; 0 for not at all. It
+            stands for batch normalisation, which a batch cut into parts cannot have.
 
     Source: He et al. 2016, Identity mappings in deep residual networks, arXiv:1603.05027;
-    attention, Zhang et al. 2019, arXiv:1805.08318; skip, Brock et al. 2019, arXiv:1809.11096.
+    attention, Zhang et al. 2019, arXiv:1805.08318; skip, Brock et al. 2019, arXiv:1809.11096;
+    groups, Wu & He 2018, arXiv:1803.08494.
     """
 
     width: int = 32
@@ -188,6 +192,7 @@ class Conv(Architecture):
     places: PositiveInt = 1600
     modulated: bool = False
     skip: bool = False
+    groups: NonNegativeInt = 0
 
     def down(self, space: Space, given: Space, out: int) -> Body:
         check_axes(space.axes)
@@ -258,6 +263,9 @@ class Conv(Architecture):
         [(32, 32), (16, 16), (8, 8), (4, 4)]
         """
         return halvings(patched(axes, self.patch(axes)))
+
+    def act(self) -> nn.Module:
+        return ACTIVATIONS[self.activation]()
 
     def stage(self, axes: tuple[int, ...], level: int, given: int) -> Stage:
         return Stage(self, axes, self.channels(level), given)
@@ -365,9 +373,11 @@ class Stage(nn.Module):
         super().__init__()
         tell = Modulate if arch.modulated else Add
         self.blocks = nn.ModuleList(
-            Residual(len(axes), channels, given, arch.activation, tell) for _ in range(arch.blocks)
+            Residual(len(axes), channels, given, arch.activation, tell, arch.groups)
+            for _ in range(arch.blocks)
         )
-        self.after = nn.Identity() if arch.blocks else ACTIVATIONS[arch.activation]()
+        norm = normalised(channels, 0 if arch.blocks else arch.groups)
+        self.after = nn.Identity() if arch.blocks else nn.Sequential(norm, arch.act())
         near = max(axes) <= arch.attention
         self.attention = nn.ModuleList([Attention(channels)] if near else [])
 
@@ -404,7 +414,7 @@ class ConvDown(Body):
             conv(arch.channels(i), arch.channels(i + 1), 3, stride=strides(a, b), padding=1)  # type: ignore[arg-type]
             for i, (a, b) in enumerate(pairwise(sizes))
         )
-        self.act = ACTIVATIONS[arch.activation]() if arch.blocks else nn.Identity()
+        self.act = arch.act() if arch.blocks else nn.Identity()
         self.read = read(arch.channels(len(sizes) - 1))
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
@@ -449,7 +459,7 @@ class ConvUp(Body):
             )
             for i in levels[:-1]
         )
-        self.act = ACTIVATIONS[arch.activation]() if arch.blocks else nn.Identity()
+        self.act = arch.act() if arch.blocks else nn.Identity()
         self.paint = conv(arch.channels(0), out * p ** len(axes), 3, padding=1)
         self.unpatch = Unpatch(p, axes)
         self.register_buffer("ground", torch.zeros(out, *axes))

@@ -24,6 +24,7 @@ class CodeCritic(Judge):
     Args:
         architecture: of the body, dense. latent: dimensions of z. features: the width of φ.
         objective: what the two minimise. penalties: what the critic pays besides.
+        axes: of a code that has numbers at each place, z (B, D, *A).
 
     >>> from twofold.maths.adversarial import NonSaturating
     >>> from twofold.nets.bodies import Dense
@@ -39,12 +40,12 @@ class CodeCritic(Judge):
         given: Space,
         objective: Objective,
         penalties: tuple[Penalty, ...],
+        axes: tuple[int, ...] = (),
         features: int = 128,
     ) -> None:
         super().__init__()
-        self.net = Critic(
-            architecture, Space((Field("z", Real(), latent),)), given, features, False
-        )
+        codes = Space((Field("z", Real(), latent),), axes)
+        self.net = Critic(architecture, codes, given, features, False)
         self.objective, self.penalties = objective, penalties
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from twofold.data.kind import Finding, Kind, Where
 from twofold.data.named import find
 from twofold.data.pictures import grid, png
 from twofold.data.sources import Rows, Source, Subset, whole
-from twofold.data.split import split, strata
+from twofold.data.split import labelled, only, split, strata
 from twofold.measures.fidelity import gauge
 from twofold.measures.measure import Evidence, Figure, figures
 from twofold.measures.monitor import read, readable
@@ -71,9 +71,19 @@ class Material:
     def of(
         cls, kind: Kind, source: Source, findings: Sequence[Finding], data: Mapping[str, Any]
     ) -> Self:
-        """Divide a source as the `data.split` table says; without any, a tenth each is held out."""
+        """Divide a source as the `data.split` table says; without any, a tenth each is held out.
+
+        Its key `normal` names the labels that train and validate: rows of another do neither.
+        """
         fixed = ("rows", "labels", "groups", "official")
-        options = arguments(split, data.get("split", {}), "data.split", skip=fixed)
+        asked = dict(data.get("split", {}))
+        normal = tuple(asked.pop("normal", ()))
+        options = arguments(split, asked, "data.split", skip=fixed)
+        if kind.patient and options.get("ordered"):
+            raise UserError(
+                "data.split.ordered may part the rows of one patient; leave out either it or "
+                "data.patient"
+            )
         groups = source.groups()
         shared = len(groups.unique()) < len(groups)
         made = split(
@@ -83,6 +93,8 @@ class Material:
             official=source.official,
             **options,
         )
+        if normal:
+            made = only(made, labelled(kind.given, source.labels(), normal))
         train, validation, test = (
             Subset(source, r) for r in (made.train, made.validation, made.test)
         )

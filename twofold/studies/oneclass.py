@@ -16,6 +16,7 @@ from torch import Tensor
 
 from twofold.apps.anomaly import Detector, How, detector
 from twofold.apps.baselines import baselines
+from twofold.apps.score import Unlabelled
 from twofold.core.game import Decodes
 from twofold.data.doctor import Examination, examine
 from twofold.data.kind import Where
@@ -67,8 +68,9 @@ class Labelled:
         return self.seen.source.official
 
     def part(self, rows: Tensor) -> Source:
-        """Some rows, in this order."""
-        return Subset(self.seen.source, rows)
+        """Some rows, in this order; where the kind is always given a label, it is not known."""
+        part, given = Subset(self.seen.source, rows), self.seen.kind.given.size
+        return Unlabelled(part, torch.ones(given, dtype=torch.bool)) if given else part
 
     def material(self, rows: Rows) -> Material:
         """What a run on the normal rows trains on."""

@@ -26,7 +26,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from hashlib import blake2b
 from itertools import islice
@@ -45,8 +45,10 @@ from twofold.data import pictures, pixels, places, tree
 from twofold.data.augment import Augment, Crop, Flip
 from twofold.data.files import Files, Wanted, files_of, names_of, spread
 from twofold.data.kind import Finding, Kind, Told, Where, told
+from twofold.data.patients import check, numbered
 from twofold.data.pixels import Form, Header
-from twofold.data.sources import Copies, Memory, Rows, Source, Streamed, known
+from twofold.data.sources import Copies, Memory, Rows, Source, Streamed, Together, known
+from twofold.data.tiles import Tiles
 
 LOOK = 4096
 """Images whose headers are looked at."""
@@ -75,7 +77,7 @@ class Images(Kind):
     Args:
         space: one field `pixel` over (H, W).
         given: label and attributes, each may be missing. factors: those that are not given.
-        crop, flip, skip_bad, stream, files, copies: as asked of `inspect`.
+        crop, flip, skip_bad, stream, files, copies, patient, tiles, overlap: as asked of `inspect`.
     """
 
     space: Space
@@ -87,6 +89,9 @@ class Images(Kind):
     files: str = "*"
     factors: Space = UNKNOWN
     copies: Copied = "none"
+    patient: str = ""
+    tiles: int = 0
+    overlap: float = 0.25
 
     name = "images"
     example = Space((Field("pixel", Bounded(0, 255, 256), 3),), (16, 12))
@@ -134,6 +139,9 @@ class Images(Kind):
         stream: Streams = "auto",
         given: Told = "all",
         copies: Copied = "none",
+        patient: str = "",
+        tiles: int = 0,
+        overlap: float = 0.25,
     ) -> tuple[Self, list[Finding]]:
         """Learn the codec from a folder, a zip or a file.
 
@@ -152,8 +160,14 @@ class Images(Kind):
                 kept for measures.
             copies: noisy copies of one scene have one name in several sub-folders (`folder`), or
                 names that differ in their last number (`number`).
+            patient: a pattern of file names whose group says whose a picture is, such as
+                `(p[0-9]+)_`: no split parts the pictures of one.
+            tiles: cut pictures at their full size into tiles of so many pixels a side; 0 for none.
+            overlap: the share of a tile that the next one may overlap.
         """
-        asked = Asked(shape_of(size), channels, levels, crop == "none")
+        if tiles:
+            check_tiles(tiles, overlap, size, copies)
+        asked = Asked(shape_of(tiles or size), channels, levels, crop == "none")
         asked.check()
         found = found_in(where, files)
         rows = spread(len(found), LOOK)
@@ -162,7 +176,9 @@ class Images(Kind):
         shape = tree.Tree.of(found.names)
         every, noticed = given_space(found, shape, labelled=copies != "folder")
         split = told(every, given)
-        how = (crop, flip, skip_bad, stream, files, split[1], copies)
+        if patient:
+            check([found.name(row) for row in range(len(found))], patient)
+        how = (crop, flip, skip_bad, stream, files, split[1], copies, patient, tiles, overlap)
         kind = cls(space_of(form), split[0], *how)
         if skip_bad:
             unread = bad_rows(found, form)
@@ -170,7 +186,11 @@ class Images(Kind):
         if not levels and form.channels == 1 and look.two_valued():
             kind = cls(space_of(binary(form)), split[0], *how)
         findings = [
-            *size_findings(heads, form, asked, len(found), crop),
+            *(
+                tile_findings(heads, kind, len(found))
+                if tiles
+                else size_findings(heads, form, asked, len(found), crop)
+            ),
             *tone_findings(heads, kind.form, asked),
             *look.findings(kind.form, asked),
             *bad_findings(found, unread),
@@ -194,11 +214,40 @@ class Images(Kind):
             tree.given_of(found, shape, space)[torch.from_numpy(rows)]
             for space in (self.given, self.factors)
         )
+        if self.tiles:
+            return self.tiled(found, rows, given, factors, official)
         streamed = Streamed(Reader(found, form, rows), given, THREADS, official)
         keep = len(rows) * form.bytes <= KEEP
-        source = in_memory(streamed, form) if KEPT[self.stream](keep) else streamed
-        scenes = scenes_of(found.names[rows], shape, self.copies)
-        return known(Copies(source, scenes) if self.copied else source, factors)
+        source: Source = in_memory(streamed, form) if KEPT[self.stream](keep) else streamed
+        if self.copied:
+            source = Copies(source, scenes_of(found.names[rows], shape, self.copies))
+        if self.patient:
+            names = [found.name(row) for row in rows.tolist()]
+            source = Together(source, numbered(names, self.patient))
+        return known(source, factors)
+
+    def tiled(
+        self,
+        found: Files,
+        rows: NDArray[np.int64],
+        given: Tensor,
+        factors: Tensor,
+        official: dict[str, Tensor],
+    ) -> Source:
+        """Tiles of these files; all decoded pictures are kept where they are not too many."""
+        heads, _ = headers(found, rows, False)
+        sizes = [native(heads[row], self.tiles) for row in rows.tolist()]
+        read = Natural(found, self.form, rows, tuple(sizes))
+        kept = KEPT[self.stream](sum(h * w for h, w in sizes) * self.form.channels <= KEEP)
+        pictures = [read(i) for i in range(len(rows))] if kept else []
+        source: Source = Tiles.of(
+            pictures.__getitem__ if kept else read, sizes, given, self.tiles, self.overlap, official
+        )
+        each = source.groups()
+        if self.patient:
+            names = [found.name(row) for row in rows.tolist()]
+            source = Together(source, numbered(names, self.patient)[each])
+        return known(source, factors[each])
 
     def names(self, where: Where) -> list[str]:
         found = found_in(where, self.files)
@@ -246,6 +295,9 @@ class Images(Kind):
             "files": self.files,
             "factors": self.factors.to_dict(),
             "copies": self.copies,
+            "patient": self.patient,
+            "tiles": self.tiles,
+            "overlap": self.overlap,
         }
 
     @classmethod
@@ -292,6 +344,51 @@ class Reader:
     def __call__(self, row: int) -> Tensor:
         at = int(self.rows[row])
         return pixels.decode(file_of(self.files, at), self.files.name(at), self.form)
+
+
+@dataclass(frozen=True)
+class Natural:
+    """The pictures of a set at their own sizes, (H, W) each, decoded one at a time."""
+
+    files: Files
+    form: Form
+    rows: NDArray[np.int64]
+    sizes: tuple[tuple[int, int], ...]
+
+    def __call__(self, row: int) -> Tensor:
+        at, (height, width) = int(self.rows[row]), self.sizes[row]
+        form = replace(self.form, height=height, width=width, stretch=True)
+        return pixels.decode(file_of(self.files, at), self.files.name(at), form)
+
+
+def native(head: Header, side: int) -> tuple[int, int]:
+    """The size of a picture; one that is smaller than a tile is enlarged to hold it.
+
+    >>> native(Header(50, 200, False, False, False, False), 100)
+    (100, 400)
+    """
+    scale = max(1.0, side / min(head.height, head.width))
+    return max(side, round(head.height * scale)), max(side, round(head.width * scale))
+
+
+def check_tiles(side: int, overlap: float, size: object, copies: Copied) -> None:
+    """Refuse tiles that cannot be, and options that do not go with them."""
+    if not 8 <= side <= 8192 or not 0 <= overlap < 1:
+        raise UserError(
+            f"data.tiles = {side} is within 8 … 8192, and data.overlap = {overlap} from 0 to below "
+            "1; change either"
+        )
+    if size or copies != "none":
+        raise UserError("data.tiles cuts pictures as they are: leave out data.size and data.copies")
+
+
+def tile_findings(heads: Mapping[int, Header], kind: Images, total: int) -> list[Finding]:
+    """How many pictures are cut, and how many are smaller than a tile."""
+    side = kind.tiles
+    text = f"{total:,} images are cut at full size into tiles of {side} × {side} pixels"
+    small = sum(min(h.height, h.width) < side for h in heads.values())
+    more = f"{small:,} of the images looked at are smaller than a tile, and are enlarged"
+    return [Finding("note", text), *([Finding("warning", more)] if small else [])]
 
 
 def file_of(files: Files, row: int) -> Any:

@@ -17,7 +17,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, NamedTuple, Self, final
 
 import numpy as np
 import torch
@@ -32,12 +32,16 @@ from twofold.data.delimited import write_text
 from twofold.data.frames import Frame, Style, is_table, library, pandas, read_frame, suffix
 from twofold.data.guess import MISSING, Look, blanks, learn
 from twofold.data.kind import Finding, Kind, Where, matching
+from twofold.data.monitors import FEWEST, Beats, Cutting, clock, is_record, monitored
+from twofold.data.patients import check, numbered
 from twofold.data.recordings import (
     CHANNELS,
     CLASSES,
     TIMES,
+    UNTIMED,
     VALUES,
     Layout,
+    Onward,
     Recordings,
     Timeline,
     array,
@@ -48,7 +52,7 @@ from twofold.data.recordings import (
     wide,
 )
 from twofold.data.sources import Rows
-from twofold.data.windows import Windows
+from twofold.data.windows import Windows, behind
 
 WINDOW = 24  # steps of a window of a long recording, as in Yoon et al. 2019, unless it is said
 TALL, BROAD = 64, 96  # pixels of a drawing
@@ -67,6 +71,18 @@ class Channel:
     missing: bool = False
 
 
+class Ends(NamedTuple):
+    """Where N series end.
+
+    Args:
+        names: what each is called. given: what is known there, (N, G). times: how each goes on.
+    """
+
+    names: tuple[str, ...]
+    given: Tensor
+    times: tuple[Onward, ...]
+
+
 @final
 @dataclass(frozen=True)
 class Series(Kind):
@@ -80,6 +96,8 @@ class Series(Kind):
         layout: how the files are laid out.
         how: in a table, the columns of time and of the series' name, and those that are read.
         style: how the table was written.
+        cutting: how WFDB records are cut. patient: what says whose a row is, as asked.
+        past: steps before a window that are given of it, P.
     """
 
     name = "series"
@@ -91,21 +109,26 @@ class Series(Kind):
     layout: Layout
     how: Timeline
     style: Style
+    cutting: Cutting = Cutting()
+    patient: str = ""
+    past: int = 0
     space: Space = field(init=False)
     given: Space = field(init=False)
 
     def __post_init__(self) -> None:
         fields = (Field(c.name, Real(c.mean, c.std), missing=c.missing) for c in self.channels)
         known = (Field(f.name, f.domain, missing=True) for c in self.conditions for f in c.fields)
+        before = self.channels if self.past else ()
+        behind = (Field(f"{c.name} before", Real(c.mean, c.std), self.past, True) for c in before)
         object.__setattr__(self, "space", Space(tuple(fields), (self.length,)))
-        object.__setattr__(self, "given", Space(tuple(known)))
+        object.__setattr__(self, "given", Space((*known, *behind)))
 
     @classmethod
     def accepts(cls, where: Where) -> bool:
-        """Arrays of three axes and .txt.gz files by type; of a table its first rows are read."""
+        """Records, arrays of three axes, .txt.gz by type; of a table its first rows are read."""
         if isinstance(where, str | Path) and suffix(Path(where)) == ".txt":
             return Path(where).suffix.lower() == ".gz"
-        if holds_series(where):
+        if is_record(where) or holds_series(where):
             return True
         if not is_table(where):
             return False
@@ -127,12 +150,17 @@ class Series(Kind):
         time: str = "",
         series: str = "",
         layout: Layout = "auto",
+        beats: Beats = "auto",
+        patient: str = "",
+        past: int = 0,
     ) -> tuple[Self, list[Finding]]:
         """Learn channels and windows.
 
         Args:
-            where: a table (.csv, .parquet, a data frame), .txt, .npy, .npz or an array.
-            window: steps of a window; 0 for all of short series, 24 of long recordings.
+            where: a table (.csv, .parquet, a data frame), .txt, .npy, .npz, an array, a WFDB record
+                (.hea) or a folder of records.
+            window: steps of a window; 0 for all of short series, 24 of long recordings, 1.4 usual
+                intervals of beats.
             stride: steps from one window to the next.
             channels: the columns to model; all numbers where empty.
             given: columns that are conditions, by name or pattern, by their value at a window's
@@ -140,34 +168,88 @@ class Series(Kind):
                 is named.
             time: the column of time; found out where empty.
             series: the column that names the series; found out where empty.
-            layout: `wide`, `long`, `rows`, `array`, or `auto` to find out.
+            layout: `wide`, `long`, `rows`, `array`, `record`, or `auto` to find out.
+            beats: cut records beat by beat, at R-peaks that are `annotated`, or `found` in the
+                first signal; `none` for windows of the whole; `auto` where all are annotated.
+            patient: whose a row is, so that no split parts the rows of one: of a table the column
+                that names the series, of records a pattern of their names whose group says it.
+            past: steps before a window that are given of it: what `predict` goes on from.
         """
         form, frame = opened(where, layout)
         given = matching(given, frame[0].names) if frame else given
-        how = planned(form, frame, Timeline(time, series, channels), given)
+        how = planned(form, frame, Timeline(time, series or named(frame, patient), channels), given)
         given = given or labelling(how)
-        recordings, found = recorded(form, where, frame, how, given)
-        length = window or usual(form, recordings)
-        fits(recordings, length, stride)
+        cutting = Cutting.of(Path(where), beats, window) if form == "record" else Cutting()
+        recordings, found = recorded(form, where, frame, how, given, cutting)
+        length = window or (cutting.length if by_beat(cutting) else usual(form, recordings))
+        fits(recordings, length, stride, past)
         learnt = [channel(recordings, i) for i in range(len(recordings.channels))]
         kept = tuple(c for c in learnt if not math.isnan(c.mean))
         if not kept:
             raise UserError(f"{recordings.title} has no channel with a number in it")
         known = tuple(condition(recordings, i) for i in range(len(recordings.given)))
         style = frame[0].style if frame else Style("csv", " ", False)
-        kind = cls(kept, length, stride, known, form, how, style)
+        kind = cls(kept, length, stride, known, form, how, style, cutting, patient, past)
+        if patient and form == "record":
+            check(recordings.of, patient)
+        whose(kind, recordings)
         return kind, found + said(kind, recordings)
 
     def open(self, where: Where) -> Windows:
+        return self.windows(self.recordings(where))
+
+    def recordings(self, where: Where) -> Recordings:
+        """What a path or object holds, in the layout of this codec."""
         form, frame = opened(where, self.layout)
         names = [column.name for column in self.conditions]
         given = names if frame else []
-        recordings, _ = recorded(form, where, frame, self.how, given)
-        fits(recordings, self.length, self.stride)
-        steps = torch.from_numpy(recordings.steps[:, self.places(recordings)]).float()
-        return Windows.of(
-            steps.split(list(recordings.lengths)), self.known(recordings), self.length, self.stride
+        return recorded(form, where, frame, self.how, given, self.cutting)[0]
+
+    def windows(self, recordings: Recordings) -> Windows:
+        """Their windows; those of one patient are one block."""
+        fits(recordings, self.length, self.stride, self.past)
+        steps = self.numbers(recordings).split(list(recordings.lengths))
+        found = Windows.of(steps, self.known(recordings), self.length, self.stride, self.past)
+        each = whose(self, recordings)
+        return (
+            replace(found, block=each[found.recording(recordings.lengths)]) if len(each) else found
         )
+
+    def numbers(self, recordings: Recordings) -> Tensor:
+        """Every step, (L, C), in the order of the channels."""
+        return torch.from_numpy(recordings.steps[:, self.places(recordings)]).float()
+
+    def ends(self, where: Where) -> Ends:
+        """The last steps of each recording, to go on from.
+
+        Raises:
+            UserError: none has as many steps as are given.
+        """
+        recordings = self.recordings(where)
+        long = [i for i, length in enumerate(recordings.lengths) if length >= self.past]
+        if not long:
+            raise UserError(
+                f"{recordings.title} has no {self.past} steps without a gap, which this run goes "
+                "on from; give a longer series"
+            )
+        stops = torch.tensor(recordings.lengths).cumsum(0)[long]
+        given = self.known(recordings)[stops - 1]
+        before = behind(self.numbers(recordings), stops, self.past)
+        names = [recordings.of[i] if recordings.of else "" for i in long]
+        times = [recordings.onward[i] if recordings.onward else UNTIMED for i in long]
+        return Ends(tuple(names), torch.cat([given, before], 1), tuple(times))
+
+    def names(self, where: Where) -> list[str]:
+        """Of records, each window's record and time: of a beat that of its R-peak."""
+        if self.layout != "record":
+            return []
+        recordings = self.recordings(where)
+        found = self.windows(recordings)
+        of = found.recording(recordings.lengths)
+        first = torch.tensor([0, *recordings.lengths]).cumsum(0)[of]
+        steps = torch.tensor(recordings.begins)[of] + found.starts - first
+        names = zip(of.tolist(), steps.tolist(), strict=True)
+        return [f"{recordings.of[i]} {clock(step / self.cutting.hertz)}" for i, step in names]
 
     def gappy(self) -> Series:
         """Also end to end, so that no step is in two windows."""
@@ -282,6 +364,9 @@ class Series(Kind):
             "layout": self.layout,
             "how": asdict(self.how),
             "style": asdict(self.style),
+            "cutting": asdict(self.cutting),
+            "patient": self.patient,
+            "past": self.past,
         }
 
     @classmethod
@@ -295,10 +380,15 @@ class Series(Kind):
             data["layout"],
             Timeline(how["time"], how["series"], tuple(how["channels"])),
             Style(**data["style"]),
+            Cutting(**data.get("cutting", {})),
+            data.get("patient", ""),
+            data.get("past", 0),
         )
 
 
-SUFFIXES: dict[Layout, str] = {"wide": ".csv", "long": ".csv", "rows": ".txt", "array": ".npz"}
+SUFFIXES: dict[Layout, str] = {
+    "wide": ".csv", "long": ".csv", "rows": ".txt", "array": ".npz", "record": ".csv",
+}  # fmt: skip
 
 
 def opened(where: Where, layout: Layout) -> tuple[Layout, tuple[Frame, ...]]:
@@ -307,10 +397,40 @@ def opened(where: Where, layout: Layout) -> tuple[Layout, tuple[Frame, ...]]:
     form = layout
     if form == "auto" and not library(where):
         form = LAYOUTS.get(suffix(Path(where)), "auto") if named else "array"
-    if form in ("rows", "array"):
+        form = "record" if is_record(where) else form
+    if form in ("rows", "array", "record"):
         return form, ()
     frame = read_frame(where)
     return (form if form != "auto" else "long" if is_long(frame) else "wide"), (frame,)
+
+
+# What a codec asks of recordings.
+
+
+def by_beat(cutting: Cutting) -> bool:
+    """Whether records are cut beat by beat."""
+    return cutting.beats != "none"
+
+
+def named(frames: tuple[Frame, ...], patient: str) -> str:
+    """The column that names the series, where that is the one that says whose a row is."""
+    return patient if frames else ""
+
+
+def whose(kind: Series, recordings: Recordings) -> Tensor:
+    """A number for the patient of each recording, (R,); none where each is for itself.
+
+    Records are kept whole where there are at least `FEWEST`.
+    """
+    records = kind.layout == "record"
+    if kind.patient and not recordings.of:
+        raise UserError(
+            f"data.patient = {kind.patient!r}: {recordings.title} does not say whose a series is; "
+            "give a table with a column for it"
+        )
+    if records and (kind.patient or len(set(recordings.of)) >= FEWEST):
+        return numbered(recordings.of, kind.patient)
+    return numbered(recordings.of, "") if kind.patient else torch.zeros(0)
 
 
 LAYOUTS: dict[str, Layout] = {".npy": "array", ".npz": "array", ".txt": "rows"}
@@ -357,9 +477,16 @@ def one_of(frame: Frame, names: Sequence[str]) -> str:
 
 
 def recorded(
-    form: Layout, where: Where, frames: tuple[Frame, ...], how: Timeline, given: Sequence[str]
+    form: Layout,
+    where: Where,
+    frames: tuple[Frame, ...],
+    how: Timeline,
+    given: Sequence[str],
+    cutting: Cutting,
 ) -> tuple[Recordings, list[Finding]]:
     """Read in one of the layouts."""
+    if form == "record":
+        return monitored(Path(where), cutting)
     if form == "array":
         return array(where), []
     if form == "rows":
@@ -374,14 +501,18 @@ def usual(form: Layout, recordings: Recordings) -> int:
     return min(lengths) if short else min(WINDOW, max(lengths))
 
 
-def fits(recordings: Recordings, length: int, stride: int) -> None:
+def fits(recordings: Recordings, length: int, stride: int, past: int) -> None:
     """Windows must be positive, and at least one recording long enough."""
-    if length < 1 or stride < 1:
-        raise UserError(f"data.window = {length}, data.stride = {stride}: both must be at least 1")
-    if max(recordings.lengths) < length:
+    if length < 1 or stride < 1 or past < 0:
+        raise UserError(
+            f"data.window = {length}, data.stride = {stride}, data.past = {past}: the first two "
+            "must be at least 1, the last no less than 0"
+        )
+    if max(recordings.lengths) < past + length:
+        before = f" with {past} steps before it" if past else ""
         raise UserError(
             f"{recordings.title} has at most {max(recordings.lengths)} steps without a "
-            f"gap, fewer than a window of {length}; set data.window"
+            f"gap, fewer than a window of {length}{before}; set data.window"
         )
 
 
@@ -421,6 +552,7 @@ def said(kind: Series, recordings: Recordings) -> list[Finding]:
         "long": "it has columns for channel and value",
         "rows": "each line is one series",
         "array": "it is an array of time and channels",
+        "record": "it is a WFDB record",
     }[kind.layout]  # fmt: skip
     count, total = len(recordings.lengths), len(recordings.steps)
     text = (
@@ -428,8 +560,9 @@ def said(kind: Series, recordings: Recordings) -> list[Finding]:
         f"windows of {kind.length}"
     )
     flat = [one.name for one in kind.channels if constant(recordings, one.name)]
+    instead = '; as a table instead: data.kind = "tables"' if kind.layout != "record" else ""
     return [
-        Finding("note", text + '; as a table instead: data.kind = "tables"'),
+        Finding("note", text + instead),
         *(Finding("warning", f"channel {name!r} is always missing; left out") for name in gone),
         *(Finding("warning", f"channel {name!r} is the same at every step") for name in flat),
     ]

@@ -51,7 +51,7 @@ from twofold.data.frames import (
 from twofold.data.guess import MISSING, Coding, Look, blanks, learn, plural
 from twofold.data.kind import Finding, Kind, Where, matching
 from twofold.data.recordings import timeline
-from twofold.data.sources import Memory, Rows
+from twofold.data.sources import Memory, Rows, Source, Together
 
 Array = NDArray[np.float64]
 PAPER, NUMBERS, LABELS, GAPS = (250, 250, 250), (45, 100, 170), (215, 120, 40), (205, 205, 205)
@@ -70,6 +70,7 @@ class Tables(Kind):
         style: how the table was written.
         constraints: what holds in every row.
         outer: the columns of the file, where constraints put others in their place.
+        patient: the column that says whose a row is; empty for none. It is not in the Space.
     """
 
     name = "tables"
@@ -86,6 +87,7 @@ class Tables(Kind):
     style: Style = field(default_factory=Style)
     constraints: tuple[Constraint, ...] = ()
     outer: tuple[Column, ...] = ()
+    patient: str = ""
     space: Space = field(init=False)
     given: Space = field(init=False)
 
@@ -124,6 +126,7 @@ class Tables(Kind):
         missing_values: tuple[str, ...] = MISSING,
         delimiter: str = "",
         header: Header = "auto",
+        patient: str = "",
     ) -> tuple[Self, list[Finding]]:
         """Learn what every column is.
 
@@ -141,10 +144,13 @@ class Tables(Kind):
             missing_values: the texts that mean missing, beside the empty one.
             delimiter: between the cells of a text file; found out where empty.
             header: whether its first row names the columns: `auto`, `yes` or `no`.
+            patient: a column that says whose a row is: it is neither read nor written, and no split
+                parts the rows of one.
         """
         read = read_frame(where, delimiter, header)
         given = matching(given, read.names)
-        frame = chosen(read, keep, drop, (*given, *types))
+        dropped = (*drop, patient) if patient else drop
+        frame = chosen(read, keep, dropped, (*given, *types))
         empty = blanks(missing_values)
         kept = learnt(constraints, frame, empty)
         whole, frame = frame, forward(kept, frame)
@@ -152,12 +158,16 @@ class Tables(Kind):
         made, found = columns_in(frame, empty, asked, numbers)
         outer = columns_in(whole, empty, dict(types), "scores")[0] if kept else ()
         replaced(given, outer, made)
-        kind = cls(made, given, tuple(sorted(empty)), frame.style, kept, outer)
+        kind = cls(made, given, tuple(sorted(empty)), frame.style, kept, outer, patient)
         useful(kind, frame)
         return kind, [*frame.findings, *found, *repeated(frame), *in_time(frame), *said_of(kept)]
 
-    def open(self, where: Where) -> Memory:
-        return self.read(where)[0]
+    def open(self, where: Where) -> Source:
+        """Rows of one patient belong together, where the table says whose they are."""
+        rows, frame = self.read(where)[0], self.frame(where)
+        if self.patient not in frame.names:
+            return rows
+        return Together(rows, torch.from_numpy(frame[self.patient].codes))
 
     def read(self, where: Where) -> tuple[Memory, list[Finding]]:
         """The rows of another table of this form, and what did not fit but could be coped with.
@@ -326,6 +336,7 @@ class Tables(Kind):
             "style": asdict(self.style),
             "constraints": [rules.describe(one) for one in self.constraints],
             "outer": [describe(column) for column in self.outer],
+            "patient": self.patient,
         }
 
     @classmethod
@@ -333,7 +344,8 @@ class Tables(Kind):
         columns, outer = (tuple(map(recall, data.get(key, ()))) for key in ("columns", "outer"))
         kept = tuple(map(rules.recall, data.get("constraints", ())))
         told, blank = tuple(data["conditions"]), tuple(data["blank"])
-        return cls(columns, told, blank, Style(**data["style"]), kept, outer)
+        style, patient = Style(**data["style"]), data.get("patient", "")
+        return cls(columns, told, blank, style, kept, outer, patient)
 
 
 def columns_in(

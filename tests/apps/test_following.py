@@ -1,0 +1,175 @@
+"""`score --follow`: a file that grows is scored as it grows, each line once, until Ctrl-C."""
+
+import csv
+import math
+import random
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.stories.commands import ENVIRONMENT, command, inside, refused, settings
+from twofold.apps import anomaly, following, score
+from twofold.apps.following import Follower, Growing, Heard
+from twofold.data.sources import Subset
+from twofold.runs.run import Run
+
+FAST = ["--samples", "5", "--rate", "0.02"]
+HOURS = 480
+
+
+def line(i: int, a: float, b: float) -> str:
+    return f"2024-{1 + i // 720:02d}-{1 + i // 24 % 30:02d} {i % 24:02d}:00,{a:.4f},{b:.4f}\n"
+
+
+def hours(first: int, count: int) -> list[str]:
+    """Two channels that turn together, an hour a line."""
+    noise = random.Random(first)
+    return [
+        line(i, math.sin(i / 3) + noise.gauss(0, 0.05), math.cos(i / 3) + noise.gauss(0, 0.05))
+        for i in range(first, first + count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("growing")
+    (root / "past.csv").write_text("time,a,b\n" + "".join(hours(0, HOURS)))
+    words = ["--set", "data.window=12", "--set", "model.latent=2"]
+    words += ["--set", "data.split={validation=0.3,test=0}"]
+    small = settings("vae", steps=200, batch=32, evaluate=1000)
+    made = inside("fit", root / "past.csv", *small, *words, "--out", root / "run", "--quiet")
+    assert made.status == 0, made.err
+    done = inside("score", root / "run", root / "past.csv", *FAST, "--out", root / "first")
+    assert done.status == 0, done.err
+    return root
+
+
+def listener(folder: Path, path: Path) -> Follower:
+    """One that has heard what is in the file."""
+    path.write_text((folder / "past.csv").read_text())
+    run, asked = Run.open(folder / "run"), score.Asked(rate=0.02, samples=5)
+    growing = following.growing(run, path)
+    [kept] = anomaly.kept([run], asked.how)
+    return Follower.of(kept, run, growing, growing.fresh(), asked)
+
+
+def test_each_complete_line_is_heard_once_and_a_strange_one_alarms(
+    folder: Path, tmp_path: Path
+) -> None:
+    path, said = tmp_path / "live.csv", []
+    follower = listener(folder, path)
+    assert list(follower.new(said.append)) == []
+    fresh = hours(HOURS, 5)
+    with path.open("a") as file:
+        file.writelines([*fresh, line(HOURS + 5, 9, -9)[:-3]])  # the last is not complete
+    calm = list(follower.new(said.append))
+    assert [one.row for one in calm] == [HOURS + 2 + i for i in range(5)]
+    assert [one.when for one in calm] == [text.partition(",")[0] for text in fresh]
+    with path.open("a") as file:
+        file.write("00\n")
+    [strange] = follower.new(said.append)
+    assert strange.abnormal
+    assert strange.p < 0.02
+    assert strange.score > max(one.score for one in calm)
+    assert not said
+
+
+def test_scores_are_those_of_the_same_windows_in_the_whole_file(
+    folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "live.csv"
+    follower = listener(folder, path)
+    with path.open("a") as file:
+        file.writelines(hours(HOURS, 3))
+    heard = [one.score for one in follower.new(print)]
+    source = follower.kind.open(path)
+    last = Subset(source, torch.arange(len(source) - 3, len(source)))
+    assert heard == pytest.approx(follower.found.raw(last)["score"].tolist(), rel=1e-5)
+
+
+def test_a_line_that_cannot_be_read_is_passed_over_alone(folder: Path, tmp_path: Path) -> None:
+    path, said = tmp_path / "live.csv", []
+    follower = listener(folder, path)
+    with path.open("a") as file:
+        file.writelines([*hours(HOURS, 2), "2024-01-21 02:00,x,1\n", *hours(HOURS + 3, 14)])
+    heard = list(follower.new(said.append))
+    assert len(said) == 1
+    assert "'x' is no number" in said[0]
+    assert said[0].startswith(f"row {HOURS + 4} is passed over")
+    assert [one.row for one in heard[:2]] == [HOURS + 2, HOURS + 3]
+    assert len(heard) == 2 + 14 - 11  # a window needs twelve lines after the gap
+
+
+def hears() -> None:
+    """Ctrl-C is heard, also where the tests run in the background of a script, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_it_listens_until_it_is_stopped(folder: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "live.csv", tmp_path / "out"
+    path.write_text((folder / "past.csv").read_text())
+    words = ["score", folder / "run", path, *FAST, "--follow", "--out", out]
+    process = subprocess.Popen(
+        command(*words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=ENVIRONMENT,
+        preexec_fn=hears,
+    )
+    assert process.stdout
+    seen = ""
+    while "listening" not in seen:
+        seen += (read := process.stdout.readline())
+        assert read, seen
+    with path.open("a") as file:
+        file.write(line(HOURS, 9, -9))
+    while "alarm" not in seen:
+        seen += process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, seen + rest
+    assert "stopped after 1 new observations, 1 alarms" in rest
+    with (out / "alarms.csv").open(newline="") as file:
+        [row] = csv.DictReader(file)
+    assert row["row"] == str(HOURS + 2)
+    assert (out / "report.html").is_file()
+
+
+def test_a_file_that_shrank_or_cannot_grow_is_told(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "short.csv"
+    path.write_text("time,a\n")
+    growing = Growing(path)
+    assert growing.fresh() == ["time,a"]
+    path.write_text("t\n")
+    with pytest.raises(Exception, match="shorter than it was"):
+        growing.fresh()
+    refused(inside("score", folder / "run", tmp_path, "--follow"), "--follow needs a file")
+    squeezed = tmp_path / "past.csv.gz"
+    squeezed.write_bytes(b"")
+    refused(inside("score", folder / "run", squeezed, "--follow"), "as plain text grows")
+
+
+def test_a_table_is_heard_row_by_row(tmp_path: Path) -> None:
+    noise = random.Random(0)
+    pairs = [(noise.gauss(0, 1), noise.gauss(5, 1)) for _ in range(120)]
+    path, said = tmp_path / "t.csv", []
+    path.write_text("a;b\n" + "".join(f"{a:.3f};{b:.3f}\n" for a, b in pairs))
+    small = settings("vae", steps=20, batch=32, evaluate=1000)
+    made = inside("fit", path, *small, "--set", 'data.kind="tables"', "--out", tmp_path / "run")
+    assert made.status == 0, made.err
+    done = inside("score", tmp_path / "run", path, *FAST, "--out", tmp_path / "first")
+    assert done.status == 0, done.err
+    run, asked = Run.open(tmp_path / "run"), score.Asked(rate=0.02, samples=5)
+    growing = following.growing(run, path)
+    [kept] = anomaly.kept([run], asked.how)
+    follower = Follower.of(kept, run, growing, growing.fresh(), asked)
+    with path.open("a") as file:
+        file.write("0.1;5.2\n60;-70\n")
+    calm, strange = follower.new(said.append)
+    assert (calm.row, strange.row) == (122, 123)
+    assert strange.score > calm.score
+    assert str(Heard(7, "12:00", 3.14159, 0.01, True)) == "alarm  12:00  row 7  score 3.142  p 0.01"
