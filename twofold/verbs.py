@@ -24,6 +24,7 @@ from PIL import Image
 from twofold.apps import (
     anomaly,
     attending,
+    augmentation,
     classification,
     denoising,
     discovering,
@@ -84,6 +85,8 @@ from twofold.runs.training import Material, go_on, material_of, place_of, start
 from twofold.studies import Result, study
 from twofold.studies import studies as every_study
 
+NOTES = "drawn.txt"
+"""What is said of a draw that met conditions or constraints."""
 MEASURED = 2048
 """Observations a side when nothing is said."""
 
@@ -331,7 +334,8 @@ def sample(
     Args:
         run: the run.
         n: how many.
-        given: conditions, {"label": 3} or ["label=3"], or the path of a file of rows.
+        given: conditions, {"label": 3} or ["label=3"], or the path of a file of rows. Of a row, any
+            field may be named; how it was met is written to `drawn.txt`.
         guidance: how many times the condition counts: 1 is plain, more goes beyond, 0 without.
         seed: of the draw: the same seed gives the same files.
         truncation: the most that a value of a normal code may be, either way (the truncation
@@ -352,8 +356,16 @@ def sample(
     if mix:
         return mixed(opened, n, mix, conditions(given), seed, truncation, guidance, out)
     choice = Choice(temperature, top_p)
-    rows = opened.draw(n, conditions(given), seed, guidance, truncation, choice)
-    return written(opened, rows, out, "samples")
+    drawn = opened.drawn(n, conditions(given), seed, guidance, truncation, choice)
+    paths = written(opened, drawn.rows, out, "samples")
+    return [*paths, *noted(drawn.said, paths[0].parent)]
+
+
+def noted(said: Sequence[str], folder: Path) -> list[Path]:
+    """What is to be said of how rows were drawn, beside them; nothing where it is nothing."""
+    if said:
+        (folder / NOTES).write_text("\n".join(said) + "\n", encoding="utf-8")
+    return [folder / NOTES] if said else []
 
 
 def mixed(
@@ -661,6 +673,29 @@ def predict(
     opened = load(run, trust=trust)
     path = Path(out) if out else free_name(opened.path, "predicted.csv")
     return predicting.predict(opened, data, Asking(draws, interval, seed), check, path)
+
+
+def augment(
+    run: Run | str | Path,
+    *,
+    by: str,
+    seed: int = 0,
+    out: str | Path = "",
+    weights: Weights = "average",
+    prior: From = "auto",
+    trust: Sequence[str | Path] = (),
+) -> augmentation.Augmented:
+    """Draw the rows that rare classes of a table lack, and compare them with SMOTE and with none.
+
+    Args:
+        run: a run on a table. by: the column whose classes are to be equally frequent.
+        seed: of all chance.
+        out: a folder; without it `augmented` in the run, numbered when it is taken.
+        weights, prior, trust: as in `load`.
+    """
+    opened = load(run, trust=trust, weights=weights, prior=prior)
+    folder = Path(out) if out else free(opened.path / "augmented")
+    return augmentation.augment(opened, by, seed, folder)
 
 
 def classify(

@@ -37,6 +37,8 @@ NEEDS = {
     "stacked-mnist": ("mnist",),
     "surface-defects": ("magnetic-tile",),
     "infogan-mnist": ("mnist",),
+    "adult-tstr": ("adult",),
+    "credit-tstr": ("credit-default",),
     "ssl-adult": ("adult",),
     "ssl-mnist": ("mnist",),
     "uci-imputation": ("wine-quality", "heart-cleveland", "credit-default"),

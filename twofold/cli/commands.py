@@ -188,7 +188,10 @@ def sample(
     asked = {"given": given, "guidance": guidance, "truncation": truncation, "seed": seed,
              "temperature": temperature, "top_p": top_p}  # fmt: skip
     more = {"mix": mix, "codes": codes}
-    paths(verbs().sample(run, n, out=out, **asked, **more, **opening), json)
+    drawn = verbs().sample(run, n, out=out, **asked, **more, **opening)
+    paths(drawn, json)
+    for note in [path for path in drawn if path.name == "drawn.txt"]:
+        print(note.read_text(encoding="utf-8").rstrip(), file=sys.stderr)
     tell(run, **opening)
 
 
@@ -691,6 +694,32 @@ def impute(
     more["corrected"] = corrected
     where = {"out": out, "trust": trust}
     found = verbs().impute(run, data, **arguments, **more, target=target, seed=seed, **where)
+    show.as_json(found) if json else print(found)
+
+
+@app.command
+def augment(
+    run: str,
+    *,
+    by: str,
+    seed: int = 0,
+    out: Out = "",
+    weights: Weights = "average",
+    prior: From = "auto",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Draw the rows that rare classes of a table lack, beside SMOTE and nothing added.
+
+    Args:
+        run: The run's folder, of a table.
+        by: The column whose classes are to be equally frequent.
+        seed: Of all chance.
+        weights: Averaged, last, or best on held-out data.
+        prior: Where codes come from: the fitted prior that is kept, or the model's own.
+    """
+    opening = {"weights": weights, "prior": prior, "trust": trust}
+    found = verbs().augment(run, by=by, seed=seed, out=out, **opening)
     show.as_json(found) if json else print(found)
 
 
