@@ -502,11 +502,11 @@ def optimize(
         Parameter(name="--similar-to", negative="", help="A molecule to be like, SMILES:0.4."),
     ] = [],
     by: Annotated[
-        list[Literal["bayes", "cma", "gradient"]], Parameter(name="--by", negative="")
-    ] = ["bayes"],
+        tuple[Literal["bayes", "cma", "gradient"], ...], Parameter(name="--by", negative="")
+    ] = ("bayes",),
     beside: Annotated[
-        list[Literal["genetic", "screening", "draws"]], Parameter(name="--beside")
-    ] = ["genetic", "screening", "draws"],
+        tuple[Literal["genetic", "screening", "draws"], ...], Parameter(name="--beside")
+    ] = ("genetic", "screening", "draws"),
     oracle: int = 1000,
     data: str = "",
     seed: int = 0,

@@ -473,14 +473,13 @@ class RareLevels(Measure):
     names = ("rare_coverage",)
 
     def refuses(self, evidence: Evidence) -> str:
-        some = any(isinstance(field.domain, Category) for field in columns(evidence))
-        return refusal(evidence) or ("" if some else "no column is a category")
+        if why := refusal(evidence):
+            return why
+        return "" if self.rare(sides(evidence, self.n)) else "no category has a rare level"
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
         s = sides(evidence, self.n)
-        rare = [level for level in levels_of(s) if 0 < share(s.real, level) <= self.below]
-        if not rare:
-            return []
+        rare = self.rare(s)
 
         def covered(real: Tensor, fake: Tensor) -> Tensor:
             each = [share(fake, one) / max(share(real, one), 1 / len(real)) for one in rare]
@@ -500,6 +499,10 @@ class RareLevels(Measure):
                 f"{len(lost)} are never drawn",
             )
         ]
+
+    def rare(self, s: Sides) -> list[tuple[int, int]]:
+        """The levels that few held-out rows have."""
+        return [level for level in levels_of(s) if 0 < share(s.real, level) <= self.below]
 
 
 def levels_of(s: Sides) -> list[tuple[int, int]]:

@@ -171,7 +171,7 @@ class Places(Architecture):
 
     $$ h_0 = \big(E x_1, \dots, E x_T\big), \qquad h_{i+1} = \operatorname{act}(W_i h_i + b_i) $$
 
-    It encodes; where it decodes, it is the dense network. A place has weights of its own from the
+    It encodes alone. A place has weights of its own from the
     first layer on, so that a code learns what stands where within thousands of sequences; dense
     layers on one-hot tokens start too quiet for that, and a recurrent network has to find out.
 
@@ -192,11 +192,7 @@ class Places(Architecture):
         return PlacesDown(self, space, given, out)
 
     def up(self, latent: int, given: Space, out: int, axes: tuple[int, ...]) -> Body:
-        return self.dense.up(latent, given, out, axes)
-
-    @property
-    def dense(self) -> Dense:
-        return Dense(self.width, self.depth)
+        raise UserError("places reads tokens and writes none; take dense or gru for what decodes")
 
 
 # Layers.
@@ -386,7 +382,9 @@ class PlacesDown(Body):
     def __init__(self, part: Places, space: Space, given: Space, out: int) -> None:
         super().__init__()
         self.embed = nn.Parameter(torch.randn(space.width, part.embed))
-        self.layers = part.dense.layers(space.axes[0] * part.embed + given.width, out)
+        self.layers = Dense(part.width, part.depth).layers(
+            space.axes[0] * part.embed + given.width, out
+        )
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         e = h.transpose(1, 2) @ self.embed  # (B, T, embed)
