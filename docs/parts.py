@@ -47,6 +47,7 @@ from twofold.nets.inference import Inference
 from twofold.nets.mechanisms import Mechanism
 from twofold.nets.posteriors import Form
 from twofold.nets.priors import Prior
+from twofold.nets.properties import Properties
 from twofold.nets.refining import Refiner
 from twofold.nets.regularisers import Regulariser
 from twofold.nets.scales import Widths
@@ -86,6 +87,7 @@ GROUPS: Mapping[str, Group] = {
     "likelihoods": Group("Likelihoods", "likelihood", Likelihood),
     "noise": Group("Noise models", "noise model", Noise),
     "mechanisms": Group("How values go missing", "mechanism", Mechanism),
+    "properties": Group("What is given", "way to take what is given", Properties),
     "numbers": Group("Numbers that vary", "number that varies", Varying),
     "schedules": Group("Learning-rate schedules", "learning-rate schedule", Schedule),
     "architectures": Group("Architectures", "architecture", Architecture),

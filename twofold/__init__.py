@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twofold.verbs import (
+        augment,
         classify,
         compare,
         data,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         measure,
         measures,
         models,
+        optimize,
         predict,
         prior,
         project,
@@ -56,6 +58,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "augment",
     "classify",
     "compare",
     "data",
@@ -72,6 +75,7 @@ __all__ = [
     "measure",
     "measures",
     "models",
+    "optimize",
     "predict",
     "prior",
     "project",

@@ -24,6 +24,7 @@ from PIL import Image
 from twofold.apps import (
     anomaly,
     attending,
+    augmentation,
     classification,
     denoising,
     discovering,
@@ -31,6 +32,7 @@ from twofold.apps import (
     following,
     imputation,
     mixing,
+    optimising,
     predicting,
     projecting,
     steering,
@@ -68,6 +70,7 @@ from twofold.models import families
 from twofold.nets.expost import ExPost
 from twofold.report import alarms, card, files, maps, moved
 from twofold.report import compare as comparison_page
+from twofold.report import found as found_page
 from twofold.report import run as run_page
 from twofold.runs import codes as coded
 from twofold.runs import learnt, measuring
@@ -82,6 +85,8 @@ from twofold.runs.training import Material, go_on, material_of, place_of, start
 from twofold.studies import Result, study
 from twofold.studies import studies as every_study
 
+NOTES = "drawn.txt"
+"""What is said of a draw that met conditions or constraints."""
 MEASURED = 2048
 """Observations a side when nothing is said."""
 
@@ -329,7 +334,8 @@ def sample(
     Args:
         run: the run.
         n: how many.
-        given: conditions, {"label": 3} or ["label=3"], or the path of a file of rows.
+        given: conditions, {"label": 3} or ["label=3"], or the path of a file of rows. Of a row, any
+            field may be named; how it was met is written to `drawn.txt`.
         guidance: how many times the condition counts: 1 is plain, more goes beyond, 0 without.
         seed: of the draw: the same seed gives the same files.
         truncation: the most that a value of a normal code may be, either way (the truncation
@@ -350,8 +356,16 @@ def sample(
     if mix:
         return mixed(opened, n, mix, conditions(given), seed, truncation, guidance, out)
     choice = Choice(temperature, top_p)
-    rows = opened.draw(n, conditions(given), seed, guidance, truncation, choice)
-    return written(opened, rows, out, "samples")
+    drawn = opened.drawn(n, conditions(given), seed, guidance, truncation, choice)
+    paths = written(opened, drawn.rows, out, "samples")
+    return [*paths, *noted(drawn.said, paths[0].parent)]
+
+
+def noted(said: Sequence[str], folder: Path) -> list[Path]:
+    """What is to be said of how rows were drawn, beside them; nothing where it is nothing."""
+    if said:
+        (folder / NOTES).write_text("\n".join(said) + "\n", encoding="utf-8")
+    return [folder / NOTES] if said else []
 
 
 def mixed(
@@ -659,6 +673,29 @@ def predict(
     opened = load(run, trust=trust)
     path = Path(out) if out else free_name(opened.path, "predicted.csv")
     return predicting.predict(opened, data, Asking(draws, interval, seed), check, path)
+
+
+def augment(
+    run: Run | str | Path,
+    *,
+    by: str,
+    seed: int = 0,
+    out: str | Path = "",
+    weights: Weights = "average",
+    prior: From = "auto",
+    trust: Sequence[str | Path] = (),
+) -> augmentation.Augmented:
+    """Draw the rows that rare classes of a table lack, and compare them with SMOTE and with none.
+
+    Args:
+        run: a run on a table. by: the column whose classes are to be equally frequent.
+        seed: of all chance.
+        out: a folder; without it `augmented` in the run, numbered when it is taken.
+        weights, prior, trust: as in `load`.
+    """
+    opened = load(run, trust=trust, weights=weights, prior=prior)
+    folder = Path(out) if out else free(opened.path / "augmented")
+    return augmentation.augment(opened, by, seed, folder)
 
 
 def classify(
@@ -1045,6 +1082,77 @@ def project(
     sides = [files.first(side) for side in (made.seen, made.again)]
     drawn = moved.picture(opened.kind, ("original", f"in {space}"), files.joined(sides))
     return Made([files.pictured(folder, "projected.png", drawn), *paths], figures)
+
+
+def optimize(
+    run: Run | str | Path,
+    *,
+    maximize: Sequence[str] = (),
+    minimize: Sequence[str] = (),
+    where: Sequence[str] = (),
+    similar_to: Sequence[str] = (),
+    by: Sequence[str] = ("bayes",),
+    beside: Sequence[str] = ("genetic", "screening", "draws"),
+    oracle: int = 1000,
+    data: Where = "",
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Made:
+    """Search a run of molecules for better ones, with simple searches beside it.
+
+    Args:
+        run: the run, of a model that encodes and decodes.
+        maximize, minimize: what to raise and to lower: a property that RDKit computes, a numeric
+            column of the data, `module:function`, or a command that reads SMILES and writes
+            numbers.
+        where: bounds to keep, such as `logp<5`.
+        similar_to: `SMILES:0.4`, a molecule and how similar to it they must be.
+        by: searches in the latent: bayes, cma, gradient.
+        beside: simple searches with as many calls each: genetic, screening, draws.
+        oracle: calls, the distinct molecules that each search may have judged.
+        data: where the data is now, when it has moved or was an object in memory.
+        seed: of every choice.
+        out: a folder; without it `optimized` in the run. trust: as in `load`.
+
+    Returns:
+        A page, a CSV and an SDF of each search, and its figures.
+    """
+    opened = load(run, trust=trust)
+    asked = optimising.Asked(
+        tuple(maximize), tuple(minimize), tuple(where), tuple(similar_to), tuple(by),
+        tuple(beside), oracle, seed,
+    )  # fmt: skip
+    made = optimising.optimise(opened, asked, data)
+    folder = Path(out) if out else free(opened.path / "optimized")
+    paths = optimising.write(made, folder)
+    sides = [side_of(made, one) for one in made.found]
+    said = told_of_calls(made)
+    top = found_page.write(folder / "found.html", f"{made.task.words}.", said, sides)
+    figures = [figure for one in made.found for figure in one.figures]
+    measuring.keep(free_name(folder, "figures.json"), figures, {})
+    return Made([top, *paths], figures, said=said)
+
+
+def side_of(made: optimising.Optimised, found: optimising.Found) -> found_page.Side:
+    """A search as its page shows it."""
+    columns = optimising.columns_of(made.task)
+    first = found.proposals[: found_page.SHOWN]
+    shown = [{name: of(one) for name, of in columns.items()} for one in first]
+    drawn = optimising.drawings([one.smiles for one in first])
+    return found_page.Side(
+        found.way, found.calls, found.distinct, found.figures, found.curve, shown, drawn
+    )
+
+
+def told_of_calls(made: optimising.Optimised) -> list[str]:
+    """How calls were counted, and who did best."""
+    each = ", ".join(f"{one.way} {one.calls:,}" for one in made.found)
+    return [
+        f"A call is one distinct molecule, asked again for nothing; calls made: {each}; "
+        f"{made.judged:,} distinct molecules were judged in all.",
+        *optimising.verdict(made),
+    ]
 
 
 def denoise(

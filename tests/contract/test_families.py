@@ -44,7 +44,7 @@ from twofold.maths.missing import absent, channels_of
 from twofold.maths.noise import Noise
 from twofold.models import families
 from twofold.nets.bodies import Conv
-from twofold.nets.sequences import Sequential
+from twofold.nets.sequences import Places, Sequential
 from twofold.train.loop import Loop, State
 
 Build = Callable[..., Model]
@@ -570,7 +570,7 @@ def misfit(part: Part, space: Space) -> bool:
         return not any(part.suits(field, space.axes) for field in space.fields)
     if isinstance(part, Noise):
         return not any(isinstance(field.domain, part.domains) for field in space.fields)
-    if isinstance(part, Sequential):
+    if isinstance(part, Sequential | Places):
         return space.layout != "tokens"
     return isinstance(part, Conv) and not space.axes
 

@@ -11,9 +11,19 @@ from torch import Tensor
 
 from twofold.core.batch import Batch, Given
 from twofold.core.errors import UserError
-from twofold.core.space import Bounded, Category, Count, Domain, Field, Real, Space, Token
+from twofold.core.space import Bounded, Category, Count, Domain, Field, Modal, Real, Space, Token
 
 finite = st.floats(-1e3, 1e3, width=32)
+
+
+@st.composite
+def modal(draw: st.DrawFn) -> Modal:
+    """Modes apart from each other, some of them without width."""
+    means = draw(st.lists(finite, min_size=1, max_size=4, unique=True))
+    widths = st.sampled_from([0.0, 0.01, 1.0, 30.0])
+    stds = draw(st.lists(widths, min_size=len(means), max_size=len(means)))
+    wide = (*stds, 1.0)  # as of a column: there is a mode for what is no spike
+    return Modal((*means, 0.25), wide, (1 / len(wide),) * len(wide))
 
 
 @st.composite
@@ -29,6 +39,7 @@ def domains(draw: st.DrawFn) -> Domain:
             st.builds(Count, st.floats(0.1, 10)),
             st.builds(Category, label),
             st.builds(Token, label),
+            modal(),
         )
     )
 
@@ -54,6 +65,11 @@ def of(field: Field, shape: tuple[int, ...], chance: torch.Generator) -> Tensor:
         values = (u * domain.width).floor()
     elif isinstance(domain, Count):
         values = (10 ** (5 * u)).floor() - 1
+    elif isinstance(domain, Modal):
+        k = (u * domain.modes).floor().long()
+        mu, sigma, _ = domain.parameters(u)
+        spread = 4 * torch.rand(shape, generator=chance, dtype=torch.float64) - 2
+        values = mu.flatten()[k] + sigma.flatten()[k] * spread
     elif isinstance(domain, Bounded):
         steps = domain.levels - 1
         unit = (u * steps).round() / steps if domain.levels else u
@@ -111,6 +127,15 @@ def test_whole_numbers_of_any_range_are_exact() -> None:
         values = torch.arange(high + 1.0).unsqueeze(1)
         domain = Bounded(0, high, high + 1)
         assert domain.decode(domain.encode(values)).equal(values)
+
+
+def test_a_number_is_of_its_most_probable_mode_and_a_spike_holds_one_value() -> None:
+    domain = Modal((0.0, 0.0, 5.0), (0.0, 2.0, 0.5), (0.5, 0.3, 0.2))
+    values = torch.tensor([[0.0], [0.001], [4.9], [2.0]], dtype=torch.float64)
+    assert domain.mode(values)[:, 0].tolist() == [0, 1, 2, 1]
+    x = domain.encode(values)
+    assert x[0].tolist() == [0, 1, 0, 0]
+    assert x[2].tolist() == pytest.approx([-0.05, 0, 0, 1])
 
 
 def test_what_is_missing_is_zero_and_its_neighbours_stay() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from twofold.core import space
 from twofold.core.build import parts_of
 from twofold.core.errors import UserError
-from twofold.core.space import Bounded, Category, Count, Domain, Field, Real, Space, Token
+from twofold.core.space import Bounded, Category, Count, Domain, Field, Modal, Real, Space, Token
 from twofold.maths.likelihoods import (
     Bernoulli,
     BernoulliValues,
@@ -25,6 +25,7 @@ from twofold.maths.likelihoods import (
     Gaussian,
     GaussianValues,
     Likelihood,
+    ModeSpecific,
     NegativeBinomialValues,
     ObservationSpec,
     StudentT,
@@ -33,10 +34,11 @@ from twofold.maths.likelihoods import (
 from twofold.maths.similarity import Likeness
 
 NOT_DENSITIES = ("cross-entropy", "squared-error")
-# Whose draws may leave [0, 1], or its steps.
-LOOSE = ("gaussian", "squared-error", "continuous-bernoulli")
+# Whose draws may leave [0, 1], or its steps, or lie nearer to another mode than to their own.
+LOOSE = ("gaussian", "squared-error", "continuous-bernoulli", "mode-specific")
 DOMAINS: list[Domain] = [
     Real(2.0, 3.0),
+    Modal((0.0, 1.0, -2.0), (0.0, 0.5, 0.25), (0.5, 0.3, 0.2)),
     Bounded(0, 1),
     Bounded(0, 255, 256),
     Bounded(0, 1, 2),
@@ -68,6 +70,11 @@ def support(name: str, domain: Domain) -> tuple[Tensor, Tensor]:
         return torch.eye(domain.width), torch.ones(domain.width)
     if isinstance(domain, Count):
         return domain.encode(torch.arange(4000.0)).unsqueeze(1), torch.ones(4000)
+    if isinstance(domain, Modal):
+        line, weight = trapezoid(20 * torch.sinh(torch.linspace(-7, 7, 40_001)))
+        modes = torch.eye(3).repeat_interleave(len(line), 0)
+        spike = torch.cat([torch.ones(1), torch.zeros(len(line) - 1)])  # of no width: one point
+        return torch.cat([line.repeat(3, 1), modes], 1), torch.cat([spike, weight, weight])
     if name == "bernoulli":
         return torch.tensor([[0.0], [1.0]]), torch.ones(2)
     if name == "discretised-logistic":
@@ -100,6 +107,8 @@ def test_draws_have_the_mean_and_lie_in_the_domain(name: str, domain: Domain) ->
     x = p.sample()
     expected = p.mean[0]
     shown = domain.decode(x)
+    if isinstance(domain, Modal):  # whose mean is shown as the expected value
+        x, expected = shown, domain.decode(p.mean)[0]
     if isinstance(domain, Count):  # whose mean is shown as the expected count
         x, expected = shown, domain.scale * expected
         expected = expected.expm1()
@@ -123,6 +132,10 @@ def test_near_is_the_inverse_of_the_mean(name: str, domain: Domain) -> None:
         mean = torch.cat([mean, (1 - mean).expand(-1, domain.width - 1) / (domain.width - 1)], 1)
     raw = likelihood.near(mean, domain)
     assert raw.shape == (4, likelihood.predicted(domain))
+    if isinstance(domain, Modal):  # shares of the modes; places in them start in the middle
+        shares = mean[:, 1:] / mean[:, 1:].sum(1, keepdim=True)
+        torch.testing.assert_close(raw[:, :3].softmax(1), shares, rtol=0, atol=1e-4)
+        return
     shared = torch.full((likelihood.shared(domain), 1, 1), -4.0)  # a narrow scale
     atol = 0.02 if name == "discretised-logistic" else 1e-4
     torch.testing.assert_close(likelihood(raw, shared, domain).mean, mean, rtol=0, atol=atol)
@@ -189,6 +202,26 @@ def test_the_negative_binomial_is_scipys() -> None:
         )
         theirs = scipy.stats.nbinom.logpmf(k.numpy(), r, r / (r + mean))
         torch.testing.assert_close(p.log_prob(domain.encode(k)), torch.from_numpy(theirs))
+
+
+@pytest.mark.usefixtures("float64")
+def test_modes_together_are_the_mixture_of_torch() -> None:
+    """With the unit of each mode, 4σ, undone: a mixture of normals in the value itself."""
+    domain = Modal((1.0, -2.0), (0.5, 0.25), (0.6, 0.4))
+    raw, v = torch.randn(5, 4), torch.randn(5)
+    p = ModeSpecific()(raw, torch.ones(2, 1, 1), domain)
+    mu, sigma = torch.tensor(domain.means), torch.tensor(domain.stds)
+    alpha = (v[:, None] - mu) / (4 * sigma)  # (B, K), a place in each mode
+    terms = [
+        p.log_prob(torch.cat([alpha[:, k : k + 1], torch.eye(2)[k].expand(5, -1)], 1))[:, 0]
+        - (4 * sigma[k]).log()
+        for k in range(2)
+    ]
+    parts = torch.distributions.Normal(mu + 4 * sigma * raw[:, 2:], 4 * sigma)
+    mixed = torch.distributions.MixtureSameFamily(
+        torch.distributions.Categorical(logits=raw[:, :2]), parts
+    )
+    torch.testing.assert_close(torch.stack(terms).logsumexp(0), mixed.log_prob(v))
 
 
 def test_a_large_count_is_exact_in_single_precision() -> None:

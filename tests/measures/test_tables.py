@@ -13,7 +13,9 @@ from twofold.core.batch import Batch, Given
 from twofold.core.space import Category, Field, Real, Space
 from twofold.measures.measure import Evidence, Figure
 from twofold.measures.tables import (
+    Detection,
     Levels,
+    RareLevels,
     Sides,
     Tabular,
     TrainOnSynthetic,
@@ -128,7 +130,7 @@ def figures(kind: str) -> dict[str, Figure]:
     sides = (circle(800, 1, "same"), circle(800, 2, "same"), circle(800, 3, kind))
     evidence = Evidence(SPACE, GIVEN, *sides)
     assert not TrainOnSynthetic().refuses(evidence)
-    return {f.name: f for m in (Tabular(), TrainOnSynthetic()) for f in m(evidence)}
+    return {f.name: f for m in (Tabular(), TrainOnSynthetic(), Detection()) for f in m(evidence)}
 
 
 def test_rows_of_the_same_law_reach_the_floor() -> None:
@@ -138,6 +140,7 @@ def test_rows_of_the_same_law_reach_the_floor() -> None:
         assert found[name].low <= found[name].value <= found[name].high
     assert found["tstr_accuracy"].value > 0.9
     assert found["tstr_auc"].baseline < 0.65
+    assert found["detection"].low < 0.5 < found["detection"].high + 0.03
 
 
 def test_rows_without_dependence_keep_shapes_and_lose_the_rest() -> None:
@@ -145,6 +148,7 @@ def test_rows_without_dependence_keep_shapes_and_lose_the_rest() -> None:
     assert found["column_shapes"].value > found["column_shapes"].floor - 0.03
     assert found["pair_trends"].high < found["pair_trends"].floor - 0.05
     assert found["tstr_accuracy"].high < found["tstr_accuracy"].floor - 0.2
+    assert found["detection"].low > found["detection"].floor + 0.1
 
 
 def test_columns_of_another_width_lose_their_shapes() -> None:
@@ -168,3 +172,22 @@ def test_what_is_no_table_is_refused() -> None:
     assert Tabular().refuses(worlds.evidence_of("series", 40)) == "it is for tables"
     assert "needs 20 rows" in Tabular().refuses(worlds.evidence_of("table", 8))
     assert "no column" in TrainOnSynthetic().refuses(worlds.evidence_of("vector", 40))
+
+
+def test_rare_levels_that_are_never_drawn_are_missed() -> None:
+    space = Space((Field("job", Category(tuple("abcd"))),))
+
+    def rows(shares: list[float], seed: int) -> Batch:
+        stream = torch.Generator().manual_seed(seed)
+        drawn = torch.multinomial(torch.tensor(shares), 4000, True, generator=stream)
+        return Batch.of(space.encode(drawn[:, None].float()))
+
+    law = [0.91, 0.04, 0.03, 0.02]
+    real, train, same = (rows(law, seed) for seed in range(3))
+    [like] = RareLevels()(Evidence(space, Space(), real, train, same))
+    [poor] = RareLevels()(Evidence(space, Space(), real, train, rows([0.94, 0.04, 0.02, 0], 3)))
+    assert like.value == pytest.approx(like.floor, abs=0.1)
+    assert poor.value == pytest.approx((1 + 2 / 3 + 0) / 3, abs=0.08)
+    assert poor.high < like.value
+    assert "of 3 levels" in poor.note
+    assert "1 are never drawn" in poor.note

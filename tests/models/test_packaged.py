@@ -40,16 +40,23 @@ def test_a_gan_of_a_recipe_plays_a_step(name: str) -> None:
     given = GIVENS["unknowns"]
     model = made.build(space, given)
     feed = Feed(
-        Memory(values_of(space, 8), values_of(given, 8)), space, given, 4, 0, torch.device("cpu")
-    )
+        Memory(values_of(space, 20), values_of(given, 20)), space, given, rows(name), 0,
+        torch.device("cpu"),
+    )  # fmt: skip
     training = plan(toml.load(ALL[name]) | {"data": {}, "train": small(name)}, {}).training
     notes = Loop(model, feed, training).advance()
     assert all(value.isfinite() for value in notes.values())
     assert set(model.players()) <= set(notes)
-    batch = Batch.of(space.encode(values_of(space, 4)), Given.none(4, given))
+    size = rows(name)
+    batch = Batch.of(space.encode(values_of(space, size)), Given.none(size, given))
     assert list(model.play(batch, Progress()))  # nothing known is one of the conditions
 
 
+def rows(name: str) -> int:
+    """Four, or as many as a critic sees at a time."""
+    return max(4, int(toml.load(ALL[name])["model"].get("pac", 1)))
+
+
 def small(name: str) -> dict[str, object]:
-    """A recipe's training with a batch of four."""
-    return {**toml.load(ALL[name]).get("train", {}), "batch": 4}
+    """A recipe's training with a small batch."""
+    return {**toml.load(ALL[name]).get("train", {}), "batch": rows(name)}

@@ -37,10 +37,16 @@ NEEDS = {
     "stacked-mnist": ("mnist",),
     "surface-defects": ("magnetic-tile",),
     "infogan-mnist": ("mnist",),
+    "adult-tstr": ("adult",),
+    "credit-tstr": ("credit-default",),
     "ssl-adult": ("adult",),
     "ssl-mnist": ("mnist",),
     "uci-imputation": ("wine-quality", "heart-cleveland", "credit-default"),
     "zinc-vae": ("zinc",),
+    "qed-search": ("zinc",),
+    "plogp-search": ("zinc",),
+    "property-latent": ("zinc",),
+    "esol-search": ("esol", "zinc"),
 }
 
 KEYS = {

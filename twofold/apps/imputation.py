@@ -35,7 +35,7 @@ from torch import Tensor
 from twofold.core.batch import Given
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Fills
-from twofold.core.space import Category, Space, Token
+from twofold.core.space import Category, Modal, Space, Token
 from twofold.data import places
 from twofold.data.doctor import locate
 from twofold.data.kind import Where
@@ -397,9 +397,9 @@ def completed(
         for some in holed.split(max(1, CHUNK // (filling.samples * max(1, space.numel)))):
             found = fill(Incomplete.of(space, values[some], kept[some]), given[some])
             effective.append(found.effective)
-            news = {"fill": found.mean, **ends(found, filling.interval)}
-            for name, x in news.items():
-                put(parts[name], some, space.decode(x), gaps)
+            news = {"fill": expected(space, found), **ends(space, found, filling.interval)}
+            for name, told in news.items():
+                put(parts[name], some, told, gaps)
             for copy in copies:
                 put(copy, some, space.decode(found.sample()), gaps)
     for end in ("low", "high"):
@@ -408,13 +408,29 @@ def completed(
     return Filled(parts["fill"], parts["low"], parts["high"], tuple(copies), worth)
 
 
-def ends(found: Completions, interval: float) -> dict[str, Tensor]:
-    """x at both ends of the interval, (B, C, *A) each."""
+def expected(space: Space, found: Completions) -> Tensor:
+    """The fill, (B, F, *A): the most probable category; of a number told by its mode, E[v | x_o].
+
+    The mean of its channels over draws would put together places in different modes.
+    """
+    values = space.decode(found.mean)
+    modal = [isinstance(f.domain, Modal) for f in space.fields for _ in range(f.size)]
+    if not any(modal):
+        return values
+    means = found.means()  # (K, B, C, *A)
+    every = space.decode(means.flatten(0, 1)).unflatten(0, means.shape[:2])
+    averaged = importance.average(found.log_w, every)
+    return torch.where(torch.tensor(modal), averaged, values)
+
+
+def ends(space: Space, found: Completions, interval: float) -> dict[str, Tensor]:
+    """Values at both ends of the interval, (B, F, *A) each."""
     if not interval:
         return {}
-    draws = found.draws()
+    draws = found.draws()  # (K, B, C, *A)
     tails = {"low": (1 - interval) / 2, "high": (1 + interval) / 2}
-    return {name: importance.quantile(found.log_w, draws, tail) for name, tail in tails.items()}
+    values = space.decode(draws.flatten(0, 1)).unflatten(0, draws.shape[:2])
+    return {name: importance.quantile(found.log_w, values, tail) for name, tail in tails.items()}
 
 
 def level_of(run: Run, gaps: Tensor, filling: Filling) -> float:

@@ -188,7 +188,10 @@ def sample(
     asked = {"given": given, "guidance": guidance, "truncation": truncation, "seed": seed,
              "temperature": temperature, "top_p": top_p}  # fmt: skip
     more = {"mix": mix, "codes": codes}
-    paths(verbs().sample(run, n, out=out, **asked, **more, **opening), json)
+    drawn = verbs().sample(run, n, out=out, **asked, **more, **opening)
+    paths(drawn, json)
+    for note in [path for path in drawn if path.name == "drawn.txt"]:
+        print(note.read_text(encoding="utf-8").rstrip(), file=sys.stderr)
     tell(run, **opening)
 
 
@@ -478,6 +481,54 @@ def denoise(
     made(verbs().denoise(run, data or (), **arguments, **more), json)
 
 
+@app.command
+def optimize(
+    run: str,
+    *,
+    maximize: Annotated[
+        list[str],
+        Parameter(
+            name="--maximize", negative="", help="A property, column, module:function or command."
+        ),
+    ] = [],
+    minimize: Annotated[
+        list[str], Parameter(name="--minimize", negative="", help="The same, to be lowered.")
+    ] = [],
+    where: Annotated[
+        list[str], Parameter(name="--where", negative="", help="A bound, such as logp<5.")
+    ] = [],
+    similar_to: Annotated[
+        list[str],
+        Parameter(name="--similar-to", negative="", help="A molecule to be like, SMILES:0.4."),
+    ] = [],
+    by: Annotated[
+        tuple[Literal["bayes", "cma", "gradient"], ...], Parameter(name="--by", negative="")
+    ] = ("bayes",),
+    beside: Annotated[
+        tuple[Literal["genetic", "screening", "draws"], ...], Parameter(name="--beside")
+    ] = ("genetic", "screening", "draws"),
+    oracle: int = 1000,
+    data: str = "",
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Search a run of molecules for better ones, with simple searches beside it.
+
+    Args:
+        run: The run's folder.
+        by: A search in the latent; cma needs the package cma, gradient a property head.
+        beside: A simple search that has as many calls; --empty-beside for none.
+        oracle: Calls: the distinct molecules that each search may have judged.
+        data: Where the data is now, when it has moved.
+        seed: Of every choice.
+    """
+    arguments = {"maximize": maximize, "minimize": minimize, "where": where, "by": by}
+    more = {"similar_to": similar_to, "beside": beside, "oracle": oracle, "data": data}
+    made(verbs().optimize(run, **arguments, **more, seed=seed, out=out, trust=trust), json)
+
+
 def made(done: Any, json: bool) -> None:
     """Name what a job wrote, and show what it measured."""
     if json:
@@ -643,6 +694,32 @@ def impute(
     more["corrected"] = corrected
     where = {"out": out, "trust": trust}
     found = verbs().impute(run, data, **arguments, **more, target=target, seed=seed, **where)
+    show.as_json(found) if json else print(found)
+
+
+@app.command
+def augment(
+    run: str,
+    *,
+    by: str,
+    seed: int = 0,
+    out: Out = "",
+    weights: Weights = "average",
+    prior: From = "auto",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Draw the rows that rare classes of a table lack, beside SMOTE and nothing added.
+
+    Args:
+        run: The run's folder, of a table.
+        by: The column whose classes are to be equally frequent.
+        seed: Of all chance.
+        weights: Averaged, last, or best on held-out data.
+        prior: Where codes come from: the fitted prior that is kept, or the model's own.
+    """
+    opening = {"weights": weights, "prior": prior, "trust": trust}
+    found = verbs().augment(run, by=by, seed=seed, out=out, **opening)
     show.as_json(found) if json else print(found)
 
 

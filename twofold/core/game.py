@@ -271,6 +271,19 @@ class Classifies(ABC):
         """
 
 
+class Foretells(ABC):
+    """A model that predicts properties of an observation from its code.
+
+    `foretold` is what of; it has no field where nothing is predicted.
+    """
+
+    foretold: Space
+
+    @abstractmethod
+    def foretell(self, z: Tensor) -> Distribution:
+        """p(y | z) of codes (B, D)."""
+
+
 class Quantises(ABC):
     """A model whose code is an index of `codes` at each of P `places`, a grid of them."""
 

@@ -1,6 +1,6 @@
 r"""What one observation is.
 
-A `Space` is a flat list of named fields, each with a *domain* (`Real`, `Bounded`, `Count`,
+A `Space` is a flat list of named fields, each with a *domain* (`Real`, `Modal`, `Bounded`, `Count`,
 `Category`, `Token`), over a layout of *axes*: none for a vector or a table row, one for a series
 or a sequence of tokens, two for an image, three for a video.
 
@@ -72,6 +72,68 @@ class Real(Domain):
 
     def decode(self, x: Tensor) -> Tensor:
         return x * self.std + self.mean
+
+
+@dataclass(frozen=True)
+class Modal(Domain):
+    """A real number that gathers around K modes, shown as where it is in its mode, and which it is.
+
+    $$ x = (\\alpha, e_k), \\quad k = \\arg\\max_j w_j \\, N(v; \\mu_j, \\sigma_j), \\quad
+    \\alpha = (v - \\mu_k) / (4 \\sigma_k) $$
+
+    A mode without width, σ = 0, is one value that many share: it holds μ alone, and α is 0.
+
+    Source: mode-specific normalisation, Xu et al. 2019, arXiv:1907.00503, section 4.2, where k is
+    drawn; the most probable k keeps the code a function of the value.
+
+    >>> wages = Modal((0.0, 2.0), (0.0, 0.25), (0.5, 0.5))
+    >>> x = wages.encode(torch.tensor([[0.0], [2.5]]))
+    >>> x, wages.decode(x).tolist()
+    (tensor([[0.0000, 1.0000, 0.0000],
+            [0.5000, 0.0000, 1.0000]]), [[0.0], [2.5]])
+    """
+
+    means: tuple[float, ...]
+    stds: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def modes(self) -> int:
+        """K."""
+        return len(self.means)
+
+    @property
+    def width(self) -> int:
+        return 1 + self.modes
+
+    def mode(self, values: Tensor) -> Tensor:
+        """Which mode each value is of, in the shape of the values."""
+        v, mu, sigma, w = values.unsqueeze(2), *self.parameters(values)  # (B, F, 1, *A), (K, …)
+        log_density = w.log() - sigma.log() - ((v - mu) / sigma).square() / 2
+        sharp = torch.where(v.float() == mu.float(), math.inf, -math.inf)
+        return torch.where(sigma > 0, log_density, sharp).argmax(2)
+
+    def parameters(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """μ, σ and w, to be broadcast over (B, F, K, *A)."""
+        each = (self.means, self.stds, self.weights)
+        return tuple(like.new_tensor(t).reshape(-1, *[1] * (like.dim() - 2)) for t in each)  # type: ignore[return-value]
+
+    def encode(self, values: Tensor) -> Tensor:
+        k = self.mode(values)  # (B, F, *A)
+        mu, sigma, _ = (t.flatten()[k] for t in self.parameters(values))
+        alpha = torch.where(sigma > 0, (values - mu) / (4 * sigma), 0.0)
+        hot = one_hot(k, self.modes).unflatten(1, (-1, self.modes)).to(values.dtype)
+        return torch.cat([alpha.unsqueeze(2), hot], 2).flatten(1, 2)
+
+    def decode(self, x: Tensor) -> Tensor:
+        alpha, k = self.split(x)
+        mu, sigma, _ = (t.flatten()[k.argmax(2)] for t in self.parameters(x))
+        return mu + 4 * sigma * alpha
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """α (B, F, *A) and the shares of the modes (B, F, K, *A), from channels of x."""
+        each = x.unflatten(1, (-1, self.width))
+        return each[:, :, 0], each[:, :, 1:]
 
 
 @dataclass(frozen=True)
@@ -152,6 +214,7 @@ class Token(Domain):
 
 DOMAINS: dict[str, type[Domain]] = {
     "real": Real,
+    "modal": Modal,
     "bounded": Bounded,
     "count": Count,
     "category": Category,

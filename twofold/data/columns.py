@@ -1,11 +1,11 @@
 """One column of a table: what it means, and how its texts become values and texts again.
 
 A `Column` is what was learnt of one column, as plain data. The modelled ones have one field in the
-Space: a `Number` is a normal score (`scores.py`), rounded on the way back to the decimals that the
-file had; a `Moment` is a date or time (`moments.py`), also as a normal score; a `Label` is a
-category. The others have none and are restored when rows are written: a `Constant` as it was, an
-`Identifier` with fresh numbers, `Prose` (free text) as missing. What a column is, is *guessed* by
-the first of `GUESSES` that holds, unless the user says it.
+Space: a `Number` is a normal score (`scores.py`) or a place in a mode (`modes.py`), rounded on the
+way back to the decimals that the file had; a `Moment` is a date or time (`moments.py`), also as a
+normal score; a `Label` is a category. The others have none and are restored when rows are written:
+a `Constant` as it was, an `Identifier` with fresh numbers, `Prose` (free text) as missing. What a
+column is, is *guessed* by the first of `GUESSES` that holds, unless the user says it.
 
 >>> column = Label(name="sex", labels=("f", "m"))
 >>> column.numbers(["m", "?"])[:, 0].tolist(), column.texts(np.array([[0.0]]))
@@ -27,6 +27,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from twofold.core.errors import UserError, nearest
 from twofold.core.space import Category, Domain, Field, Real
+from twofold.data.modes import Modes
 from twofold.data.moments import Clock
 from twofold.data.scores import NormalScores
 
@@ -95,22 +96,23 @@ class LeftOut(Column):
 @final
 @dataclass(frozen=True, kw_only=True)
 class Number(Modelled):
-    """A number as its normal score.
+    """A number as its normal score, or as its place in a mode.
 
     Args:
+        scores: how it is told: by rank, or by mode.
         decimals: places after the point, at most; the inverse is rounded to them.
         places: places after the point that are written always.
         comma: whether the decimal mark is a comma.
     """
 
-    scores: NormalScores
+    scores: NormalScores | Modes
     decimals: int = 0
     places: int = 0
     comma: bool = False
 
     @property
     def domain(self) -> Domain:
-        return Real()
+        return self.scores.domain
 
     def numbers(self, texts: Sequence[str]) -> Array:
         return self.scores.forward([number(text, self.comma) for text in texts])[:, None]
@@ -120,7 +122,7 @@ class Number(Modelled):
         return [text.replace(".", ",") for text in shown] if self.comma else shown
 
     def values(self, values: Array) -> list[float]:
-        """Scores (B, 1) as numbers in the column's own units, not yet rounded."""
+        """Values (B, 1) as numbers in the column's own units, not yet rounded."""
         back: list[float] = self.scores.inverse(values[:, 0]).tolist()
         return back
 

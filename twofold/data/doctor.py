@@ -23,7 +23,7 @@ import torch
 
 from twofold.core.build import arguments, classes_in, options
 from twofold.core.errors import UserError, nearest
-from twofold.core.space import Bounded, Category, Count, Domain, Field, Real, Space, Token
+from twofold.core.space import Bounded, Category, Count, Domain, Field, Modal, Real, Space, Token
 from twofold.data.download import Progress, silent
 from twofold.data.kind import Finding, Kind, Where
 from twofold.data.named import NAMED, Found, find
@@ -290,6 +290,7 @@ def bounds_in_words(domain: Any) -> str:
 
 PHRASES: Mapping[type[Domain], Callable[[Any], str]] = {
     Real: real_in_words,
+    Modal: lambda domain: f"real, in {domain.modes} modes",
     Bounded: bounds_in_words,
     Count: lambda domain: "a count",
     Category: labels_in_words,

@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ from twofold.data.columns import (
 )
 from twofold.data.frames import Cells, Frame
 from twofold.data.kind import Finding
+from twofold.data.modes import Modes
 from twofold.data.moments import Clock, fits, formats
 from twofold.data.scores import LARGEST, NormalScores
 
@@ -58,6 +59,9 @@ NAMED = re.compile(
 )
 
 Found = list[Finding]
+Coding = Literal["scores", "modes"]
+CODINGS: dict[str, type[NormalScores | Modes]] = {"scores": NormalScores, "modes": Modes}
+"""How a number is told: by its rank, or by its mode."""
 
 
 @dataclass(frozen=True)
@@ -210,8 +214,12 @@ GUESSES: tuple[tuple[str, Callable[[Look], bool]], ...] = (
 )
 
 
-def learn(look: Look, asked: str) -> tuple[Column, Found]:
-    """A column from its texts, of the type that was asked, or guessed where that is empty."""
+def learn(look: Look, asked: str, numbers: Coding = "scores") -> tuple[Column, Found]:
+    """A column from its texts, of the type that was asked, or guessed where that is empty.
+
+    Args:
+        look: the column. asked: its type. numbers: how a number is told, unless `asked` says it.
+    """
     title, _, form = asked.partition(" ")
     title = title or look.guess()
     if title not in COLUMNS:
@@ -219,7 +227,7 @@ def learn(look: Look, asked: str) -> tuple[Column, Found]:
         raise UserError(f"{where} is not known; {nearest(title, COLUMNS)}")
     if title in NEEDS_ROWS and not look.texts:
         title = "constant"
-    return MAKE[title](look, form)
+    return MAKE[title](look, form or (numbers if title == "number" else ""))
 
 
 def make_number(look: Look, form: str) -> tuple[Column, Found]:
@@ -228,7 +236,10 @@ def make_number(look: Look, form: str) -> tuple[Column, Found]:
     if not known.any():
         raise UserError(f"{look.place(look.texts[0])} is no number: {look.texts[0]!r}")
     texts = [text for text, one in zip(look.texts, known, strict=True) if one]
-    scores = NormalScores.fit(np.repeat(look.numbers[known], look.counts[known]))
+    if form not in CODINGS:
+        where = f"data.types.{look.cells.name} = 'number {form}'"
+        raise UserError(f"{where} is not known; {nearest(form, CODINGS)}")
+    scores = CODINGS[form].fit(np.repeat(look.numbers[known], look.counts[known]))
     places = [decimals(text) for text in texts]
     missing = look.missing or not known.all()
     whole = max(places) == 0 and not missing
@@ -236,11 +247,20 @@ def make_number(look: Look, form: str) -> tuple[Column, Found]:
         **common(look, "int64" if whole else "float64"),
         missing=missing,
         scores=scores,
-        decimals=max(places),
+        decimals=max(map(needed, texts)),
         places=min(places),
         comma=look.frame.style.comma,
     )
     return column, strangers(look, known)
+
+
+def needed(text: str) -> int:
+    """Places after the point that a number needs: fewer than it is written with where it ends in 0.
+
+    >>> needed("40.0"), needed("2.50"), needed("7"), needed("1.5e-3")
+    (0, 1, 0, 4)
+    """
+    return decimals(text if set("eE") & set(text) else re.sub(r"([.,]\d*?)0+$", r"\1", text))
 
 
 def strangers(look: Look, known: NDArray[np.bool_]) -> Found:

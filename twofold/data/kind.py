@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
+import torch
 from torch import Tensor
 
 from twofold.core.errors import UserError, nearest
@@ -129,6 +130,10 @@ class Kind(ABC):
     def settled(self, rows: Rows) -> Rows:
         """Rows as they would be if they were written and read again: what measures compare."""
         return rows
+
+    def broken(self, rows: Rows) -> Tensor:
+        """Which rows break a constraint of these data, (B,): they are never handed out."""
+        return torch.zeros(len(rows), dtype=torch.bool)
 
     def number(self, name: str, words: str) -> float:
         """A number of the field or condition `name`, as a file would say it, as a value."""

@@ -34,6 +34,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from twofold.core.space import Real
+
 KNOTS = 1000
 SPIKE = 0.01
 LARGEST = 1e300  # numbers beyond it overflow in differences; a reader refuses them
@@ -76,6 +78,11 @@ class NormalScores:
             tuple(zip(sharp.tolist(), low.tolist(), high.tolist(), strict=True)),
             spread(column),
         )
+
+    @property
+    def domain(self) -> Real:
+        """The set that `forward` maps to."""
+        return Real()
 
     @cached_property
     def ends(self) -> tuple[Array, Array]:

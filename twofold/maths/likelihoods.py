@@ -13,6 +13,7 @@ elementwise distribution over the value's channels of x:
 | Real, Bounded | `Gaussian` | $-\tfrac12 \big(\frac{x - \mu}\sigma\big)^2 - \log \sigma - \tfrac12 \log 2\pi$ |
 | Real, Bounded | `SquaredError` | $-(x - \mu)^2$ |
 | Real | `StudentT` | $\log \frac{\Gamma((\nu + 1) / 2)}{\Gamma(\nu / 2) \sqrt{\nu \pi}\, \sigma} - \frac{\nu + 1}2 \log \big(1 + \frac{(x - \mu)^2}{\nu \sigma^2}\big)$ |
+| Modal | `ModeSpecific` | $\log \pi_k + \log N(\alpha; m_k, s_k)$; of a mode without width $\log \pi_k$ alone |
 | Count | `NegativeBinomial` | $\log \frac{\Gamma(x + r)}{\Gamma(x + 1) \Gamma(r)} + r \log \frac r{r + m} + x \log \frac m{r + m}$, of mean $m$ |
 | Category, Token | `Categorical` | $\log p_k$ |
 
@@ -55,6 +56,7 @@ from twofold.core.space import (
     Count,
     Domain,
     Field,
+    Modal,
     Real,
     Space,
     Token,
@@ -304,6 +306,39 @@ class StudentT(LocationScale):
 
 
 @dataclass(frozen=True)
+class ModeSpecific(Likelihood):
+    """For a number in one of K modes: which mode, and where in it, a location a mode.
+
+    The scale of each mode is learnt once for all rows.
+
+    Source: the decoder of TVAE, Xu et al. 2019, arXiv:1907.00503, section 4.5, which has one
+    location for all modes; with one each, p(v | z) is a mixture and α may depend on its mode.
+    """
+
+    domains = (Modal,)
+
+    def predicted(self, domain: Domain) -> int:
+        assert isinstance(domain, Modal)
+        return 2 * domain.modes
+
+    def shared(self, domain: Domain) -> int:
+        assert isinstance(domain, Modal)
+        return domain.modes
+
+    def near(self, mean: Tensor, domain: Domain) -> Tensor:
+        assert isinstance(domain, Modal)
+        shares = domain.split(mean)[1].clamp(min=EDGE).log()  # (1, F, K, *A)
+        return torch.cat([shares, torch.zeros_like(shares)], 2).flatten(1, 2)
+
+    def __call__(self, raw: Tensor, shared: Tensor, domain: Domain) -> Elementwise:
+        assert isinstance(domain, Modal)
+        logits, m = raw.unflatten(1, (-1, 2 * domain.modes)).chunk(2, 2)  # (B, F, K, *A) each
+        log_s = 7 * torch.tanh((shared.flatten() - 1) / 7)
+        log_s = log_s.reshape(-1, *[1] * (raw.dim() - 2))
+        return ModalValues(logits.log_softmax(2), m, log_s, domain)
+
+
+@dataclass(frozen=True)
 class NegativeBinomial(Likelihood):
     """For a count; over-dispersed where the data are, Poisson in the limit.
 
@@ -356,6 +391,7 @@ def suited(domain: Domain) -> Likelihood:
 
 SUITED: dict[type[Domain], Likelihood] = {
     Real: Gaussian(),
+    Modal: ModeSpecific(),
     Count: NegativeBinomial(),
     Category: Categorical(),
     Token: Categorical(),
@@ -695,6 +731,46 @@ class StudentTValues(Elementwise):
     @property
     def mean(self) -> Tensor:
         return self.mu
+
+
+@dataclass(frozen=True)
+class ModalValues(Elementwise):
+    log_p: Tensor  # (B, F, K, *A)
+    m: Tensor  # (B, F, K, *A)
+    log_s: Tensor  # (K, …)
+    domain: Modal
+
+    @property
+    def wide(self) -> Tensor:
+        """Which modes have a width, (K, …)."""
+        return self.domain.parameters(self.m[:, :, 0])[1] > 0
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        alpha, hot = self.domain.split(x)
+        inside = GaussianValues(self.m, self.log_s.expand_as(self.m)).log_prob(alpha.unsqueeze(2))
+        return (hot * (self.log_p + torch.where(self.wide, inside, 0.0))).sum(2)
+
+    def sample(self) -> Tensor:
+        gumbel = -torch.log(-torch.log(torch.rand_like(self.log_p).clamp(1e-20, 1 - 1e-7)))
+        noise = self.log_s.exp() * torch.randn_like(self.m)
+        return self.at(self.log_p + gumbel, self.m + noise)
+
+    @property
+    def mode(self) -> Tensor:
+        return self.at(self.log_p, self.m)
+
+    @property
+    def mean(self) -> Tensor:
+        """The x of the expected value: that of x itself would mix places in different modes."""
+        mu, sigma, _ = self.domain.parameters(self.m[:, :, 0])
+        return self.domain.encode((self.log_p.exp() * (mu + 4 * sigma * self.m)).sum(2))
+
+    def at(self, scores: Tensor, alpha: Tensor) -> Tensor:
+        """The mode of the highest score, and the place in it."""
+        k = scores.argmax(2, keepdim=True)
+        best = torch.zeros_like(scores).scatter_(2, k, 1.0)
+        place = torch.where(self.wide, alpha, 0.0).gather(2, k)
+        return torch.cat([place, best], 2).flatten(1, 2)
 
 
 @dataclass(frozen=True)

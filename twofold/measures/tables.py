@@ -10,6 +10,12 @@ r"""Whether drawn rows are like real ones: columns, pairs of them, and what can 
   learns each category from all other columns of the drawn rows, and is tested on held-out ones.
   The floor of a distance is here a ceiling: the same, trained on real rows.
 
+* **detection**: the area under the ROC curve with which gradient boosting tells drawn rows from
+  held-out ones, each half judged by what the other has taught (a classifier two-sample test:
+  Lopez-Paz & Oquab 2017, arXiv:1610.06545). ½ is that it cannot.
+* **rare_coverage**: the mean over rare levels, those of categories that at most one held-out row
+  in twenty has, of $\min(1, q_k / p_k)$: how often drawn rows have them, as far as they should.
+
 The baseline beside each is *independent marginals*: training rows with every column shuffled on its
 own. Its shapes are perfect and its trends are not; what a model adds to it is the dependence.
 """
@@ -37,6 +43,7 @@ BINS = 10
 HALVINGS = 5
 CLASSES = 10  # of a column that is worth predicting
 TARGETS = 3
+RARE = 0.05
 RESAMPLES = 200
 BASELINE = "independent marginals"
 BELOW = -1e30  # where a missing number stands in an order
@@ -405,3 +412,110 @@ def bootstrapped(
         again = [score(one.again(rows)) for one, rows in zip(trials, draws, strict=True)]
         means.append(float(np.mean(again)))
     return interval(value, torch.tensor(means, dtype=torch.float64))
+
+
+@dataclass(frozen=True)
+class Detection(Measure):
+    """How well a classifier tells drawn rows from real ones.
+
+    Args:
+        n: at most so many rows a side. trees: rounds of boosting.
+    """
+
+    n: int = 2500
+    trees: int = 40
+    names = ("detection",)
+
+    def refuses(self, evidence: Evidence) -> str:
+        return refusal(evidence)
+
+    def __call__(self, evidence: Evidence) -> Sequence[Figure]:
+        s = sides(evidence, self.n)
+        rows = (s.fake, s.train, s.simple)
+        ours, real, simple = (told_apart(s.real, b, s, self.trees, evidence.seed) for b in rows)
+        value = auc(ours)
+        return [
+            evidence.figure(
+                "detection",
+                bootstrapped([ours], auc, value, evidence.seed),
+                len(s.real),
+                "lower",
+                floor=auc(real),
+                baseline=auc(simple),
+                baseline_name=BASELINE,
+                note="AUC of a classifier that tells drawn rows from held-out ones; ½ is that it "
+                "cannot",
+            )
+        ]
+
+
+def told_apart(a: Tensor, b: Tensor, s: Sides, trees: int, seed: int) -> Trial:
+    """A classifier of two tables (n, F), each half of the rows judged by what the other taught."""
+    which = torch.cat([torch.zeros(len(a)), torch.ones(len(b))]).double()
+    table = torch.cat([torch.cat([a, b]), which[:, None]], 1)
+    table = table[torch.randperm(len(table), generator=generator(seed))]
+    halves, at = table.chunk(2), table.shape[1] - 1
+    fields = (*s.fields, Field("drawn", Category(("no", "yes"))))
+    made = [trial(halves[i], halves[1 - i], at, fields, trees, seed) for i in range(2)]
+    return Trial(torch.cat([t.p for t in made]), torch.cat([t.truth for t in made]))
+
+
+@dataclass(frozen=True)
+class RareLevels(Measure):
+    """Whether rare levels of categories come as often as they should.
+
+    Args:
+        n: at most so many rows a side. below: the share of held-out rows that a rare level has.
+    """
+
+    n: int = 5000
+    below: float = RARE
+    names = ("rare_coverage",)
+
+    def refuses(self, evidence: Evidence) -> str:
+        if why := refusal(evidence):
+            return why
+        return "" if self.rare(sides(evidence, self.n)) else "no category has a rare level"
+
+    def __call__(self, evidence: Evidence) -> Sequence[Figure]:
+        s = sides(evidence, self.n)
+        rare = self.rare(s)
+
+        def covered(real: Tensor, fake: Tensor) -> Tensor:
+            each = [share(fake, one) / max(share(real, one), 1 / len(real)) for one in rare]
+            return torch.tensor(each, dtype=torch.float64).clamp(max=1).mean()
+
+        lost = [(s.fields[i].name, k) for i, k in rare if not share(s.fake, (i, k))]
+        return [
+            evidence.figure(
+                "rare_coverage",
+                jackknifed(covered, s.real, s.fake),
+                len(s.real),
+                "higher",
+                floor=float(covered(s.real, s.train)),
+                baseline=float(covered(s.real, s.simple)),
+                baseline_name=BASELINE,
+                note=f"of {len(rare)} levels that at most {self.below:.0%} of rows have; "
+                f"{len(lost)} are never drawn",
+            )
+        ]
+
+    def rare(self, s: Sides) -> list[tuple[int, int]]:
+        """The levels that few held-out rows have."""
+        return [level for level in levels_of(s) if 0 < share(s.real, level) <= self.below]
+
+
+def levels_of(s: Sides) -> list[tuple[int, int]]:
+    """Every level of every category, as its column and its number."""
+    return [
+        (i, k)
+        for i, field in enumerate(s.fields)
+        if isinstance(field.domain, Category)
+        for k in range(field.domain.width)
+    ]
+
+
+def share(table: Tensor, level: tuple[int, int]) -> float:
+    """How often rows (n, F) have a level."""
+    column, k = level
+    return float((table[:, column] == k).double().mean())

@@ -30,6 +30,8 @@ class Limits:
         precision: share of the floor's, below which draws lie outside the data.
         active: share of active dimensions below which most of the latent is idle.
         even: perplexity of a codebook, as a share of its entries, below which use is uneven.
+        shapes: how far column shapes may fall below those of real rows.
+        told: AUC of a classifier above which drawn rows of a table are easily told.
     """
 
     near: float = 2.0
@@ -42,6 +44,8 @@ class Limits:
     precision: float = 0.7
     active: float = 0.5
     even: float = 0.25
+    shapes: float = 0.05
+    told: float = 0.8
 
 
 LIMITS = Limits()
@@ -217,6 +221,29 @@ def prior(figures: Figures) -> list[str]:
     return []
 
 
+def rows(figures: Figures) -> list[str]:
+    """Whether rows of a table are like real ones, and what can be learnt of them."""
+    shapes, found, rare = (figures.get(n) for n in ("column_shapes", "detection", "rare_coverage"))
+    learnt = figures.get("tstr_f1")
+    said = [against(learnt)] if learnt else []
+    if shapes and shapes.value < shapes.floor - LIMITS.shapes:
+        said.append(
+            f"Some columns are distributed otherwise than in the data: column_shapes is "
+            f"{shapes.value:.3f}, where real rows reach {shapes.floor:.3f}."
+        )
+    if found and found.low > LIMITS.told:
+        said.append(
+            f"Drawn rows can be told from real ones: a classifier is right on "
+            f"{found.value:.0%} of pairs, where {found.floor:.0%} is chance."
+        )
+    if rare and rare.high < LIMITS.recall * rare.floor:
+        said.append(
+            f"Rare categories come too seldom: {rare.value:.0%} as often as they should, where "
+            f"other real rows have {rare.floor:.0%}."
+        )
+    return said
+
+
 RULES: tuple[Callable[[Figures], list[str]], ...] = (
     copying,
     distance,
@@ -227,4 +254,5 @@ RULES: tuple[Callable[[Figures], list[str]], ...] = (
     latent,
     codebook,
     prior,
+    rows,
 )

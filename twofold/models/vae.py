@@ -14,7 +14,9 @@ scored on another (Lehtinen et al. 2018, arXiv:1803.04189). Where values may be 
 is there counts, and a mechanism says what is known of how the others went (`nets/mechanisms.py`):
 where they went by what they were, the bound has $\log p(s \mid x_o, x_m)$ besides, with
 $x_m \sim p(x_m \mid z)$ (Ipsen, Mattei & Frellsen 2021, arXiv:2006.12871). Everything may be
-conditioned on what is given, c: the same code with nothing given is the plain model.
+conditioned on what is given, c: the same code with nothing given is the plain model. Or what is
+given is not told but predicted from the code, and the bound is that of both
+(`nets/properties.py`).
 
 Source: Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv:1312.6114; Rezende, Mohamed &
 Wierstra 2014, arXiv:1401.4082; Burda, Grosse & Salakhutdinov 2016, arXiv:1509.00519; conditional,
@@ -37,6 +39,7 @@ from twofold.core.errors import UserError
 from twofold.core.game import (
     Decodes,
     Encodes,
+    Foretells,
     Hides,
     Model,
     Progress,
@@ -58,9 +61,10 @@ from twofold.nets.encoders import Encoder
 from twofold.nets.mechanisms import ByCode, Mechanism
 from twofold.nets.posteriors import Diagonal, Flow, Form
 from twofold.nets.priors import Prior, Standard
+from twofold.nets.properties import Known, Predicted, Properties
 
 
-class VAE(Model, Decodes, Encodes, Hides, Scores, Rescues, Starts):
+class VAE(Model, Decodes, Encodes, Foretells, Hides, Scores, Rescues, Starts):
     """The variational autoencoder of a Space.
 
     Args:
@@ -74,6 +78,7 @@ class VAE(Model, Decodes, Encodes, Hides, Scores, Rescues, Starts):
         bound: what is raised; one of several draws needs the plain KL.
         noise: what corrupts the observations that the encoder sees in training.
         missing: how values go missing, p(s | …).
+        properties: whether what is given is known beforehand, or predicted from the code.
 
     Raises:
         UserError: parts that make no sense together.
@@ -98,9 +103,10 @@ class VAE(Model, Decodes, Encodes, Hides, Scores, Rescues, Starts):
         bound: Bound = ELBO(),
         noise: Noise = Clean(),
         missing: Mechanism = ByCode(),
+        properties: Properties = Known(),
     ) -> None:
         super().__init__(space, given)
-        refuse(posterior, prior, divergence, bound)
+        refuse(posterior, prior, divergence, bound, properties)
         check(noise, space)
         self.latent, self.bound, self.noise = latent, bound, noise
         self.q = Encoder(encoder, space, given, latent, posterior)
@@ -109,9 +115,11 @@ class VAE(Model, Decodes, Encodes, Hides, Scores, Rescues, Starts):
         self.hider = missing.build(space)
         self.prior_net = prior.build(latent, space, given)
         self.divergence = divergence.build(latent)
+        self.head = properties.build(latent, given)
+        self.foretold = given if self.head.predicts else Space()
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
-        generative = [self.p, self.prior_net, self.hider]
+        generative = [self.p, self.prior_net, self.hider, self.head]
         if self.bound.parts:
             return {"encoder": [self.q], "decoder": generative}
         return {"autoencoder": [self.q, *generative], **self.divergence.players()}
@@ -126,7 +134,8 @@ class VAE(Model, Decodes, Encodes, Hides, Scores, Rescues, Starts):
         x, given = batch.x, batch.given
         q, p = self.encode(self.noise(batch.seen, self.space), given), self.prior(given)
         z = q.rsample()
-        distortion = -self.log_px(z, x, given).mean()
+        log_p = self.log_px(z, x, given) + self.head.gain(z, given.c)
+        distortion = -log_p.mean()
         rate = self.divergence(Code(q, z, p, progress.size), progress)
         yield Turn({"distortion": distortion, "rate": rate}, autoencoder=distortion + rate)
         yield from self.divergence.play(z.detach(), p)
@@ -165,19 +174,23 @@ class VAE(Model, Decodes, Encodes, Hides, Scores, Rescues, Starts):
         return self.hider.log_prob(x, gone)
 
     def encode(self, x: Tensor, given: Given) -> Posterior:
-        return self.q(x, given.c)
+        return self.q(x, self.head.tell(given.c))
 
     def prior(self, given: Given) -> Density:
-        return self.prior_net(given.c, self.q)
+        return self.prior_net(self.head.tell(given.c), self.q)
 
     def decode(self, z: Tensor, given: Given) -> Observation:
-        return self.p(z, given.c)
+        return self.p(z, self.head.tell(given.c))
 
     @torch.no_grad()
     def sample(self, given: Given) -> Tensor:
         """z ~ p(z), then x ~ p(x | z); of a picture, the mean of p(x | z), as is the custom."""
-        p = self.decode(self.prior(given).sample(), given)
+        z = self.head.draw(lambda c: self.prior(Given(c)), given.c)
+        p = self.decode(z, given)
         return self.hider.hide(p.mean if len(self.space.axes) > 1 else p.sample())
+
+    def foretell(self, z: Tensor) -> Observation:
+        return self.head(z)
 
     def log_likelihood(self, x: Tensor, given: Given, samples: int) -> Tensor:
         return importance_weighted(self.draws(x, given, samples).log_w)
@@ -201,7 +214,9 @@ class VAE(Model, Decodes, Encodes, Hides, Scores, Rescues, Starts):
 ANOTHER_WAY = "follows the encoder's gradient through z alone, and here it has another way"
 
 
-def refuse(posterior: Form, prior: Prior, divergence: Divergence, bound: Bound) -> None:
+def refuse(
+    posterior: Form, prior: Prior, divergence: Divergence, bound: Bound, properties: Properties
+) -> None:
     """Parts that make no sense together, each pair with its reason."""
     learnt, bent = not isinstance(prior, Standard), not isinstance(posterior, Diagonal)
     path = isinstance(bound, Dreg)
@@ -215,6 +230,8 @@ def refuse(posterior: Form, prior: Prior, divergence: Divergence, bound: Bound) 
         (prior.encodes and bent, prior, posterior, "mixes posteriors, which must be diagonal"),
         (path and isinstance(posterior, Flow), bound, posterior, ANOTHER_WAY),
         (path and prior.encodes, bound, prior, ANOTHER_WAY),
+        (bound.weighs and isinstance(properties, Predicted), bound, properties, "weighs draws by "
+         "the likelihood of the observation alone"),
     )  # fmt: skip
     for wrong, part, other, reason in rules:
         if wrong:

@@ -2,11 +2,10 @@ r"""Decoders and generators are one thing: modules that return p(x | z, given).
 
 A `Decoder` ends in an `Observation`, which has a density; so does the decoder of tokens that spells
 them one by one (`sequences.py`), and `decoding` makes the one that an architecture is for. A
-`Generator` ends in `Relaxed`, which
-has none, but whose draws can be differentiated: numbers are the network's output, in [0, 1] where
-the domain is bounded; a category is a draw of the Gumbel-softmax at temperature τ (Jang et al.
-2017, arXiv:1611.01144; Maddison et al. 2017, arXiv:1611.00712), and hard, one-hot, when it is only
-drawn.
+`Generator` ends in `Relaxed`, which has none, but whose draws can be differentiated: numbers are
+the network's output, in [0, 1] where the domain is bounded; a category, and which mode a number is
+of, is a draw of the Gumbel-softmax at temperature τ (Jang et al. 2017, arXiv:1611.01144; Maddison
+et al. 2017, arXiv:1611.00712), and hard, one-hot, when it is only drawn.
 """
 
 from __future__ import annotations
@@ -17,7 +16,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from twofold.core.space import Bounded, Category, Count, Domain, Field, Space, Token, paste
+from twofold.core.space import (
+    Bounded,
+    Category,
+    Count,
+    Domain,
+    Field,
+    Modal,
+    Space,
+    Token,
+    paste,
+)
 from twofold.maths.distributions import Reparameterised
 from twofold.maths.guidance import by_parameter, guided
 from twofold.maths.likelihoods import Observation, ObservationSpec, hard
@@ -138,9 +147,19 @@ class Relaxed(Reparameterised):
     def value(self, domain: Domain, raw: Tensor, soft: bool, noisy: bool) -> Tensor:
         if isinstance(domain, Category | Token):
             return self.choose(raw.unflatten(1, (-1, domain.width)), soft, noisy)
+        if isinstance(domain, Modal):
+            return self.placed(domain, raw, soft, noisy)
         if isinstance(domain, Bounded):
             return (2 * raw).sigmoid()  # (1 + tanh) / 2
         return raw.relu() if isinstance(domain, Count) else raw
+
+    def placed(self, domain: Modal, raw: Tensor, soft: bool, noisy: bool) -> Tensor:
+        """Which mode a number is of, and where in it: α = tanh, 0 as far as it has no width."""
+        place, scores = domain.split(raw)
+        hot = self.choose(scores, soft, noisy).unflatten(1, (-1, domain.modes))  # (B, F, K, *A)
+        wide = (hot * (domain.parameters(raw)[1] > 0)).sum(2)
+        alpha = place.tanh() * wide
+        return torch.cat([alpha.unsqueeze(2), hot], 2).flatten(1, 2)
 
     def choose(self, scores: Tensor, soft: bool, noisy: bool) -> Tensor:
         """Scores (B, F, K, *A) to a point of the simplex a value, (B, F · K, *A)."""

@@ -34,10 +34,12 @@ class Asker:
 
     Args:
         kind: the codec, for numbers as a file says them. vector: of a row by name.
+        fields: those that may be asked.
     """
 
     kind: Kind
     vector: Vector
+    fields: tuple[Field, ...]
 
     def __call__(self, n: int, asked: Mapping[str, Any]) -> Tensor:
         """What is asked of n draws, as values (n, G); NaN where nothing is.
@@ -45,12 +47,11 @@ class Asker:
         Raises:
             UserError: a name or a value that is not known.
         """
-        fields = self.kind.given.fields
         for name in asked:
-            if name not in [field.name for field in fields]:
-                hint = nearest(name, [field.name for field in fields])
+            if name not in [field.name for field in self.fields]:
+                hint = nearest(name, [field.name for field in self.fields])
                 raise UserError(f"{name!r} is not something this run can be given; {hint}")
-        columns = [in_turn(self.values(field, asked), n) for field in fields]
+        columns = [in_turn(self.values(field, asked), n) for field in self.fields]
         return torch.cat(columns, 1) if columns else torch.zeros(n, 0)
 
     def values(self, field: Field, asked: Mapping[str, Any]) -> Tensor:

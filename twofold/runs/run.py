@@ -44,6 +44,7 @@ from twofold.maths.truncation import Truncated, Typical
 from twofold.nets.attention import Look, attending, joined
 from twofold.nets.sequences import choosing
 from twofold.runs.conditions import Asker, check_guidance, named_row, vector_of
+from twofold.runs.drawing import Drawn, divided, of_fields, unbroken
 from twofold.runs.folder import existing, read_recipe, read_space
 from twofold.runs.kept import Kept, kept
 from twofold.runs.recipe import Plan, plan
@@ -230,7 +231,8 @@ class Run:
             given: conditions by name, such as {"label": 3}, or {"label": [3, 5]} for draws that
                 take them in turn; of a vector an array (D,) or (N, D). What is not named is
                 unknown, and with nothing named labels are drawn as often as they occur in the
-                training data.
+                training data. Of a row, any field may be named, whether or not the model was
+                trained with it as a condition.
             seed: of the draw.
             guidance: how many times the condition counts: 1 is plain, more is clearer and less
                 varied, 0 does without.
@@ -250,14 +252,40 @@ class Run:
         choice: Choice = PLAIN,
     ) -> Rows:
         """As `sample`, as rows of values."""
-        conditions = self.conditions(n, given, seed)
+        return self.drawn(n, given, seed, guidance, truncation, choice).rows
+
+    def drawn(
+        self,
+        n: int,
+        given: Mapping[str, Any],
+        seed: int,
+        guidance: float = 1.0,
+        truncation: float = math.inf,
+        choice: Choice = PLAIN,
+    ) -> Drawn:
+        """As `draw`, with what is to be said of it."""
         model = self.drawer(guidance, truncation)
-        seed_all(torch.device("cpu"), seed)
-        chosen = nullcontext() if choice == PLAIN else choosing(self.model, choice)
-        with torch.inference_mode(), chosen:
+        told, fields = divided(self, given)
+        if fields and (guidance, truncation, choice) != (1.0, math.inf, PLAIN):
+            raise UserError(
+                f"{', '.join(fields)}: no condition of this model, so the draw is plain; leave "
+                "--guidance, --truncation and --temperature out"
+            )
+
+        def plain(n: int, seed: int) -> Drawn:
+            conditions = self.conditions(n, told, seed)
+            seed_all(torch.device("cpu"), seed)
             c = self.known(conditions).c
             parts = [model.sample(Given(part)) for part in c.split(self.chunk)]
-            return Rows(self.space.decode(torch.cat(parts)), conditions)
+            return Drawn(Rows(self.space.decode(torch.cat(parts)), conditions))
+
+        def asked(n: int, seed: int) -> Drawn:
+            seed_all(torch.device("cpu"), seed)
+            return of_fields(self, n, given, seed, plain)
+
+        chosen = nullcontext() if choice == PLAIN else choosing(self.model, choice)
+        with torch.inference_mode(), chosen:
+            return unbroken(n, seed, asked if fields else plain, self.kind.broken)
 
     def drawer(self, guidance: float, truncation: float) -> Samples:
         """What samples, guided or truncated or plainly.
@@ -458,7 +486,9 @@ class Run:
 
     def conditions(self, n: int, given: Mapping[str, Any], seed: int) -> Tensor:
         """What is known of n draws, as values (n, G), NaN where unknown."""
-        return Asker(self.kind, self.vector)(n, given) if given else self.usual(n, seed)
+        if not given:
+            return self.usual(n, seed)
+        return Asker(self.kind, self.vector, self.given.fields)(n, given)
 
     def vector(self, name: str) -> Tensor:
         """The vector that is given of a row of the run's own data, by the row's name."""

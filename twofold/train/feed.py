@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -39,7 +39,7 @@ class Feed:
         seed: of the order.
         device: where batches go.
         augment: changes to the values of each batch.
-        balance: show every label equally often.
+        balance: show every label equally often, or as the logarithm of its count.
         null: the share of rows whose condition is withheld (Ho & Salimans 2022, arXiv:2207.12598).
         labelled: the share of a batch, on average, that has a label; 0 for as they come.
 
@@ -56,7 +56,7 @@ class Feed:
         seed: int,
         device: torch.device,
         augment: tuple[Augment, ...] = (),
-        balance: bool = False,
+        balance: bool | Literal["log"] = False,
         null: float = 0.0,
         labelled: float = 0.0,
     ) -> None:
@@ -65,7 +65,9 @@ class Feed:
         self.source, self.space, self.given = source, space, given
         self.batch, self.seed, self.device = batch, seed, device
         self.augment, self.null = augment, null
-        weights = balanced(source.labels()) if balance else torch.ones(len(source))
+        weights = (
+            balanced(source.labels(), balance == "log") if balance else torch.ones(len(source))
+        )
         whole = [Pool(1.0, weights)] if balance else []
         self.pools = shared(weights, source.labels(), labelled) if labelled else whole
         self.counts = tuple([counted(self.pools).to(device)] if labelled else [])
@@ -183,10 +185,11 @@ def partners(source: Source) -> tuple[Partner, ...]:
     return (made,)
 
 
-def balanced(labels: Tensor) -> Tensor:
+def balanced(labels: Tensor, log: bool = False) -> Tensor:
     """A weight a row, inverse to how often its label occurs; (N, G) to (N,).
 
-    Rows of which nothing is known are a label of their own.
+    With `log`, a label of n rows is shown as often as log(1 + n) says. Rows of which nothing is
+    known are a label of their own.
 
     >>> balanced(torch.tensor([[0.0], [0.0], [1.0]]))
     tensor([0.5000, 0.5000, 1.0000])
@@ -196,7 +199,8 @@ def balanced(labels: Tensor) -> Tensor:
     _, inverse, counts = labels.nan_to_num(-1).unique(
         dim=0, return_inverse=True, return_counts=True
     )
-    return 1 / counts[inverse]
+    shown = counts.double().log1p().float() if log else torch.ones_like(counts)
+    return (shown / counts)[inverse]
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ class Training(Part):
         precision: of the networks' arithmetic; `auto` is a fixed table.
         device: where to train.
         compile: compile the networks, where that works.
-        balance: show every label equally often.
+        balance: show every label equally often, or with `log` as often as the logarithm of its
+            count says (training by sampling: Xu et al. 2019, arXiv:1907.00503, section 4.3).
         null: the share of rows whose condition is withheld, so that the model learns to do without.
         labels: training rows whose label is told, of each label as many; 0 for all that are known.
         labelled: the share of a batch that is drawn from rows with a label; 0 for as they come.
@@ -72,7 +73,7 @@ class Training(Part):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "auto"
     compile: bool = False
-    balance: bool = False
+    balance: bool | Literal["log"] = False
     null: float = 0.1
     labels: NonNegativeInt = 0
     labelled: Share = 0.0

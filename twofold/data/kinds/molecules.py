@@ -193,6 +193,10 @@ class Molecules(Kind):
         cuts = self.words.sequences(rows.values)
         return [meant(self.form, cut) or "".join(cut) for cut in cuts]
 
+    def molecules(self, values: Tensor) -> list[str]:
+        """Canonical SMILES of values (B, 1, T); empty where tokens are no molecule."""
+        return [meant(self.form, cut) for cut in self.words.sequences(values)]
+
     def settled(self, rows: Rows) -> Rows:
         """Each molecule in its canonical tokens, where those are known."""
         cuts = self.words.sequences(rows.values)

@@ -1,11 +1,13 @@
 """Tables: mixed types, missing values, in the user's own units and back.
 
 `inspect` asks each column what it is (`guess.py` has the rule) and learns its codec (`columns.py`).
-A number or date enters the Space as its normal score, a category as its index; a column in which
+A number or date enters the Space as its normal score, a number on demand as its place in a mode
+(`modes.py`), a category as its index; a column in which
 some cell is missing has a field that may be missing, so that missingness itself is modelled.
 Columns that say nothing of the distribution (constants, identifiers, free text) have no field, and
 are restored in what is written. Columns named by the option `given` are conditions: their fields
-are in the Space of what is given, not in that of what is drawn.
+are in the Space of what is given, not in that of what is drawn. What must hold in every row is an
+option of its own (`constraints.py`): then other columns than those of the file may be modelled.
 
 >>> import pandas
 >>> frame = pandas.DataFrame({"age": [39, 50, 38], "sex": ["m", "f", "m"]})
@@ -31,9 +33,12 @@ from torch import Tensor
 
 from twofold.core.errors import UserError
 from twofold.core.space import Category, Count, Field, Real, Space
+from twofold.data import constraints as rules
 from twofold.data.columns import Column, Modelled, Moment, Number, describe, recall
+from twofold.data.constraints import Constraint, Range, forward, inverse, learnt
 from twofold.data.delimited import write_text
 from twofold.data.frames import (
+    Cells,
     Frame,
     Header,
     Style,
@@ -43,7 +48,7 @@ from twofold.data.frames import (
     read_parquet,
     typed,
 )
-from twofold.data.guess import MISSING, Look, blanks, learn, plural
+from twofold.data.guess import MISSING, Coding, Look, blanks, learn, plural
 from twofold.data.kind import Finding, Kind, Where, matching
 from twofold.data.recordings import timeline
 from twofold.data.sources import Memory, Rows, Source, Together
@@ -59,10 +64,12 @@ class Tables(Kind):
     """The codec of one table.
 
     Args:
-        columns: every column that is written, in the order of the file.
+        columns: every column that is modelled or restored, in the order of the file.
         conditions: the names of those that are given rather than drawn.
         blank: the texts that mean missing, in small letters.
         style: how the table was written.
+        constraints: what holds in every row.
+        outer: the columns of the file, where constraints put others in their place.
         patient: the column that says whose a row is; empty for none. It is not in the Space.
     """
 
@@ -78,6 +85,8 @@ class Tables(Kind):
     conditions: tuple[str, ...] = ()
     blank: tuple[str, ...] = tuple(sorted(blanks(MISSING)))
     style: Style = field(default_factory=Style)
+    constraints: tuple[Constraint, ...] = ()
+    outer: tuple[Column, ...] = ()
     patient: str = ""
     space: Space = field(init=False)
     given: Space = field(init=False)
@@ -112,6 +121,8 @@ class Tables(Kind):
         drop: tuple[str, ...] = (),
         keep: tuple[str, ...] = (),
         types: Mapping[str, str] = {},
+        numbers: Coding = "scores",
+        constraints: tuple[str, ...] = (),
         missing_values: tuple[str, ...] = MISSING,
         delimiter: str = "",
         header: Header = "auto",
@@ -124,8 +135,12 @@ class Tables(Kind):
             given: columns that are conditions, by name or pattern, such as `e*`.
             drop: columns that are neither read nor written.
             keep: the only columns that are; all where empty.
-            types: what a column is, where the guess is wrong: `number`, `category`, `date` (or
-                `date %d/%m/%Y`), `id`, `text`, by its name.
+            types: what a column is, where the guess is wrong: `number` (or `number modes`),
+                `category`, `date` (or `date %d/%m/%Y`), `id`, `text`, by its name.
+            numbers: how numbers are told: by their normal `scores`, or by the `modes` of their
+                column.
+            constraints: what holds in every row: `17 <= age <= 90`, `low <= high`,
+                `total = a + b`, `plan with zone`.
             missing_values: the texts that mean missing, beside the empty one.
             delimiter: between the cells of a text file; found out where empty.
             header: whether its first row names the columns: `auto`, `yes` or `no`.
@@ -137,13 +152,15 @@ class Tables(Kind):
         dropped = (*drop, patient) if patient else drop
         frame = chosen(read, keep, dropped, (*given, *types))
         empty = blanks(missing_values)
-        looks = [Look(frame, cells, empty) for cells in frame.columns]
-        learnt = [learn(look, types.get(look.cells.name, "")) for look in looks]
-        columns = tuple(c for c, _ in learnt)
-        kind = cls(columns, given, tuple(sorted(empty)), frame.style, patient)
+        kept = learnt(constraints, frame, empty)
+        whole, frame = frame, forward(kept, frame)
+        asked = dict(types) | {name: t for one in kept for name, t in one.types.items()}
+        made, found = columns_in(frame, empty, asked, numbers)
+        outer = columns_in(whole, empty, dict(types), "scores")[0] if kept else ()
+        replaced(given, outer, made)
+        kind = cls(made, given, tuple(sorted(empty)), frame.style, kept, outer, patient)
         useful(kind, frame)
-        found = [*frame.findings, *(f for _, several in learnt for f in several)]
-        return kind, found + repeated(frame) + in_time(frame)
+        return kind, [*frame.findings, *found, *repeated(frame), *in_time(frame), *said_of(kept)]
 
     def open(self, where: Where) -> Source:
         """Rows of one patient belong together, where the table says whose they are."""
@@ -197,12 +214,16 @@ class Tables(Kind):
         return replace(self, columns=tuple(columns))
 
     def frame(self, where: Where) -> Frame:
-        """Another table of this form, as text."""
+        """Another table of this form, as text, as it is modelled."""
+        return forward(self.constraints, self.whole(where))
+
+    def whole(self, where: Where) -> Frame:
+        """Another table of this form, as text, as it is in the file."""
         header: Header = "yes" if self.style.header else "no"
         return read_frame(where, self.style.delimiter if self.style.form == "csv" else "", header)
 
     def names(self, where: Where) -> list[str]:
-        return [str(row) for row in self.frame(where).rows.tolist()]
+        return [str(row) for row in self.whole(where).rows.tolist()]
 
     def complete(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
         """`completed.csv`, or `.parquet`: every column of the table, each other cell as it was.
@@ -216,12 +237,30 @@ class Tables(Kind):
             if not put[:, at].all():
                 put[:, at] &= [t.casefold() in {"", *self.blank} for t in texts[column.name]]
             put_in(texts[column.name], column.texts(values[put[:, at]]), put[:, at])
+        asked = {column.name for at, column in enumerate(columns) if put[:, at].all()}
+        whole = self.whole(where)
+        back = self.kept(whole, inverse(self.constraints, texts), asked)
         out.mkdir(parents=True, exist_ok=True)
         if frame.style.form == "parquet":
-            table = patched(read_parquet(Path(where)), columns, texts, put)
+            made = self.outer or columns
+            apart = [differ(whole[c.name], back[c.name]) for c in made]
+            table = patched(read_parquet(Path(where)), made, back, np.stack(apart, 1))
             return [write_parquet(out / "completed.parquet", table)]
-        write_text(out / "completed.csv", frame.names, [*texts.values()], frame.style)
+        write_text(out / "completed.csv", whole.names, [back[n] for n in whole.names], frame.style)
         return [out / "completed.csv"]
+
+    def kept(
+        self, whole: Frame, texts: Mapping[str, Sequence[str]], asked: set[str]
+    ) -> dict[str, Sequence[str]]:
+        """Texts of the file's columns; a cell that was there stays, unless its column is asked."""
+        for one in self.constraints:
+            asked = asked | (set(one.names) if asked & set(one.types) else set())
+        back: dict[str, Sequence[str]] = dict(texts)
+        for name in [name for one in self.constraints for name in one.names if name not in asked]:
+            old = [whole[name].texts[i] for i in whole[name].codes]
+            gone = [text.casefold() in {"", *self.blank} for text in old]
+            back[name] = [b if g else o for o, b, g in zip(old, back[name], gone, strict=True)]
+        return back
 
     def settled(self, rows: Rows) -> Rows:
         """Numbers rounded and spikes on their score, as in a file: what measures compare."""
@@ -240,14 +279,29 @@ class Tables(Kind):
         """A pandas frame of the columns, types and formats of the original."""
         blank = frozenset(self.blank)
         columns = {}
-        for column, values, texts in self.written(rows):
-            gone = np.isnan(values).any(1) | np.array([t.casefold() in blank for t in texts], bool)
+        for column, texts in self.restored(rows):
+            gone = np.array([t.casefold() in blank for t in texts], bool)
             form = column.clock.format if isinstance(column, Moment) else "mixed"
             columns[column.name] = typed(texts, gone, column.dtype, form)
         return pandas().DataFrame(columns)
 
+    def restored(self, rows: Rows) -> list[tuple[Column, Sequence[str]]]:
+        """Each column of the file with its texts."""
+        modelled = [(column, texts) for column, _, texts in self.written(rows)]
+        if not self.constraints:
+            return [*modelled]
+        texts = inverse(self.constraints, {column.name: texts for column, texts in modelled})
+        return [(column, texts[column.name]) for column in self.outer]
+
+    def broken(self, rows: Rows) -> Tensor:
+        if not self.constraints:
+            return super().broken(rows)
+        texts = {column.name: texts for column, texts in self.restored(rows)}
+        kept = [one.holds(texts) for one in self.constraints if set(one.names) <= set(texts)]
+        return torch.from_numpy(~np.all(kept, 0))
+
     def written(self, rows: Rows) -> list[tuple[Column, Array, list[str]]]:
-        """Each column with its values (B, F) and its texts, in the order of the file."""
+        """Each modelled column with its values (B, F) and its texts, in the order of the file."""
         names = [column.name for column in fielded(self.drawn)] + list(self.conditions)
         arrays = columns_of(rows.values) + columns_of(rows.given)
         shown = dict(zip(names, arrays, strict=True))
@@ -263,9 +317,9 @@ class Tables(Kind):
         out.mkdir(parents=True, exist_ok=True)
         if self.style.form == "parquet":
             return [write_parquet(out / "samples.parquet", self.native(rows))]
-        columns = self.written(rows)
+        columns = self.restored(rows)
         path = out / "samples.csv"
-        write_text(path, [c.name for c, _, _ in columns], [t for _, _, t in columns], self.style)
+        write_text(path, [c.name for c, _ in columns], [t for _, t in columns], self.style)
         return [path]
 
     def draw(self, rows: Rows) -> Tensor:
@@ -280,20 +334,59 @@ class Tables(Kind):
             "conditions": list(self.conditions),
             "blank": list(self.blank),
             "style": asdict(self.style),
+            "constraints": [rules.describe(one) for one in self.constraints],
+            "outer": [describe(column) for column in self.outer],
             "patient": self.patient,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        columns = tuple(recall(column) for column in data["columns"])
-        blank, style = tuple(data["blank"]), Style(**data["style"])
-        return cls(columns, tuple(data["conditions"]), blank, style, data.get("patient", ""))
+        columns, outer = (tuple(map(recall, data.get(key, ()))) for key in ("columns", "outer"))
+        kept = tuple(map(rules.recall, data.get("constraints", ())))
+        told, blank = tuple(data["conditions"]), tuple(data["blank"])
+        style, patient = Style(**data["style"]), data.get("patient", "")
+        return cls(columns, told, blank, style, kept, outer, patient)
+
+
+def columns_in(
+    frame: Frame, empty: frozenset[str], types: Mapping[str, str], numbers: Coding
+) -> tuple[tuple[Column, ...], list[Finding]]:
+    """What every column of a table is, and what is to be said of it."""
+    looks = [Look(frame, cells, empty) for cells in frame.columns]
+    made = [learn(look, types.get(look.cells.name, ""), numbers) for look in looks]
+    return tuple(c for c, _ in made), [f for _, several in made for f in several]
+
+
+def replaced(given: Sequence[str], outer: Sequence[Column], made: Sequence[Column]) -> None:
+    """A condition that a constraint replaces by another column is an error."""
+    there = {column.name for column in made}
+    for name in given:
+        if name in {column.name for column in outer} - there:
+            raise UserError(
+                f"data.given has {name!r}, which a constraint replaces by another column; leave it "
+                "out of one of them"
+            )
+
+
+def said_of(kept: Sequence[Constraint]) -> list[Finding]:
+    """How constraints are kept."""
+    way = {True: "kept by a transform", False: "kept by drawing again what breaks it"}
+    return [
+        Finding("note", f"constraint {one.told!r}: {way[one.transforms]}")
+        for one in kept
+        if not isinstance(one, Range)
+    ]
 
 
 def put_in(texts: list[str], new: Sequence[str], where: NDArray[np.bool_]) -> None:
     """Put new texts, in their order, where a mask (N,) says."""
     for row, text in zip(np.flatnonzero(where).tolist(), new, strict=True):
         texts[row] = text
+
+
+def differ(cells: Cells, texts: Sequence[str]) -> NDArray[np.bool_]:
+    """Where other texts than those of a column stand, (N,)."""
+    return np.array([cells.texts[i] for i in cells.codes], object) != np.array(texts, object)
 
 
 def patched(

@@ -1,0 +1,172 @@
+"""Molecules are searched for: calls are counted, what is known is not proposed, errors are told."""
+
+from __future__ import annotations
+
+import csv
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rdkit")
+
+from tests.stories.commands import inside, refused
+from twofold.apps import objectives
+from twofold.apps.objectives import Aim, Computed, Limit, Objective, Similar, Task
+from twofold.apps.oracle import Judge, Oracle
+from twofold.maths.breeding import bred
+from twofold.maths.chemistry import rdkit, written
+from twofold.maths.descriptors import alerts
+
+SEEDS = ("CCN(C)C(=O)c1ccsc1", "O=C(Nc1ccc(F)cc1)C1CC1", "CC1CCC(O)CC1N", "c1ccc2[nH]ccc2c1")
+LENGTH = "import sys\nfor line in sys.stdin: print(len(line.strip()))\n"
+COUNTED = """
+def score(smiles):
+    with open({path!r}, "a") as file:
+        file.write(smiles + chr(10))
+    return smiles.count("C")
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of bred molecules, a few steps old, that predicts a column; and an oracle."""
+    folder, rng = tmp_path_factory.mktemp("molecules"), Random(0)
+    smiles = list(dict.fromkeys([*SEEDS, *(bred(*rng.sample(SEEDS, 2), rng) for _ in range(90))]))
+    lines = [f"{one},{len(one) + 0.5}" for one in smiles]
+    (folder / "molecules.csv").write_text("smiles,size\n" + "\n".join(lines) + "\n")
+    (folder / "length.py").write_text(LENGTH)
+    (folder / "counted.py").write_text(COUNTED.format(path=str(folder / "calls.txt")))
+    made = inside(
+        "fit", folder / "molecules.csv", "--set", "train.steps=8", "--set", "train.batch=16",
+        "--set", "data.given=['size']", "--set", "model.properties=predicted",
+        "--set", "train.best=none", "--set", "model.latent=4", "--out", folder / "run", "--quiet",
+    )  # fmt: skip
+    assert made.status == 0, made.err
+    return folder
+
+
+@pytest.fixture
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(folder)
+    yield folder
+    sys.modules.pop("counted", None)
+
+
+def proposals(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_calls_are_exact_and_what_is_known_is_not_proposed(here: Path, tmp_path: Path) -> None:
+    asked = ("--maximize", "counted:score", "--where", "atoms<30", "--oracle", "60")
+    told = inside("optimize", here / "run", *asked, "--out", tmp_path / "out")
+    assert told.status == 0, told.err
+    calls = (here / "calls.txt").read_text().split()
+    assert len(calls) == len(set(calls))
+    assert f"{len(calls)} distinct molecules were judged in all" in told.err
+    data = {written(row["smiles"]) for row in proposals(here / "molecules.csv")}
+    for way in ("bayes", "genetic", "draws"):
+        rows = proposals(tmp_path / "out" / f"{way}.csv")
+        smiles = [row["smiles"] for row in rows]
+        assert len(smiles) == len(set(smiles))
+        assert not data & set(smiles)
+        assert all(float(row["atoms"]) < 30 and int(row["call"]) <= 60 for row in rows)
+    assert {row["smiles"] for row in proposals(tmp_path / "out" / "screening.csv")} <= data
+    best = proposals(tmp_path / "out" / "genetic.csv")
+    assert [float(row["counted:score"]) for row in best] == sorted(
+        (row["smiles"].count("C") for row in best), reverse=True
+    )
+    supplier = rdkit().SDMolSupplier(str(tmp_path / "out" / "genetic.sdf"))
+    assert [rdkit().MolToSmiles(m) for m in supplier] == [row["smiles"] for row in best]
+    page = (tmp_path / "out" / "found.html").read_text()
+    assert all(f"Proposed by {way}" in page for way in ("genetic", "screening"))
+
+
+def test_a_column_goes_through_the_head_and_its_gradient(here: Path, tmp_path: Path) -> None:
+    words = ("--maximize", "size", "--by", "gradient", "--empty-beside", "--oracle", "30")
+    told = inside("optimize", here / "run", *words, "--out", tmp_path / "up")
+    assert told.status == 0, told.err
+    words = ("--maximize", "qed", "--by", "gradient", "--oracle", "30")
+    refused(inside("optimize", here / "run", *words), "property head", "qed", "--by bayes")
+
+
+def test_a_command_is_asked_and_similarity_kept(here: Path, tmp_path: Path) -> None:
+    words = ("--minimize", f"{sys.executable} length.py", "--similar-to", f"{SEEDS[0]}:0.3")
+    told = inside("optimize", here / "run", *words, "--oracle", "40", "--out", tmp_path / "out")
+    assert told.status == 0, told.err
+    rows = proposals(tmp_path / "out" / "genetic.csv")
+    assert rows
+    assert all(float(row[f"similarity to {SEEDS[0]}"]) >= 0.3 for row in rows)
+    assert all(float(row[f"{sys.executable} length.py"]) == len(row["smiles"]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "--maximize"),
+        (("--maximize", "qe"), "did you mean 'qed'"),
+        (("--maximize", "qed", "--where", "logp~5"), "NAME<NUMBER"),
+        (("--maximize", "qed", "--similar-to", "C1CC:0.4"), "not written as SMILES"),
+        (("--maximize", "qed", "--similar-to", "CCO:4"), "at most 1"),
+        (("--maximize", "sh nowhere.sh"), "sh nowhere.sh ended with"),
+        (("--maximize", "counted:nothing"), "no function nothing"),
+        (("--maximize", "qed", "--oracle", "3"), "20 calls"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(here: Path, words: tuple[str, ...], said: str) -> None:
+    refused(inside("optimize", here / "run", *words), said)
+
+
+# The oracle and the task.
+
+
+class Count(Objective):
+    """Letters of a SMILES; remembers what it was asked."""
+
+    name = "letters"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, smiles: list[str]) -> list[float]:  # type: ignore[override]
+        self.asked += smiles
+        return [float(len(one)) if one != "X" else math.nan for one in smiles]
+
+
+def test_each_search_has_its_count_and_none_asks_what_another_did() -> None:
+    count = Count()
+    judge = Judge(Task((Aim(count, 1),)))
+    one, other = Oracle(judge, 3), Oracle(judge, 3)
+    one.ask(["C", "CC", "C", ""])
+    assert (one.left, count.asked) == (1, ["C", "CC"])
+    one.ask(["CC", "CCC", "CCCC"])
+    assert (one.left, list(one.asked)) == (0, ["C", "CC", "CCC"])
+    other.ask(["CC", "CCCC"])
+    assert (other.left, count.asked) == (1, ["C", "CC", "CCC", "CCCC"])
+    assert np.isnan(other.answers(["C"])).all()  # another's answer is not its own
+
+
+def test_what_breaks_a_bound_is_less_fit_and_not_kept() -> None:
+    count = Count()
+    task = Task((Aim(count, 1),), (Limit(count, "<=", 3.0),))
+    y = np.array([[1.0], [3.0], [4.0], [9.0], [math.nan]])
+    fit = task.fitness(y, objectives.spread(y))
+    assert task.keeps(y).tolist() == [True, True, False, False, False]
+    assert fit[1] > fit[0] > fit[3]
+    assert fit[1] > fit[2]
+    assert fit[4] == -np.inf
+
+
+def test_properties_are_those_of_rdkit_and_of_the_papers() -> None:
+    plogp = Computed("plogp", objectives.formulas()["plogp"])
+    benzene, big = plogp(["c1ccccc1", "C1CCCCCCC1"])
+    assert benzene == pytest.approx((1.6866 - 2.457) / 1.434 - (1 - 3.053) / 0.834 + 0.0486 / 0.286,
+                                    abs=0.01)  # fmt: skip
+    assert big < plogp(["CC1CCCCC1C"])[0]  # a ring of eight costs two
+    assert Similar("CCO")(["CCO", "c1ccccc1"]) == [1.0, 0.0]
+    assert alerts().HasMatch(rdkit().MolFromSmiles("O=[N+]([O-])c1ccccc1"))
