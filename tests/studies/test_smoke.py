@@ -27,6 +27,8 @@ NEEDS = {
     "better-prior": ("fashion-mnist",),
     "coverage": ("fashion-mnist", "wine-quality"),
     "ecg5000": ("ecg5000",),
+    "ett-series": ("ett",),
+    "icu-outcome": ("physionet2012",),
     "lesions": ("pneumoniamnist",),
     "mitdb-100": ("wfdb",),
     "missing-mechanisms": ("wine-quality",),

@@ -96,11 +96,13 @@ def limited(steps: int, channels: int, every: float) -> None:
 
 def averaged(steps: Array, place: Rows, length: int) -> Array:
     """The mean of the steps (L, C) at each place, (length, C); NaN where there is none."""
-    there = ~np.isnan(steps)
-    total, count = np.zeros((length, steps.shape[1])), np.zeros((length, steps.shape[1]))
-    np.add.at(total, place, np.where(there, steps, 0.0))
-    np.add.at(count, place, there)
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    found = np.full((length, steps.shape[1]), np.nan)
+    for channel, values in enumerate(steps.T):
+        there = ~np.isnan(values)
+        total = np.bincount(place[there], values[there], length)
+        count = np.bincount(place[there], minlength=length)
+        np.divide(total, count, out=found[:, channel], where=count > 0)
+    return found
 
 
 def newest(place: Rows, length: int) -> Rows:

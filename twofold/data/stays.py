@@ -10,7 +10,8 @@ died in the hospital. −1 is unknown.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from twofold.core.errors import UserError
@@ -24,17 +25,21 @@ WORDS = {
     "gender": {"0": "female", "1": "male"},
     "died": {"0": "no", "1": "yes"},
 }
-COLUMNS = ("stay", "hour", "variable", "value", *GENERAL.values(), "died")
+MEASURED = ("hour", "variable", "value")
+COLUMNS = ("stay", *MEASURED, *GENERAL.values(), "died")
 UNKNOWN = -1.0
 
 
 def lines(archive: Path, outcomes: Path) -> dict[str, list[str | float]]:
     """Every measurement as a line of a long table, by column."""
-    died = outcome(outcomes)
-    rows = [row for stay, text in texts(archive) for row in measurements(stay, text, died)]
-    return {
-        name: list(column) for name, column in zip(COLUMNS, zip(*rows, strict=True), strict=True)
-    }
+    died, columns = outcome(outcomes), {name: list[str | float]() for name in COLUMNS}
+    for stay, text in texts(archive):
+        cells = [line.split(",") for line in text.split("\n")[1:] if line]
+        found = measurements(cells)
+        every = {"stay": stay, **patient(cells, died.get(stay, ""))}
+        for name in COLUMNS:
+            columns[name] += found[name] if name in found else [every[name]] * len(found["hour"])
+    return columns
 
 
 def texts(archive: Path) -> Iterator[tuple[str, str]]:
@@ -57,22 +62,30 @@ def outcome(path: Path) -> Mapping[str, str]:
     return {row[0]: row[-1] for row in rows}
 
 
-def measurements(
-    stay: str, text: str, died: Mapping[str, str]
-) -> Iterator[tuple[str | float, ...]]:
-    """The lines of a stay, each with what is known of the patient.
+def measurements(cells: Sequence[Sequence[str]]) -> dict[str, list[str | float]]:
+    """Hour, variable and value of each measurement of a stay.
 
-    >>> text = "Time,Parameter,Value\\n00:00,Age,54\\n00:00,Gender,0\\n01:30,HR,73\\n"
-    >>> list(measurements("7", text, {"7": "1"}))
-    [('7', 1.5, 'HR', 73.0, '54', 'female', '', 'yes')]
+    >>> measurements([["00:00", "Age", "54"], ["01:30", "HR", "73"], ["01:30", "Weight", "-1"]])
+    {'hour': [1.5], 'variable': ['HR'], 'value': [73.0]}
     """
-    cells = [line.split(",") for line in text.split("\n")[1:] if line]
-    general = {GENERAL[name]: value for _, name, value in cells if name in GENERAL}
-    general["died"] = died.get(stay, "")
-    known = tuple(said(column, general.get(column, "")) for column in (*GENERAL.values(), "died"))
-    for time, name, value in cells:
-        if name not in GENERAL and name not in UNSAID and name and float(value) != UNKNOWN:
-            yield (stay, hours(time), name, float(value), *known)
+    kept = [
+        (hours(time), name, float(value))
+        for time, name, value in cells
+        if name and name not in GENERAL and name not in UNSAID and float(value) != UNKNOWN
+    ]
+    return {
+        name: [row[at] for row in kept] for at, name in enumerate(("hour", "variable", "value"))
+    }
+
+
+def patient(cells: Sequence[Sequence[str]], died: str) -> dict[str, str]:
+    """What is known of the patient of a stay.
+
+    >>> patient([["00:00", "Age", "54"], ["00:00", "Gender", "0"]], "1")
+    {'age': '54', 'gender': 'female', 'height': '', 'died': 'yes'}
+    """
+    told = {GENERAL[name]: value for _, name, value in cells if name in GENERAL} | {"died": died}
+    return {name: said(name, told.get(name, "")) for name in (*GENERAL.values(), "died")}
 
 
 def said(column: str, text: str) -> str:
@@ -82,6 +95,7 @@ def said(column: str, text: str) -> str:
     return WORDS[column][text] if column in WORDS else text
 
 
+@cache
 def hours(time: str) -> float:
     """`01:30` is 1.5.
 
