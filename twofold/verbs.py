@@ -59,8 +59,10 @@ from twofold.core.game import (
 )
 from twofold.core.switches import takes
 from twofold.data import named as sets
+from twofold.data import schema
 from twofold.data.doctor import Examination, examine, locate
 from twofold.data.kind import Where
+from twofold.data.kinds.tables import Tables
 from twofold.data.places import free_name, new
 from twofold.data.sources import Rows, Source, whole
 from twofold.maths.choosing import Choice
@@ -1332,14 +1334,23 @@ def kept_or_measured(run: Run, n: int, seed: int, again: bool) -> list[Figure]:
 # Looking.
 
 
-def doctor(data: Where, **options: Any) -> Examination:
+def doctor(data: Where, *, write_schema: str | Path = "", **options: Any) -> Examination:
     """What a data set is, what is wrong with it, and which recipe suits it.
 
     Args:
         data: a path, a name, or an object in memory.
+        write_schema: of a table, a new file for what its columns are, to be edited and given to
+            `fit` as `data.schema`.
         options: of its kind, as under `data` in a recipe.
     """
-    return examine(data, **options)
+    found = examine(data, **options)
+    if not write_schema:
+        return found
+    if not isinstance(found.kind, Tables):
+        raise UserError(f"a schema is of a table, and {found.title} is read as {found.kind.name}")
+    columns = found.kind.outer or found.kind.columns
+    schema.write(Path(write_schema), found.title, columns)
+    return found
 
 
 def models(*, matrix: bool = False, switches: bool = False) -> dict[str, dict[str, Any]]:

@@ -48,13 +48,22 @@ def verbs() -> Any:
 
 
 @app.command
-def doctor(data: str, *, set: Settings = [], skip_bad: SkipBad = False, json: Json = False) -> None:
+def doctor(
+    data: str,
+    *,
+    write_schema: str = "",
+    set: Settings = [],
+    skip_bad: SkipBad = False,
+    json: Json = False,
+) -> None:
     """Say what data is, what is wrong with it, and which recipe suits it.
 
     Args:
         data: A path, or the name of a data set.
+        write_schema: Of a table, a new file for what its columns are, for data.schema.
     """
-    found = verbs().doctor(data, **options(set), **skipping(skip_bad))
+    more = {**options(set), **skipping(skip_bad)}
+    found = verbs().doctor(data, write_schema=write_schema, **more)
     show.as_json(found.to_dict()) if json else print(found)
 
 

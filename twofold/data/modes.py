@@ -90,6 +90,11 @@ class Modes:
         )
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest number of the training column."""
+        return self.low, self.high
+
+    @property
     def domain(self) -> Modal:
         """The set that `forward` maps to."""
         return Modal(self.means, self.stds, self.weights)

@@ -80,6 +80,11 @@ class NormalScores:
         )
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest number of the training column."""
+        return self.values[0], self.values[-1]
+
+    @property
     def domain(self) -> Real:
         """The set that `forward` maps to."""
         return Real()

@@ -34,6 +34,7 @@ from torch import Tensor
 from twofold.core.errors import UserError
 from twofold.core.space import Category, Count, Field, Real, Space
 from twofold.data import constraints as rules
+from twofold.data import schema as schemas
 from twofold.data.columns import Column, Modelled, Moment, Number, describe, recall
 from twofold.data.constraints import Constraint, Range, forward, inverse, learnt
 from twofold.data.delimited import write_text
@@ -127,6 +128,7 @@ class Tables(Kind):
         delimiter: str = "",
         header: Header = "auto",
         patient: str = "",
+        schema: str = "",
     ) -> tuple[Self, list[Finding]]:
         """Learn what every column is.
 
@@ -146,19 +148,25 @@ class Tables(Kind):
             header: whether its first row names the columns: `auto`, `yes` or `no`.
             patient: a column that says whose a row is: it is neither read nor written, and no split
                 parts the rows of one.
+            schema: a file that says what columns are (`data/schema.py`), as `doctor` writes it;
+                what is said beside it wins.
         """
-        read = read_frame(where, delimiter, header)
+        read, told = read_frame(where, delimiter, header), schemas.load(schema)
+        types, drop = told.types | dict(types), (*told.dropped, *drop)
+        constraints = (*told.constraints, *constraints)
         given = matching(given, read.names)
         dropped = (*drop, patient) if patient else drop
         frame = chosen(read, keep, dropped, (*given, *types))
         empty = blanks(missing_values)
+        told.check(read, empty)
         kept = learnt(constraints, frame, empty)
         whole, frame = frame, forward(kept, frame)
         asked = dict(types) | {name: t for one in kept for name, t in one.types.items()}
         made, found = columns_in(frame, empty, asked, numbers)
         outer = columns_in(whole, empty, dict(types), "scores")[0] if kept else ()
         replaced(given, outer, made)
-        kind = cls(made, given, tuple(sorted(empty)), frame.style, kept, outer, patient)
+        columns, outer = told.settled(made), told.settled(outer)
+        kind = cls(columns, given, tuple(sorted(empty)), frame.style, kept, outer, patient)
         useful(kind, frame)
         return kind, [*frame.findings, *found, *repeated(frame), *in_time(frame), *said_of(kept)]
 
