@@ -18,6 +18,7 @@ from tests.stories.commands import inside, refused
 from twofold.apps import objectives
 from twofold.apps.objectives import Aim, Computed, Limit, Objective, Similar, Task
 from twofold.apps.oracle import Judge, Oracle
+from twofold.core.errors import UserError
 from twofold.maths.breeding import bred
 from twofold.maths.chemistry import rdkit, written
 from twofold.maths.descriptors import alerts
@@ -160,6 +161,23 @@ def test_what_breaks_a_bound_is_less_fit_and_not_kept() -> None:
     assert fit[1] > fit[0] > fit[3]
     assert fit[1] > fit[2]
     assert fit[4] == -np.inf
+
+
+def test_what_can_be_computed_is_not_guessed_from_a_column_of_its_name() -> None:
+    asked: list[str] = []
+
+    def known(name: str) -> Objective:
+        asked.append(name)
+        return Similar("CCO")
+
+    def made(text: str) -> Objective:
+        return objectives.objective(text, ["qed", "dose"], known)
+
+    assert isinstance(made("qed"), Computed)
+    made("dose"), made("column:qed")
+    assert asked == ["dose", "qed"]
+    with pytest.raises(UserError, match="numeric column"):
+        made("column:size")
 
 
 def test_properties_are_those_of_rdkit_and_of_the_papers() -> None:

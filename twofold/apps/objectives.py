@@ -4,6 +4,7 @@ r"""What is asked of a molecule: numbers to raise or lower, bounds to keep, and 
 |---|---|
 | `qed`, `logp`, `plogp`, … | computed by RDKit |
 | a column of the run's data | as the property head predicts it, or, without one, a forest |
+| `column:qed` | the same, of a column that is called as what is computed |
 | `module:function` | a Python function from one SMILES to a number |
 | `python dock.py --fast` | a command: SMILES come in, one a line, and as many numbers go out |
 
@@ -52,6 +53,7 @@ from twofold.maths.descriptors import BITS, fingerprints, measurements, tanimoto
 PENALTY = 3.0
 """What breaking a bound costs, in spreads, before how far it is broken."""
 TREES = 200
+COLUMN = "column:"
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 BOUND = re.compile(r"(.+?)\s*(<=|>=|<|>)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)")
 LOGP, SA, CYCLE = (2.457, 1.434), (3.053, 0.834), (0.0486, 0.286)
@@ -333,11 +335,12 @@ def objective(text: str, columns: Sequence[str], known: Known) -> Objective:
     Raises:
         UserError: it is nothing that is known.
     """
-    if text in columns:
-        return known(text)
+    column, named = text.removeprefix(COLUMN), text.startswith(COLUMN)
     if text in formulas():
         return Computed(text, formulas()[text])
-    if FUNCTION.fullmatch(text):
+    if column in columns:
+        return known(column)
+    if FUNCTION.fullmatch(text) and not named:
         return function(text)
     if " " in text.strip() or Path(text).is_file():
         return Command(text)

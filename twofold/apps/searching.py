@@ -48,7 +48,7 @@ AT_START = 0.1
 """The share of the calls that are spent on molecules of the data, before a search begins."""
 BATCH = 50
 """Molecules that are judged in one go, at most."""
-PATIENCE = 10
+PATIENCE = 5
 """Rounds in a row that find nothing new, after which a search is over."""
 
 

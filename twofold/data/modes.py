@@ -129,6 +129,7 @@ def mixture(v: Array, modes: int) -> tuple[Array, Array, Array]:
     some = v if len(v) <= FITTED else np.random.default_rng(0).choice(v, FITTED, replace=False)
     made = BayesianGaussianMixture(
         n_components=min(modes, len(np.unique(some))),
+        covariance_type="diag",  # of one number that is all of it, and faster
         weight_concentration_prior=FLAT,
         reg_covar=NARROW**2,
         max_iter=100,
@@ -138,5 +139,5 @@ def mixture(v: Array, modes: int) -> tuple[Array, Array, Array]:
         warnings.simplefilter("ignore", ConvergenceWarning)
         made.fit(some[:, None])
     kept = made.weights_ >= LEAST
-    means, stds = made.means_[kept, 0], np.sqrt(made.covariances_[kept, 0, 0])
+    means, stds = made.means_[kept, 0], np.sqrt(made.covariances_[kept, 0])
     return held(means), stds, made.weights_[kept] / made.weights_[kept].sum()
