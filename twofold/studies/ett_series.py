@@ -1,8 +1,10 @@
-r"""Hours of a transformer: is a VAE of windows nearer to them than TimeGAN is?
+r"""Hours of a transformer: is a GAN of windows nearer to them than TimeGAN is?
 
-ETTh1 (Zhou et al. 2021, arXiv:2012.07436) has seven channels, hour by hour for two years. The split
-is in time, before windows are cut, so that no window of the test overlaps one of training, as
-windows that are cut first and shuffled do; the floor therefore holds what the seasons change.
+ETTh1 (Zhou et al. 2021, arXiv:2012.07436) has seven channels, hour by hour for two years. Time is
+parted into twenty blocks before windows are cut, and whole blocks train, choose or test, so that no
+window of the test overlaps one of training, as windows that are cut first and shuffled do; the
+floor therefore holds what changes from block to block. (Were the last months the test, no draws
+could pass: real windows of the months before are told from them with a score of 0.30.)
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ from twofold.studies.seeds import gain
 from twofold.studies.study import Budget, Row, Study
 from twofold.studies.windows import FIGURES, RIVAL, SETTINGS, measured, told, values
 
-OURS = "vae-series"
+OURS = "gan-series"
 TABLE: Mapping[str, Any] = {
     "name": "ett", "window": 24,
-    "split": {"ordered": True, "gap": 23, "validation": 0.1, "test": 0.2},
+    "split": {"validation": 0.1, "test": 0.2},
 }  # fmt: skip
 
 
@@ -32,12 +34,12 @@ class EttSeries(Study):
     claim = "Drawn windows of hours are told from real ones less easily than TimeGAN's are."
     paper = "Yoon et al. 2019, Time-series Generative Adversarial Networks"
     protocol = (
-        "ETTh1, windows of 24 hours of seven channels, stride 1, the first 70 % of the time for "
-        "training, the next 10 % for validation, the last 20 % for test. The packaged recipes "
-        "vae-series (3,000 steps; paper 20,000) and timegan-series (1,500; 10,000), as they are "
+        "ETTh1, windows of 24 hours of seven channels, stride 1, cut inside twenty blocks "
+        "of time, of which a tenth validates and a fifth tests. The packaged recipes "
+        "gan-series (3,000 steps; paper 20,000) and timegan-series (1,500; 10,000), as they are "
         "but for their steps. 2,000 draws against 2,000 test windows: a GRU of 24 units tells them "
         "apart, |accuracy − ½|, the mean of two. The bar is the lower end of TimeGAN's score minus "
-        "ours, seed by seed."
+        "ours, seed by seed. Networks of gan-series and rates were chosen with seed 100."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
