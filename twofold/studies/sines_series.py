@@ -38,8 +38,8 @@ class SinesSeries(Study):
         "validation and test. The packaged recipes gan-series (3,000 steps; paper 20,000) and "
         "timegan-series (1,500; 10,000), as they are but for their steps. 2,000 draws against "
         "2,000 test windows: a GRU of 24 units tells them apart, |accuracy − ½|, the mean of two. "
-        "The bar is the upper end of the interval over seeds. Networks of gan-series and rates were "
-        "chosen with seed 100."
+        "The bar is the upper end of the interval over seeds. Networks of gan-series and rates "
+        "were chosen with seed 100."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
