@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -17,11 +18,14 @@ pytest.importorskip("rdkit")
 from tests.stories.commands import inside, refused
 from twofold.apps import objectives
 from twofold.apps.objectives import Aim, Computed, Limit, Objective, Similar, Task
+from twofold.apps.optimising import sheet_of
 from twofold.apps.oracle import Judge, Oracle
+from twofold.core import toml
 from twofold.core.errors import UserError
 from twofold.maths.breeding import bred
 from twofold.maths.chemistry import rdkit, written
 from twofold.maths.descriptors import alerts
+from twofold.runs.run import Run
 
 SEEDS = ("CCN(C)C(=O)c1ccsc1", "O=C(Nc1ccc(F)cc1)C1CC1", "CC1CCC(O)CC1N", "c1ccc2[nH]ccc2c1")
 LENGTH = "import sys\nfor line in sys.stdin: print(len(line.strip()))\n"
@@ -121,6 +125,16 @@ def test_a_command_is_asked_and_similarity_kept(here: Path, tmp_path: Path) -> N
 )
 def test_what_cannot_be_asked_is_told(here: Path, words: tuple[str, ...], said: str) -> None:
     refused(inside("optimize", here / "run", *words), said)
+
+
+def test_molecules_of_a_named_set_are_read_again(
+    here: Path, tmp_path: Path, named: Callable[[str], Path]
+) -> None:
+    named("esol")
+    folder = shutil.copytree(here / "run", tmp_path / "run")
+    recipe = toml.load(folder / "recipe.toml") | {"data": {"name": "esol", "kind": "molecules"}}
+    (folder / "recipe.toml").write_text(toml.dumps(recipe))
+    assert len(sheet_of(Run.open(folder), "").smiles) > 1000
 
 
 # The oracle and the task.

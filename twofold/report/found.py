@@ -83,7 +83,7 @@ def course(sides: Sequence[Side]) -> Html:
     drawn = lines(curves, Labels("The best ten so far", "calls", "fitness"), log="never")
     key = legend((side.name, i) for i, side in enumerate(sides))
     text = "Fitness is in units of the spread among the molecules of the start."
-    return figure(join([key, drawn]), text)
+    return figure(join([key, tag("div", drawn, class_="sheet")]), text)
 
 
 def cards(side: Side) -> Html:

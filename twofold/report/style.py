@@ -60,7 +60,7 @@ overflow-wrap:anywhere;line-height:1.25}}
 .strips img{{width:100%}}
 .film{{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.9rem}}
 .film figure{{margin:0}}
-.film figcaption{{margin-top:.25rem;font-variant-numeric:tabular-nums}}
+.film figcaption{{margin-top:.25rem;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}}
 .charts{{display:grid;grid-template-columns:repeat(auto-fill,minmax(17rem,1fr));gap:1rem 1.3rem;
 margin:1rem 0}}
 .charts figure{{margin:0}}
