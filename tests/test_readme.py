@@ -1,8 +1,8 @@
 """The README's commands run as written, from top to bottom, on small files under the same names.
 
 `make` lines are looked up in the Makefile. Every other line of a `sh` block runs as the command
-does, and every `python` block runs whole; only `fit`, which both reach through `twofold.verbs`, is
-made small: few steps, small batches.
+does, and every `python` block runs whole; only `fit`, `resume` and `optimize`, which both reach
+through `twofold.verbs`, are made small: few steps, small batches, few calls.
 """
 
 import re
@@ -76,6 +76,7 @@ def test_commands_and_programs_run_as_written(runs: Path, monkeypatch: pytest.Mo
     files(runs.parent)
     monkeypatch.setattr(verbs, "fit", made_small(verbs.fit))
     monkeypatch.setattr(verbs, "resume", shortened(verbs.resume))
+    monkeypatch.setattr(verbs, "optimize", called_less(verbs.optimize))
     run_all()
     made = {path.name for path in runs.iterdir() if (path / "weights.safetensors").is_file()}
     assert {"photos", "photos-gan", "customers", "customers-by-plan", "monitor", "vectors"} < made
@@ -86,6 +87,11 @@ def test_commands_and_programs_run_as_written(runs: Path, monkeypatch: pytest.Mo
 def shortened(resume: Any) -> Any:
     """`resume` with one step more than were taken."""
     return lambda run, **asked: resume(run, **{**asked, "steps": STEPS + 1, "quiet": True})
+
+
+def called_less(optimize: Any) -> Any:
+    """`optimize` with few calls."""
+    return lambda run, **asked: optimize(run, **{**asked, "oracle": 20})
 
 
 def test_every_line_is_a_command_or_a_target() -> None:
