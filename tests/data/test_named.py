@@ -18,7 +18,7 @@ NO_FILES = ("breast-cancer", "diabetes", "digits", "iris", "shapes2d", "wine")
 SIZES = {
     "digits": 1797, "mnist": 70000, "fashion-mnist": 70000, "adult": 48842, "wine-quality": 6497,
     "heart-cleveland": 303, "credit-default": 30000, "breast-cancer": 569, "wine": 178, "iris": 150,
-    "diabetes": 442,
+    "diabetes": 442, "physionet2012": 1737653,
 }  # fmt: skip
 
 
