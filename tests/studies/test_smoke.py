@@ -37,6 +37,7 @@ NEEDS = {
     "mnist-one-class": ("mnist",),
     "pneumonia": ("pneumoniamnist",),
     "stacked-mnist": ("mnist",),
+    "sentence-vae": ("multi30k",),
     "surface-defects": ("magnetic-tile",),
     "infogan-mnist": ("mnist",),
     "adult-tstr": ("adult",),
