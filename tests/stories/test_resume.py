@@ -29,12 +29,12 @@ def steps(run: Path) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["vae", "gan"])
-def test_kill_nine_then_resume_is_bit_equal(model: str, tmp_path: Path) -> None:
+def test_kill_nine_then_resume_is_bit_equal(tmp_path: Path) -> None:
+    """Of two players, which is more to lose; every family resumes in its contract."""
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert twofold(*words(model, whole)).status == 0
+    assert twofold(*words("gan", whole)).status == 0
     with subprocess.Popen(
-        command(*words(model, cut)), env=ENVIRONMENT, stderr=subprocess.DEVNULL
+        command(*words("gan", cut)), env=ENVIRONMENT, stderr=subprocess.DEVNULL
     ) as process:
         while (
             not (cut / "state.json").exists()

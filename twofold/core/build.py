@@ -33,6 +33,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -206,20 +207,23 @@ def named(sort: type[T], name: str, where: str) -> type[T]:
 
 def classes_in(package: str, base: type[T]) -> list[type[T]]:
     """Every concrete class of one sort that the files of a package define, file by file."""
-    inside = importlib.import_module(package)
-    modules = [
-        importlib.import_module(f"{package}.{item.name}")
-        for item in pkgutil.iter_modules(inside.__path__)
-    ]
     return [
         item
-        for module in modules
+        for module in modules_in(package)
         for item in vars(module).values()
         if inspect.isclass(item)
         and issubclass(item, base)
         and item.__module__ == module.__name__
         and not inspect.isabstract(item)
     ]
+
+
+@cache
+def modules_in(package: str) -> tuple[types.ModuleType, ...]:
+    """The files of a package, imported."""
+    inside = importlib.import_module(package)
+    found = pkgutil.iter_modules(inside.__path__)
+    return tuple(importlib.import_module(f"{package}.{item.name}") for item in found)
 
 
 def from_file(sort: type[T], name: str, digest: str, trust: Trust) -> type[T]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from functools import cache
 from types import ModuleType
 
 from twofold.core.build import NO_TRUST, Trust, from_file
@@ -21,9 +22,10 @@ def families() -> dict[str, type[Model]]:
     return {name: family(name) for name in names()}
 
 
-def names() -> list[str]:
+@cache
+def names() -> tuple[str, ...]:
     """The names of the families, without importing them."""
-    return sorted(item.name for item in pkgutil.iter_modules(__path__))
+    return tuple(sorted(item.name for item in pkgutil.iter_modules(__path__)))
 
 
 def family(name: str, digest: str = "", trust: Trust = NO_TRUST) -> type[Model]:
@@ -38,6 +40,12 @@ def family(name: str, digest: str = "", trust: Trust = NO_TRUST) -> type[Model]:
         return from_file(Model, name, digest, trust)
     if name not in names():
         raise UserError(f"there is no model {name!r}; {nearest(name, names())}")
+    return packaged(name)
+
+
+@cache
+def packaged(name: str) -> type[Model]:
+    """A family of this package."""
     return the_model(importlib.import_module(f"{__name__}.{name}"))
 
 
