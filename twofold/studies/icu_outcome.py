@@ -45,18 +45,17 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 @dataclass(frozen=True)
 class Setting:
-    """How much is done: stays at most, splits at least, steps, and draws that fill a gap."""
+    """How much is done: stays at most, steps, and draws that fill a gap."""
 
     stays: int
-    splits: int
     steps: int
     draws: int
 
 
 SETTINGS: Mapping[Budget, Setting] = {
-    "smoke": Setting(200, 1, 2, 2),
-    "cpu": Setting(10_000, 3, 1500, 10),
-    "paper": Setting(10_000, 10, 20_000, 100),
+    "smoke": Setting(200, 2, 2),
+    "cpu": Setting(10_000, 1500, 10),
+    "paper": Setting(10_000, 20_000, 100),
 }
 
 
