@@ -37,6 +37,7 @@ from twofold.apps import (
     projecting,
     steering,
     traversing,
+    wording,
 )
 from twofold.apps import score as scoring
 from twofold.apps.imputation import Filling, Imputed
@@ -681,23 +682,33 @@ def augment(
     run: Run | str | Path,
     *,
     by: str,
+    more: int = 0,
     seed: int = 0,
+    temperature: float = 1.0,
     out: str | Path = "",
     weights: Weights = "average",
     prior: From = "auto",
     trust: Sequence[str | Path] = (),
 ) -> augmentation.Augmented:
-    """Draw the rows that rare classes of a table lack, and compare them with SMOTE and with none.
+    """Draw the rows that rare classes lack, and compare them with a simple way and with none.
+
+    Of a table the simple way is SMOTE, of texts simple edits; of texts, a draw that some training
+    sentence says word for word is left out.
 
     Args:
-        run: a run on a table. by: the column whose classes are to be equally frequent.
-        seed: of all chance.
+        run: a run on a table or on texts. by: the column whose classes are to be equally frequent.
+        more: so many more than the commonest class has. seed: of all chance.
+        temperature: of a token of a text.
         out: a folder; without it `augmented` in the run, numbered when it is taken.
         weights, prior, trust: as in `load`.
     """
     opened = load(run, trust=trust, weights=weights, prior=prior)
     folder = Path(out) if out else free(opened.path / "augmented")
-    return augmentation.augment(opened, by, seed, folder)
+    if opened.kind.name == "text":
+        return wording.augment(opened, by, more, seed, Choice(temperature), folder)
+    if temperature != 1:
+        raise UserError("--temperature is for texts; leave it out")
+    return augmentation.augment(opened, by, more, seed, folder)
 
 
 def classify(

@@ -91,28 +91,35 @@ def class_of(run: Run, by: str) -> int:
     return names.index(by)
 
 
-def lacking(label: Tensor) -> dict[int, int]:
-    """How many rows each class lacks to be as frequent as the commonest, of labels (N,)."""
+def lacking(label: Tensor, more: int = 0) -> dict[int, int]:
+    """How many rows each class lacks to be `more` than the commonest, of labels (N,).
+
+    >>> lacking(torch.tensor([0.0, 0.0, 1.0]))
+    {1: 1}
+    >>> lacking(torch.tensor([0.0, 0.0, 1.0]), more=5)
+    {0: 5, 1: 6}
+    """
     levels, counts = label[~label.isnan()].long().unique(return_counts=True)
-    most = int(counts.max())
+    most = int(counts.max()) + more
     return {int(k): most - int(c) for k, c in zip(levels, counts, strict=True) if c < most}
 
 
-def balanced(run: Run, by: str, real: Rows, seed: int) -> Rows:
+def balanced(run: Run, by: str, real: Rows, seed: int, more: int = 0) -> Rows:
     """Rows drawn by a model, as many of each class as it lacks."""
     at = class_of(run, by)
     labels = joined(run).fields[at].domain.labels  # type: ignore[attr-defined]
-    parts = [run.draw(n, {by: labels[k]}, seed + k) for k, n in lacking(table(real)[:, at]).items()]
+    lacks = lacking(table(real)[:, at], more)
+    parts = [run.draw(n, {by: labels[k]}, seed + k) for k, n in lacks.items()]
     if not parts:
-        raise UserError(f"every class of {by} is as frequent as any other; there is none to add to")
+        raise UserError(f"every class of {by} is as frequent as any other; ask for --more of each")
     return Rows(torch.cat([p.values for p in parts]), torch.cat([p.given for p in parts]))
 
 
-def between_neighbours(run: Run, by: str, real: Rows, seed: int) -> Tensor:
+def between_neighbours(run: Run, by: str, real: Rows, seed: int, more: int = 0) -> Tensor:
     """As `balanced`, by SMOTE: rows (n, F) of values and what is given."""
     at, space, rows = class_of(run, by), joined(run), table(real)
     made = []
-    for k, n in lacking(rows[:, at]).items():
+    for k, n in lacking(rows[:, at], more).items():
         mine = rows[rows[:, at] == k]
         made.append(smote(space, mine, n, seed + k) if len(mine) > 1 else mine.expand(n, -1))
     return torch.cat(made)
@@ -128,7 +135,7 @@ class Way:
     auc: Estimate
 
 
-def compared(run: Run, by: str, seed: int, rows: Rows) -> list[Way]:
+def compared(run: Run, by: str, seed: int, rows: Rows, more: int = 0) -> list[Way]:
     """Nothing added, SMOTE's rows, and drawn ones `rows`, judged on held-out real ones.
 
     Raises:
@@ -142,7 +149,7 @@ def compared(run: Run, by: str, seed: int, rows: Rows) -> list[Way]:
     known = table(real).double()
     ways = {
         "nothing added": known[:0],
-        "SMOTE": between_neighbours(run, by, real, seed).double(),
+        "SMOTE": between_neighbours(run, by, real, seed, more).double(),
         "ours": table(run.kind.settled(rows)).double(),
     }
     fields = joined(run).fields
@@ -158,11 +165,13 @@ class Augmented:
 
     Args:
         paths: the drawn rows. by: the column that was made even. ways: what each way is worth.
+        said: what is to be said of the draws.
     """
 
     paths: tuple[Path, ...]
     by: str
     ways: tuple[Way, ...]
+    said: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         head = f"{self.by} of held-out real rows, told by what was learnt of training rows and:"
@@ -171,16 +180,18 @@ class Augmented:
             f"{way.f1.high:.3f})   AUC {way.auc.value:.3f} ({way.auc.low:.3f} … {way.auc.high:.3f})"
             for way in self.ways
         ]
-        return "\n".join([head, *lines, *map(str, self.paths)])
+        return "\n".join([*self.said, head, *lines, *map(str, self.paths)])
 
 
-def augment(run: Run, by: str, seed: int, out: Path) -> Augmented:
+def augment(run: Run, by: str, more: int, seed: int, out: Path) -> Augmented:
     """Draw what the rarer classes lack, write it, and say what it is worth; see `verbs.augment`."""
     if run.space.axes:
-        raise UserError(f"augment is for tables, and {run.path} is of another kind of data")
+        raise UserError(
+            f"augment is for tables and texts, and {run.path} is of another kind of data"
+        )
     class_of(run, by)
-    made = balanced(run, by, whole(material_of(run, "").train), seed)
-    ways = compared(run, by, seed, made)
+    made = balanced(run, by, whole(material_of(run, "").train), seed, more)
+    ways = compared(run, by, seed, made, more)
     return Augmented(tuple(run.kind.write(made, out)), by, tuple(ways))
 
 

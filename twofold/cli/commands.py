@@ -711,24 +711,30 @@ def augment(
     run: str,
     *,
     by: str,
+    more: int = 0,
     seed: int = 0,
+    temperature: float = 1.0,
     out: Out = "",
     weights: Weights = "average",
     prior: From = "auto",
     trust: Trusted = [],
     json: Json = False,
 ) -> None:
-    """Draw the rows that rare classes of a table lack, beside SMOTE and nothing added.
+    """Draw the rows that rare classes lack, beside SMOTE or simple edits, and nothing added.
 
     Args:
-        run: The run's folder, of a table.
+        run: The run's folder, of a table or of texts.
         by: The column whose classes are to be equally frequent.
+        more: So many more than the commonest class has.
         seed: Of all chance.
+        temperature: Of a token of a text; less is likelier and less varied.
         weights: Averaged, last, or best on held-out data.
         prior: Where codes come from: the fitted prior that is kept, or the model's own.
     """
     opening = {"weights": weights, "prior": prior, "trust": trust}
-    found = verbs().augment(run, by=by, seed=seed, out=out, **opening)
+    found = verbs().augment(
+        run, by=by, more=more, seed=seed, temperature=temperature, out=out, **opening
+    )
     show.as_json(found) if json else print(found)
 
 

@@ -206,7 +206,12 @@ class Token(Domain):
         return len(self.labels)
 
     def encode(self, values: Tensor) -> Tensor:
-        return one_hot(values, self.width)
+        """As `one_hot`, the channels of a place side by side: tokens are read place by place."""
+        known = (values >= 0) & (values < self.width)
+        k = torch.where(known, values, 0).long().unsqueeze(-1)  # (B, F, *A, 1)
+        hot = values.new_zeros(*values.shape, self.width)
+        hot.scatter_(-1, k, known.to(hot.dtype).unsqueeze(-1))
+        return hot.movedim(-1, 2).flatten(1, 2)  # (B, F · K, *A)
 
     def decode(self, x: Tensor) -> Tensor:
         return index(x, self.width)
