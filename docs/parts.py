@@ -30,6 +30,7 @@ from twofold.maths.augmentations import Augmentation, Transformation
 from twofold.maths.bounds import Bound
 from twofold.maths.divergences import Divergence
 from twofold.maths.growth import Growth
+from twofold.maths.leads import Lead
 from twofold.maths.likelihoods import Likelihood
 from twofold.maths.noise import Noise
 from twofold.maths.penalties import Penalty
@@ -38,6 +39,7 @@ from twofold.maths.schedules import Schedule
 from twofold.maths.varying import Varying
 from twofold.models import families
 from twofold.models.stylegan import PathLength
+from twofold.nets.bags import Auxiliary
 from twofold.nets.bodies import Architecture, Dense
 from twofold.nets.causal import CausalTransformer
 from twofold.nets.company import Company
@@ -88,6 +90,8 @@ GROUPS: Mapping[str, Group] = {
     "noise": Group("Noise models", "noise model", Noise),
     "mechanisms": Group("How values go missing", "mechanism", Mechanism),
     "properties": Group("What is given", "way to take what is given", Properties),
+    "auxiliaries": Group("What a code is asked for besides", "auxiliary loss", Auxiliary),
+    "leads": Group("Whether the encoder learns ahead", "lead", Lead),
     "numbers": Group("Numbers that vary", "number that varies", Varying),
     "schedules": Group("Learning-rate schedules", "learning-rate schedule", Schedule),
     "architectures": Group("Architectures", "architecture", Architecture),

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twofold.verbs import (
+        analogy,
         augment,
         classify,
         compare,
@@ -58,6 +59,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "analogy",
     "augment",
     "classify",
     "compare",

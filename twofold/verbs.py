@@ -22,6 +22,7 @@ import torch
 from PIL import Image
 
 from twofold.apps import (
+    analogies,
     anomaly,
     attending,
     augmentation,
@@ -522,6 +523,23 @@ def interpolate(
         else opened.between(data, steps, pairs, path, conditions(given), seed)
     )
     return written(opened, rows, out, "interpolations")
+
+
+def analogy(
+    run: Run | str | Path,
+    data: Where,
+    *,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> list[Path]:
+    """Of each three observations a, b, c the one decoded from a − b + c, as native files.
+
+    Args:
+        run: the run. data: observations in threes.
+        out: a folder; without it `analogies` in the run. trust: as in `load`.
+    """
+    opened = load(run, trust=trust)
+    return written(opened, analogies.analogies(opened, opened.source(data)), out, "analogies")
 
 
 # Jobs.

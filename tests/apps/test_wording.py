@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import twofold
 from tests.stories.commands import inside, refused
 from twofold.apps.wording import Labelled, bare, compared, edited, edits, sifted, text, trial
-from twofold.data.sources import whole
+from twofold.data.sources import Rows, whole
 from twofold.measures.tables import accuracy
 from twofold.runs.run import Run
 from twofold.runs.training import material_of
@@ -58,7 +58,7 @@ def test_copies_and_repeats_are_left_out_and_counted(run: Run) -> None:
     kind, rows = text(run), whole(material_of(run, "").train)
     sentences = kind.sentences(rows)
     copied = {bare(sentences[0].upper())}
-    twice = type(rows)(rows.values.repeat(2, 1, 1), rows.given.repeat(2, 1))
+    twice = Rows(rows.values.repeat(2, 1, 1), rows.given.repeat(2, 1))
     found = sifted(kind, twice, copied, set())
     assert (found.drawn, found.copies) == (2 * len(sentences), 2)
     assert found.again == len(sentences) - 1
@@ -78,7 +78,7 @@ def test_a_classifier_learns_from_what_is_added(run: Run) -> None:
 
 
 def test_augment_writes_new_sentences_of_the_rare_label(run: Run, tmp_path: Path) -> None:
-    words = ["--by", "label", "--temperature", "1.5", "--out", tmp_path / "a"]
+    words = ["--by", "label", "--temperature", "1.5", "--out", str(tmp_path / "a")]
     told = inside("augment", run.path, *words)
     assert all(way in told.out for way in ("word for word", "nothing added", "simple edits"))
     made = pd.read_csv(tmp_path / "a" / "samples.csv")
@@ -93,3 +93,18 @@ def test_more_of_each_label_can_be_asked_for(run: Run, tmp_path: Path) -> None:
     found = twofold.augment(run, by="label", more=5, temperature=1.5, out=tmp_path / "b")
     assert set(pd.read_csv(tmp_path / "b" / "samples.csv")["label"]) == {"animal", "machine"}
     assert torch.tensor([way.f1.value for way in found.ways]).isfinite().all()
+
+
+def test_analogies_come_from_threes(run: Run, tmp_path: Path) -> None:
+    lines = ["a cat sleeps at home .", "a dog sleeps at home .", "a dog waits at night ."]
+    (tmp_path / "three.txt").write_text("\n".join(lines), "utf-8")
+    made = pd.read_csv(twofold.analogy(run, tmp_path / "three.txt", out=tmp_path / "c")[0])
+    with torch.no_grad():
+        rows = whole(run.source(tmp_path / "three.txt"))
+        known = run.known(rows.given)
+        a, b, c = run.model.encode(run.space.encode(rows.values), known).mean
+        x = run.model.decode((a - b + c)[None], known[2:]).mode
+    expected = text(run).sentences(Rows(run.space.decode(x), rows.given[2:]))
+    assert made["text"].tolist() == expected
+    (tmp_path / "two.txt").write_text("\n".join(lines[:2]), "utf-8")
+    refused(inside("analogy", run.path, tmp_path / "two.txt"), "in threes")

@@ -43,6 +43,7 @@ from twofold.maths.likelihoods import Likelihood
 from twofold.maths.missing import absent, channels_of
 from twofold.maths.noise import Noise
 from twofold.models import families
+from twofold.nets.bags import BagOfWords
 from twofold.nets.bodies import Conv
 from twofold.nets.sequences import Places, Sequential
 from twofold.train.loop import Loop, State
@@ -570,7 +571,7 @@ def misfit(part: Part, space: Space) -> bool:
         return not any(part.suits(field, space.axes) for field in space.fields)
     if isinstance(part, Noise):
         return not any(isinstance(field.domain, part.domains) for field in space.fields)
-    if isinstance(part, Sequential | Places):
+    if isinstance(part, Sequential | Places | BagOfWords):
         return space.layout != "tokens"
     return isinstance(part, Conv) and not space.axes
 

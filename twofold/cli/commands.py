@@ -289,6 +289,17 @@ def interpolate(
 
 
 @app.command
+def analogy(run: str, data: str, *, out: Out = "", trust: Trusted = [], json: Json = False) -> None:
+    """Decode a - b + c of each three observations: what is to c as a is to b.
+
+    Args:
+        run: The run's folder.
+        data: Observations of the same form, in threes.
+    """
+    paths(verbs().analogy(run, data, out=out, trust=trust), json)
+
+
+@app.command
 def prior(
     run: str,
     *,

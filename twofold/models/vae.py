@@ -28,13 +28,14 @@ Notation: x (B, C, *A), z (B, D), q, p and the decoder's output are distribution
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from twofold.core.batch import Batch, Given
-from twofold.core.build import kebab
+from twofold.core.build import Part, kebab
 from twofold.core.errors import UserError
 from twofold.core.game import (
     Decodes,
@@ -53,8 +54,10 @@ from twofold.core.space import Space
 from twofold.maths.bounds import ELBO, Bound, Draws, Dreg, importance_weighted
 from twofold.maths.distributions import Density, Posterior
 from twofold.maths.divergences import KL, Code, Divergence, kl_by_dimension
+from twofold.maths.leads import Lead, Together
 from twofold.maths.likelihoods import Likelihood, Observation, ObservationSpec
 from twofold.maths.noise import Clean, Noise, check
+from twofold.nets.bags import Auxiliary, Nothing
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.decoders import decoding
 from twofold.nets.encoders import Encoder
@@ -79,6 +82,8 @@ class VAE(Model, Decodes, Encodes, Foretells, Hides, Scores, Rescues, Starts):
         noise: what corrupts the observations that the encoder sees in training.
         missing: how values go missing, p(s | …).
         properties: whether what is given is known beforehand, or predicted from the code.
+        auxiliary: what the code is asked for besides.
+        lead: whether the encoder learns ahead of the decoder.
 
     Raises:
         UserError: parts that make no sense together.
@@ -104,11 +109,14 @@ class VAE(Model, Decodes, Encodes, Foretells, Hides, Scores, Rescues, Starts):
         noise: Noise = Clean(),
         missing: Mechanism = ByCode(),
         properties: Properties = Known(),
+        auxiliary: Auxiliary = Nothing(),
+        lead: Lead = Together(),
     ) -> None:
         super().__init__(space, given)
         refuse(posterior, prior, divergence, bound, properties)
+        refuse_weighed(bound, auxiliary, lead)
         check(noise, space)
-        self.latent, self.bound, self.noise = latent, bound, noise
+        self.latent, self.bound, self.noise, self.lead = latent, bound, noise, lead
         self.q = Encoder(encoder, space, given, latent, posterior)
         spec = ObservationSpec(space, likelihood, missing.decoded)
         self.p = decoding(decoder, latent, given, spec)
@@ -117,11 +125,12 @@ class VAE(Model, Decodes, Encodes, Foretells, Hides, Scores, Rescues, Starts):
         self.divergence = divergence.build(latent)
         self.head = properties.build(latent, given)
         self.foretold = given if self.head.predicts else Space()
+        self.aid = auxiliary.build(latent, space, given)
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
-        generative = [self.p, self.prior_net, self.hider, self.head]
-        if self.bound.parts:
-            return {"encoder": [self.q], "decoder": generative}
+        generative = [self.p, self.prior_net, self.hider, self.head, self.aid]
+        if self.bound.parts or self.lead.parts:
+            return {"encoder": [self.q], "decoder": generative, **self.divergence.players()}
         return {"autoencoder": [self.q, *generative], **self.divergence.players()}
 
     def start(self, x: Tensor) -> None:
@@ -131,14 +140,22 @@ class VAE(Model, Decodes, Encodes, Foretells, Hides, Scores, Rescues, Starts):
         if self.bound.weighs:
             yield self.raised(batch)
             return
+        for _ in range(ahead := self.lead.turns(progress.step)):
+            yield self.one(batch, progress).turn("encoder")
+        one = self.one(batch, progress)
+        both = ("encoder", "decoder") if self.lead.parts else ("autoencoder",)
+        yield one.turn(*both[bool(ahead) :])
+        yield from self.divergence.play(one.z.detach(), one.p)
+
+    def one(self, batch: Batch, progress: Progress) -> OneDraw:
+        """The bound of one draw a row: its distortion and its rate."""
         x, given = batch.x, batch.given
         q, p = self.encode(self.noise(batch.seen, self.space), given), self.prior(given)
         z = q.rsample()
         log_p = self.log_px(z, x, given) + self.head.gain(z, given.c)
-        distortion = -log_p.mean()
         rate = self.divergence(Code(q, z, p, progress.size), progress)
-        yield Turn({"distortion": distortion, "rate": rate}, autoencoder=distortion + rate)
-        yield from self.divergence.play(z.detach(), p)
+        aid = self.aid(z, self.head.tell(given.c), x).mean()
+        return OneDraw(-log_p.mean(), rate, aid, z, p)
 
     def raised(self, batch: Batch) -> Turn:
         """The turn of an importance-weighted bound."""
@@ -211,6 +228,22 @@ class VAE(Model, Decodes, Encodes, Foretells, Hides, Scores, Rescues, Starts):
         self.divergence.part = self.divergence.part.eased(step)
 
 
+@dataclass(frozen=True)
+class OneDraw:
+    """A batch's distortion, rate and auxiliary loss, scalars, at codes z (B, D) of a prior p."""
+
+    distortion: Tensor
+    rate: Tensor
+    aid: Tensor
+    z: Tensor
+    p: Density
+
+    def turn(self, *players: str) -> Turn:
+        """Every one of these players pays for it all."""
+        notes = {"distortion": self.distortion, "rate": self.rate}
+        return Turn(notes, **dict.fromkeys(players, self.distortion + self.rate + self.aid))
+
+
 ANOTHER_WAY = "follows the encoder's gradient through z alone, and here it has another way"
 
 
@@ -233,6 +266,20 @@ def refuse(
         (bound.weighs and isinstance(properties, Predicted), bound, properties, "weighs draws by "
          "the likelihood of the observation alone"),
     )  # fmt: skip
+    raise_first(rules)
+
+
+def refuse_weighed(bound: Bound, auxiliary: Auxiliary, lead: Lead) -> None:
+    """What is for the bound of one draw, and does not go with one that weighs several."""
+    raise_first((
+        (bound.weighs and auxiliary != Nothing(), bound, auxiliary, "weighs draws by the "
+         "likelihood of the observation alone"),
+        (bound.weighs and lead.parts, bound, lead, "has turns of its own, of several draws"),
+    ))  # fmt: skip
+
+
+def raise_first(rules: Sequence[tuple[bool, Part, Part, str]]) -> None:
+    """The first rule that is broken, as an error."""
     for wrong, part, other, reason in rules:
         if wrong:
             names = kebab(type(part).__name__), kebab(type(other).__name__)
