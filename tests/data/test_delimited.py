@@ -114,7 +114,7 @@ def test_a_header_is_recognised_and_its_names_are_distinct(
         (b'a,b\n1,"2\n3,4\n', "row 2 cannot be read"),
         (b"", "is empty"),
         (b"a,b\n", "no rows"),
-        (b"a\0b", "null bytes"),
+        (b"a\nb\0c", r"null bytes \(line 2\)"),
         (b"\x1f\x8b\x08broken", "damaged gzip"),
     ],
 )

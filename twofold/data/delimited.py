@@ -65,7 +65,8 @@ def decoded(path: Path, data: bytes) -> tuple[str, list[Finding]]:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", "replace"), []
     if b"\0" in data:
-        raise UserError(f"{path} holds null bytes, so it is no text; is it a CSV file?")
+        line = data.count(b"\n", 0, data.index(b"\0")) + 1
+        raise UserError(f"{path} holds null bytes (line {line}), so it is no text; take them out")
     try:
         return data.decode("utf-8-sig"), []
     except UnicodeDecodeError as error:
