@@ -41,6 +41,10 @@ HALF: Mapping[str, Any] = {
     "decoder": {"width": 128, "embed": 64},
 }
 """What makes of the packaged recipe one of half the width."""
+TINY: Mapping[str, Any] = {"encoder": {"width": 8}, "decoder": {"width": 8, "embed": 8}}
+"""For a smoke budget."""
+BRISK: Mapping[str, Any] = {"batch": 32, "lr": 2e-3}
+"""Smaller batches at twice the rate, for few steps."""
 
 
 def who(caption: str) -> str:
@@ -86,21 +90,23 @@ class Budgeted:
     """How a model of captions is trained.
 
     Args:
-        steps: how many. captions: to learn from. vocabulary: words of it, about.
-        model: over the recipe's model.
+        train: over the recipe's training. captions: to learn from, before long ones are dropped.
+        vocabulary: words of it, about. longest: tokens of one. model: over the recipe's model.
     """
 
-    steps: int
+    train: Mapping[str, Any]
     captions: int
     vocabulary: int = 2000
+    longest: int = 25
     model: Mapping[str, Any] = field(default_factory=lambda: HALF)
 
 
 def fitted(frame: Frame, budget: Budgeted, seed: int, folder: Path, **train: Any) -> Run:
     """The packaged recipe on a frame of captions, told the label where there is one."""
-    kind, said = Text.inspect(frame, vocabulary=budget.vocabulary)
-    options = {"vocabulary": budget.vocabulary, "split": {"validation": 0.02, "test": 0.0}}
-    data = Material.of(kind, kind.open(frame), said, options)
-    recipe = merged(load_recipe("vae-text"), {"model": budget.model})
-    steps = {"steps": budget.steps, "evaluate": budget.steps, **train}
-    return trained(recipe["model"], {**recipe["train"], **steps}, data, seed, folder, options)
+    options = {"vocabulary": budget.vocabulary, "longest": budget.longest}
+    kind, said = Text.inspect(frame, **options)
+    table = {**options, "split": {"validation": 0.02, "test": 0.0}}
+    data = Material.of(kind, kind.open(frame), said, table)
+    recipe = merged(load_recipe("vae-text"), {"model": budget.model, "train": budget.train})
+    rest = {"evaluate": budget.train["steps"], **train}
+    return trained(recipe["model"], {**recipe["train"], **rest}, data, seed, folder, table)
