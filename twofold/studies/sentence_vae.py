@@ -75,8 +75,8 @@ class SentenceVae(Study):
         "4,000 steps of 64 at .001). Of 1,000 test sentences the bound a token, one draw; the "
         "KL; dimensions whose mean varies; tokens that come back at their place from the mean of "
         "the code, the likeliest each time. Bars are on the worse end of the interval over seeds. "
-        "Nothing was chosen by these figures: the free bits are 5.6 nats because a bar asks for "
-        "5."
+        "The free bits, 6.4 nats, were chosen on validation captions of seed 11 for a KL above 5; "
+        "the other settings by no figure."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
