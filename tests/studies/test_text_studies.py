@@ -20,9 +20,7 @@ def test_a_caption_has_the_label_of_who_comes_first() -> None:
 
 
 def test_a_copy_is_a_copy_whatever_its_signs() -> None:
-    side = pd.DataFrame(
-        {"text": ["A man", "a dog", "a child"], "label": ["man", "dog", "child"]}
-    )
+    side = pd.DataFrame({"text": ["A man", "a dog", "a child"], "label": ["man", "dog", "child"]})
     judges = pd.concat([side] * 3)
     found = sentence_control.shares(judges, side, {"a man", "a woman"})
     assert found["copies"] == pytest.approx(1 / 3)
