@@ -103,7 +103,7 @@ class Budgeted:
 
 def fitted(frame: Frame, budget: Budgeted, seed: int, folder: Path, **train: Any) -> Run:
     """The packaged recipe on a frame of captions, told the label where there is one."""
-    options = {"vocabulary": budget.vocabulary, "longest": budget.longest}
+    options: dict[str, Any] = {"vocabulary": budget.vocabulary, "longest": budget.longest}
     kind, said = Text.inspect(frame, **options)
     table = {**options, "split": {"validation": 0.02, "test": 0.0}}
     data = Material.of(kind, kind.open(frame), said, table)
