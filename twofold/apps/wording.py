@@ -18,7 +18,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -155,10 +155,6 @@ class Sifted:
         counts = (self.drawn + other.drawn, self.copies + other.copies, self.again + other.again)
         return Sifted(rows, *counts)
 
-    def first(self, n: int) -> Sifted:
-        """The same with n of the new ones at most."""
-        return replace(self, rows=Rows(self.rows.values[:n], self.rows.given[:n]))
-
     def __str__(self) -> str:
         return (
             f"{self.drawn:,} drawn: {self.copies:,} ({self.copies / max(1, self.drawn):.1%}) were "
@@ -206,11 +202,12 @@ def fresh(
 
     def of_label(k: int, n: int) -> Sifted:
         turns = list[Sifted]()
-        while len(turns) < ROUNDS and sum(len(turn.rows.values) for turn in turns) < n:
+        while n and len(turns) < ROUNDS:
             at = seed + ROUNDS * k + len(turns)
             rows = run.draw(n, {by: labels[k]}, at, choice=choice)
             turns.append(sifted(text(run), rows, copied, before))
-        return reduce(add, turns).first(n)
+            n -= len(turns[-1].rows.values)
+        return reduce(add, turns)
 
     return reduce(add, [of_label(k, n) for k, n in lacks.items()])
 
