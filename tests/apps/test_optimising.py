@@ -7,11 +7,15 @@ import math
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import cast
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 pytest.importorskip("rdkit")
 
@@ -20,6 +24,7 @@ from twofold.apps import objectives
 from twofold.apps.objectives import Aim, Computed, Limit, Objective, Similar, Task
 from twofold.apps.optimising import sheet_of
 from twofold.apps.oracle import Judge, Oracle
+from twofold.apps.searching import Latent, apart, begun, run_way
 from twofold.core import toml
 from twofold.core.errors import UserError
 from twofold.maths.breeding import bred
@@ -164,6 +169,44 @@ def test_each_search_has_its_count_and_none_asks_what_another_did() -> None:
     other.ask(["CC", "CCCC"])
     assert (other.left, count.asked) == (1, ["C", "CC", "CCC", "CCCC"])
     assert np.isnan(other.answers(["C"])).all()  # another's answer is not its own
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A latent of two dimensions, in which a code is spelt as the nearest place of a grid."""
+
+    side: int
+
+    def decode(self, z: Tensor) -> list[str]:
+        places = z.round().clamp(-self.side, self.side).int().tolist()
+        return [f"{a} {b}" for a, b in places]
+
+    def encode(self, places: list[str]) -> tuple[Tensor, list[int]]:
+        return torch.tensor([[float(n) for n in one.split()] for one in places]), [
+            *range(len(places))
+        ]
+
+
+class Flat(Objective):
+    """As good everywhere, so that no round is better than the one before."""
+
+    name = "flat"
+
+    def __call__(self, smiles: list[str]) -> list[float]:  # type: ignore[override]
+        return [1.0] * len(smiles)
+
+
+@pytest.mark.parametrize(("side", "calls"), [(9, 120), (3, 49)])
+def test_a_search_uses_its_calls_and_ends_where_nothing_new_can_come(side: int, calls: int) -> None:
+    start = [f"{a} {b}" for a in range(-2, 3) for b in range(-2, 2)]
+    oracle = Oracle(Judge(Task((Aim(Flat(), 1),))), 120)
+    run_way("bayes", begun(oracle, cast(Latent, Grid(side)), start, 20, 0))
+    assert len(oracle.asked) == calls  # of 361 places, and of 49
+
+
+def test_turns_of_no_two_seeds_draw_alike() -> None:
+    seeds = [apart(seed, turn) for seed in range(5) for turn in range(100)]
+    assert len(set(seeds)) == len(seeds)
 
 
 def test_what_breaks_a_bound_is_less_fit_and_not_kept() -> None:
