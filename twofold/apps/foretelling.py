@@ -1,12 +1,17 @@
 r"""Properties of observations as a head predicts them from the code, with intervals that hold.
 
 Of a model that predicts what is given (`nets/properties.py`), draws $y \sim p(y \mid z)$,
-$z \sim q(z \mid x)$, stand for what is believed of each observation: their median is the
-*prediction*, their standard deviation the *deviation*, their quantiles an *interval*. A head that
-has learnt for long is too sure of itself, one that has learnt little too unsure, so that the level
-which is asked of the draws is the one that held the wanted share of validation observations
-(`maths/conformal.py`), a level a property. `check` says what both kinds of intervals held of test
-observations, which neither training nor that level has seen.
+$z \sim q(z \mid x)$, stand for what is believed of each observation: their median m is the
+*prediction*, their standard deviation s the *deviation*. A head that has learnt its training data
+by heart is too sure of itself, so that the interval is
+
+$$ m \pm q\, s, \qquad q \text{ the } \lceil (n + 1) c \rceil\text{-th smallest of }
+   |y_i - m_i| / s_i \text{ of n validation observations}, $$
+
+which holds a share c of new ones whatever the head believes (split conformal prediction: Lei,
+G'Sell, Rinaldo, Tibshirani & Wasserman 2018). `check` says what the quantiles of the draws, and
+these intervals, held of test observations, which neither training nor q has seen. Everything is
+computed in the scale that the model sees, and told in the units of the file.
 """
 
 from __future__ import annotations
@@ -15,15 +20,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from twofold.apps.predicting import Asking
 from twofold.core.errors import UserError
 from twofold.core.game import Encodes, Foretells
+from twofold.data.columns import Number
+from twofold.data.kinds.molecules import Molecules
+from twofold.data.kinds.text import Text
 from twofold.data.sources import Source, Subset
 from twofold.maths import conformal
-from twofold.measures.calibration import ordered, rank
+from twofold.measures.calibration import ordered
 from twofold.measures.estimate import Estimate, mean
 from twofold.measures.properties import names_of, spearman
 from twofold.nets.properties import present
@@ -121,17 +130,20 @@ def foretell(
         raise UserError("--check needs the run's own data, which is not where it was")
     fields = ordered(run.given).nonzero().squeeze(1)
     names = tuple(names_of(run.given, fields.tolist()))
-    levels = [found for one in material for found in level_of(run, one, asking, fields)]
-    said = () if levels else ("the intervals are as drawn: no validation data corrected them",)
-    levels = levels or [asking.interval] * len(names)
+    factors = [found for one in material for found in factors_of(run, one, asking, fields)]
     y, _ = drawn(run, source, asking, fields)
-    held = [one for data in material if check
-            for one in checked(run, data, asking, names, fields, levels)]  # fmt: skip
-    return Foretold(names, y.median(0).values, y.std(0), ends(y, levels), tuple(held), said)
+    ends = conformed(y, factors) if factors else central(y, asking.interval)
+    said = () if factors else ("the intervals are as drawn: no validation data corrected them",)
+    held = [one for data in material if check and factors
+            for one in checked(run, data, asking, names, fields, factors)]  # fmt: skip
+    middle = in_units(run, fields, y.median(0).values)
+    low, high = (in_units(run, fields, y.median(0).values + way * y.std(0)) for way in (-1, 1))
+    ends = torch.stack([in_units(run, fields, end) for end in ends])
+    return Foretold(names, middle, (high - low) / 2, ends, tuple(held), said)
 
 
-def level_of(run: Run, data: Material, asking: Asking, fields: Tensor) -> list[float]:
-    """The level to ask for, a property each, so that as many validation values are held as asked.
+def factors_of(run: Run, data: Material, asking: Asking, fields: Tensor) -> list[float]:
+    """How many deviations hold the wanted share of validation values, a property each.
 
     None where there are too few of them.
     """
@@ -139,15 +151,37 @@ def level_of(run: Run, data: Material, asking: Asking, fields: Tensor) -> list[f
     known = ~truth.isnan()
     if len(truth) == 0 or known.sum(0).min() < FEWEST:
         return []
-    u = rank(truth, y, y.new_zeros(y.shape[:2]))  # (N, F)
-    pairs = zip(u.unbind(1), known.unbind(1), strict=True)
-    return [conformal.corrected(one[there], asking.interval) for one, there in pairs]
+    far = (truth - y.median(0).values).abs() / y.std(0)
+    pairs = zip(far.unbind(1), known.unbind(1), strict=True)
+    rate = 1 - asking.interval
+    return [
+        conformal.threshold(one[there], conformal.attainable(rate, int(there.sum())))
+        for one, there in pairs
+    ]
 
 
-def ends(y: Tensor, levels: Sequence[float]) -> Tensor:
-    """The ends of central intervals of draws (S, N, F), at a level a property: (2, N, F)."""
-    quantiles = (torch.tensor([(1 - one) / 2, (1 + one) / 2]).to(y) for one in levels)
-    return torch.stack([y[:, :, f].quantile(q, 0) for f, q in enumerate(quantiles)], 2)
+def conformed(y: Tensor, factors: Sequence[float]) -> Tensor:
+    """Median and so many deviations of draws (S, N, F), to each side: (2, N, F)."""
+    reach = torch.tensor(factors).to(y) * y.std(0)
+    return torch.stack([y.median(0).values - reach, y.median(0).values + reach])
+
+
+def central(y: Tensor, level: float) -> Tensor:
+    """The quantiles of draws (S, N, F) between which a share of them lies: (2, N, F)."""
+    return y.quantile(torch.tensor([(1 - level) / 2, (1 + level) / 2]).to(y), 0)
+
+
+def in_units(run: Run, fields: Tensor, y: Tensor) -> Tensor:
+    """Numbers as the model sees them (N, F) in the units of the file."""
+    kind = run.kind
+    columns = kind.conditions if isinstance(kind, Molecules | Text) else ()
+    by_field = [column for column in columns for field in column.fields for _ in range(field.size)]
+    told = [y[:, f : f + 1].double().numpy() for f in range(len(fields))]
+    for f, at in enumerate(fields.tolist()):
+        column = by_field[at] if by_field else None
+        if isinstance(column, Number):
+            told[f] = np.array(column.values(told[f]))[:, None]
+    return torch.from_numpy(np.concatenate(told, 1))
 
 
 def checked(
@@ -156,29 +190,30 @@ def checked(
     asking: Asking,
     names: Sequence[str],
     fields: Tensor,
-    levels: Sequence[float],
+    factors: Sequence[float],
 ) -> list[Held]:
     """What intervals hold of test observations, a property each that is known of enough."""
     y, truth = drawn(run, some(data.test), asking, fields)
-    both = [ends(y, [asking.interval] * len(names)), ends(y, levels)]
+    truth, middle, *both = (
+        in_units(run, fields, one)
+        for one in (truth, y.median(0).values, *central(y, asking.interval), *conformed(y, factors))
+    )
     made = []
     for f, name in enumerate(names):
         known = ~truth[:, f].isnan()
         if known.sum() >= FEWEST:
-            middle, real = y[:, known, f].median(0).values, truth[known, f]
-            order = float(spearman(real[:, None], middle[:, None]))
-            found = [inside(one[:, known, f], real, asking.seed) for one in both]
-            (plain, wide), (corrected, wider) = found
-            made.append(Held(name, order, plain, corrected, (wide, wider), len(real),
+            real, guess, *ends = (one[known, f] for one in (truth, middle, *both))
+            order = float(spearman(real[:, None], guess[:, None]))
+            shares = [inside(ends[i], ends[i + 1], real, asking.seed) for i in (0, 2)]
+            widths = [float((ends[i + 1] - ends[i]).mean()) for i in (0, 2)]
+            made.append(Held(name, order, *shares, (widths[0], widths[1]), len(real),
                              asking.interval))  # fmt: skip
     return made
 
 
-def inside(between: Tensor, truth: Tensor, seed: int) -> tuple[Estimate, float]:
-    """The share of values (N,) between two ends (2, N), and how far these are apart on average."""
-    low, high = between
-    held = (low <= truth) & (truth <= high)
-    return mean(held.double(), seed), float((high - low).mean())
+def inside(low: Tensor, high: Tensor, truth: Tensor, seed: int) -> Estimate:
+    """The share of values (N,) between two ends."""
+    return mean(((low <= truth) & (truth <= high)).double(), seed)
 
 
 def drawn(run: Run, source: Source, asking: Asking, fields: Tensor) -> tuple[Tensor, Tensor]:
