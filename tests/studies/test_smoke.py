@@ -38,6 +38,7 @@ NEEDS = {
     "pneumonia": ("pneumoniamnist",),
     "stacked-mnist": ("mnist",),
     "sentence-vae": ("multi30k",),
+    "small-set": ("zinc",),
     "surface-defects": ("magnetic-tile",),
     "infogan-mnist": ("mnist",),
     "adult-tstr": ("adult",),

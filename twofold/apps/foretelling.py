@@ -59,7 +59,7 @@ class Held:
     order: float
     plain: Estimate
     corrected: Estimate
-    widths: tuple[float, float]
+    widths: tuple[float, ...]
     n: int
     level: float
 
@@ -204,10 +204,10 @@ def checked(
         if known.sum() >= FEWEST:
             real, guess, *ends = (one[known, f] for one in (truth, middle, *both))
             order = float(spearman(real[:, None], guess[:, None]))
-            shares = [inside(ends[i], ends[i + 1], real, asking.seed) for i in (0, 2)]
-            widths = [float((ends[i + 1] - ends[i]).mean()) for i in (0, 2)]
-            made.append(Held(name, order, *shares, (widths[0], widths[1]), len(real),
-                             asking.interval))  # fmt: skip
+            plain, wider = (inside(ends[i], ends[i + 1], real, asking.seed) for i in (0, 2))
+            widths = tuple(float((ends[i + 1] - ends[i]).mean()) for i in (0, 2))
+            held = Held(name, order, plain, wider, widths, len(real), asking.interval)
+            made.append(held)
     return made
 
 

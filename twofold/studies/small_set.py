@@ -171,18 +171,18 @@ def judged(setting: Setting, size: int, name: str, seed: int, held: Held, folder
     known = set(data.kind.names(rows))
     first = drawn(run, seed, 0)
     valid = [one for one in first if one]
-    distinct = {*valid}
+    many, distinct = len(valid), {*valid}
     for turn in range(1, setting.rounds):
         if len(valid) < setting.molecules:
             valid += [one for one in drawn(run, seed, turn) if one]
-    enough = valid[: setting.molecules]
-    fcd = distance(chemnet.moments(enough), held.reference) / held.floor
-    share = len([one for one in first if one]) / len(first)
+    found = valid[: setting.molecules]
+    enough = len(found) == setting.molecules
+    fcd = distance(chemnet.moments(found), held.reference) / held.floor if enough else math.nan
     return Judged(
-        share,
-        len(distinct) / max(1, round(share * len(first))),
+        many / len(first),
+        len(distinct) / max(1, many),
         len(distinct - known) / max(1, len(distinct)),
-        fcd if len(enough) == setting.molecules else math.nan,
+        fcd,
     )
 
 
@@ -196,7 +196,7 @@ def trained(
     setting: Setting, rows: Any, enumerated: bool, seed: int, folder: Path
 ) -> tuple[Run, Material]:
     """A run with the best weights that it had, gone on with where it was interrupted."""
-    options = {"form": "smiles", "smiles": "smiles", "enumerate": enumerated}
+    options: dict[str, Any] = {"form": "smiles", "smiles": "smiles", "enumerate": enumerated}
     found = examine(rows, "molecules", **options)
     data = Material.of(found.kind, found.source, (), {"split": SPLIT})
     if (folder / "state.json").is_file():
