@@ -32,6 +32,7 @@ from twofold.apps import (
     editing,
     following,
     foretelling,
+    fragments,
     imputation,
     mixing,
     optimising,
@@ -83,6 +84,7 @@ from twofold.runs import codes as coded
 from twofold.runs import learnt, measuring
 from twofold.runs import matrix as trial
 from twofold.runs.conditions import of_pairs
+from twofold.runs.drawing import Drawn
 from twofold.runs.folder import existing, free, slug
 from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
 from twofold.runs.recipe import recipes as packaged_recipes
@@ -331,6 +333,8 @@ def sample(
     codes: str | Path = "",
     temperature: float = 1.0,
     top_p: float = 1.0,
+    containing: str = "",
+    begin: str = "",
     out: str | Path = "",
     weights: Weights = "average",
     prior: From = "auto",
@@ -354,16 +358,25 @@ def sample(
         temperature, top_p: of tokens that are spelt one by one: below 1 they are likelier and less
             varied, at temperature 0 the likeliest each time; top_p keeps the likeliest tokens whose
             probabilities sum to it.
+        containing: of molecules, only those that have this fragment, as SMILES or SMARTS.
+        begin: of molecules, a fragment as SMILES that all begin with.
         out: a folder; without it `samples` in the run, numbered when it is taken.
         weights, prior, trust: as in `load`.
     """
     opened = load(run, trust=trust, weights=weights, prior=prior)
+    wanted = fragments.Wanted(containing, begin)
+    if wanted and (codes or mix):
+        raise UserError("--containing and --begin are of plain draws; leave out --codes and --mix")
     if codes:
         return written(opened, coded.decoded(opened, codes_in(opened, codes)), out, "samples")
     if mix:
         return mixed(opened, n, mix, conditions(given), seed, truncation, guidance, out)
-    choice = Choice(temperature, top_p)
-    drawn = opened.drawn(n, conditions(given), seed, guidance, truncation, choice)
+    choice, known = Choice(temperature, top_p), conditions(given)
+
+    def draw(n: int, seed: int) -> Drawn:
+        return opened.drawn(n, known, seed, guidance, truncation, choice)
+
+    drawn = fragments.drawn(opened, wanted, n, seed, draw) if wanted else draw(n, seed)
     paths = written(opened, drawn.rows, out, "samples")
     return [*paths, *noted(drawn.said, paths[0].parent)]
 

@@ -168,6 +168,23 @@ def test_a_way_between_two_molecules_is_drawn_and_told(here: Path, tmp_path: Pat
     refused(said, "'C1CC' is no molecule", "not written as SMILES")
 
 
+def test_a_fragment_is_begun_with_or_waited_for(here: Path, tmp_path: Path) -> None:
+    told = inside("sample", here / "run", "-n", "6", "--begin", "CN", "--out", tmp_path / "begun")
+    assert told.status == 0, told.err
+    assert "of 6 draws that begin with CN contain it" in told.err
+    words = ("-n", "5", "--begin", "CN", "--containing", "[#6]~[#7]", "--out", tmp_path / "with")
+    told = inside("sample", here / "run", *words)
+    assert told.status == 0, told.err
+    rows = proposals(tmp_path / "with" / "samples.csv")
+    pair = rdkit().MolFromSmarts("[#6]~[#7]")
+    assert len(rows) == 5
+    assert all(rdkit().MolFromSmiles(row["smiles"]).HasSubstructMatch(pair) for row in rows)
+    assert " draws contain [#6]~[#7] (" in told.err
+    refused(inside("sample", here / "run", "--begin", "[Pt]"), "--begin [Pt]", "no training")
+    refused(inside("sample", here / "run", "--containing", "C(("), "neither SMILES nor SMARTS")
+    refused(inside("sample", here / "run", "-n", "1", "--containing", "[U]"), "none of 200 draws")
+
+
 def test_neighbours_are_the_nearest_codes_without_the_molecule_itself(
     here: Path, tmp_path: Path
 ) -> None:

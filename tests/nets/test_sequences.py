@@ -24,6 +24,7 @@ from twofold.nets.sequences import (
     Sequential,
     Spelling,
     Transformer,
+    beginning,
     choosing,
     up_to_the_end,
 )
@@ -106,6 +107,19 @@ def test_draws_are_as_probable_as_they_are_said(decoder: SequenceDecoder) -> Non
     first = p.fields[0].values.logits(torch.ones(4000, T, dtype=torch.long))[0, 0].softmax(0)
     seen = x[:, :, 0].mean(0)
     assert torch.allclose(seen, first, atol=0.03)
+
+
+def test_draws_begin_as_they_are_told_and_go_on_as_the_model_would(
+    decoder: SequenceDecoder,
+) -> None:
+    p = spelling(decoder, 50)
+    with beginning(decoder, (2, 3)):
+        k = p.spell(Choice(0.0))
+    assert torch.equal(k[:, :2], torch.tensor([2, 3]).expand(50, 2))
+    shown = up_to_the_end(k)
+    shown[:, :2] = False
+    assert torch.equal(p.logits(k).argmax(2)[shown], k[shown])
+    assert not torch.equal(p.spell(Choice(0.0))[:, :2], k[:, :2])  # and no longer than that
 
 
 def test_rows_do_not_see_each_other(part: Sequential) -> None:

@@ -176,6 +176,8 @@ def sample(
     codes: str = "",
     temperature: float = 1.0,
     top_p: float = 1.0,
+    containing: str = "",
+    begin: str = "",
     out: Out = "",
     weights: Weights = "average",
     prior: From = "auto",
@@ -194,13 +196,15 @@ def sample(
         codes: A file of codes to decode instead of drawing.
         temperature: Of tokens: below 1 they are likelier and less varied, at 0 the likeliest.
         top_p: Tokens come from the likeliest whose probabilities sum to this share.
+        containing: Only molecules that have this fragment, as SMILES or SMARTS.
+        begin: A fragment, as SMILES, that all molecules begin with.
         weights: Averaged, last, or best on held-out data.
         prior: Where codes come from: the fitted prior that is kept, or the model's own.
     """
     opening = {"weights": weights, "prior": prior, "trust": trust}
     asked = {"given": given, "guidance": guidance, "truncation": truncation, "seed": seed,
              "temperature": temperature, "top_p": top_p}  # fmt: skip
-    more = {"mix": mix, "codes": codes}
+    more = {"mix": mix, "codes": codes, "containing": containing, "begin": begin}
     drawn = verbs().sample(run, n, out=out, **asked, **more, **opening)
     paths(drawn, json)
     notes(drawn)

@@ -59,7 +59,8 @@ class Setting:
 SETTINGS: Mapping[Budget, Setting] = {
     "smoke": Setting((60,), {"steps": 2, "batch": 8}, {"decoder": {"name": "gru", "width": 8}},
                      40, 20, 1),
-    "cpu": Setting((1000, 5000), {"steps": 1000, "batch": 64}, {}, 2000, 500, 20),
+    "cpu": Setting((1000, 5000), {"steps": 1000, "batch": 32},
+                   {"decoder": {"name": "gru", "width": 128}}, 2000, 500, 20),
     "paper": Setting((1000, 5000), {"steps": 10_000, "batch": 128}, {}, 5000, 5000, 100),
 }  # fmt: skip
 
@@ -96,8 +97,9 @@ class SmallSet(Study):
     paper = "Arús-Pous et al. 2019, Journal of Cheminformatics 11, 71"
     protocol = (
         "1,000 and 5,000 molecules of ZINC by a seed, a tenth of them for validation; the packaged "
-        "recipe autoregressive-molecules on SMILES, 1,000 steps of 64 (paper 10,000 of 128), the "
-        "weights with the best likelihood of canonical validation strings; with the canonical "
+        "recipe autoregressive-molecules on SMILES, of 128 units and 1,000 steps of 32 (paper 256 "
+        "and 10,000 of 128), the weights with the best likelihood of canonical validation "
+        "strings; with the canonical "
         "SMILES of each, and with a random one at every showing. Validity, uniqueness and novelty "
         "of 1,000 draws. FCD of the first 500 valid molecules drawn (paper 5,000), of at most "
         "20,000 draws (paper 100,000), against 2,000 others of ZINC (paper 5,000), in units of the "
