@@ -11,6 +11,7 @@ the fragment or, in SMILES, spell no molecule: the share that contains it is tol
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from twofold.nets.sequences import beginning
 from twofold.runs.drawing import Draw, Drawn
 from twofold.runs.run import Run
 
+SMARTS = re.compile(r"[~!,;&$*]|\[[^\]]*#")
 MOST = 200
 """Draws for each molecule that is wanted, at most."""
 
@@ -96,12 +98,16 @@ def opening(kind: Molecules, begin: str) -> tuple[int, ...]:
 
 
 def pattern_of(fragment: str) -> Any:
-    """A fragment as what is looked for.
+    """A fragment as what is looked for: SMILES, or SMARTS where it has what these alone mean.
 
     Raises:
-        UserError: it is neither SMILES nor SMARTS.
+        UserError: it is neither.
+
+    >>> has("Cn1ccc2ccccc21", pattern_of("c1ccc2[nH]ccc2c1")), has("CN", pattern_of("[#6]~[#7]"))
+    (True, True)
     """
-    made = rdkit().MolFromSmiles(fragment) or rdkit().MolFromSmarts(fragment)
+    read = rdkit().MolFromSmarts if SMARTS.search(fragment) else rdkit().MolFromSmiles
+    made = read(fragment)
     if made is None or not made.GetNumAtoms():
         raise UserError(f"{fragment!r} is neither SMILES nor SMARTS of a fragment")
     return made
