@@ -28,7 +28,8 @@ from twofold.maths.statistics import frechet_from_moments
 from twofold.nets import chemnet
 from twofold.runs.recipe import load_recipe, merged
 from twofold.runs.run import Run
-from twofold.runs.training import Material, go_on, start
+from twofold.runs.training import Material
+from twofold.studies import kept
 from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, gain
 from twofold.studies.study import Budget, Row, Study
@@ -101,8 +102,9 @@ class SmallSet(Study):
         "and 10,000 of 128), the weights with the best likelihood of canonical validation "
         "strings; with the canonical SMILES of each, and with a random one at every showing. "
         "Validity, uniqueness and novelty of 1,000 draws. FCD of the first 500 valid molecules "
-        "drawn (paper 5,000), of at most 20,000 draws (paper 100,000), against 2,000 others of ZINC (paper 5,000), in units of the "
-        "FCD of as many more of ZINC against the same; where fewer are valid, there is none. The "
+        "drawn (paper 5,000), of at most 20,000 draws (paper 100,000), against 2,000 others of "
+        "ZINC (paper 5,000), in units of the FCD of as many more of ZINC against the same; where "
+        "fewer are valid, there is none. The "
         "bars are the lower ends of the differences, enumerated less canonical for validity and "
         "canonical less enumerated for FCD, the same seeds in both. The paper used GDB-13 and "
         "ChEMBL, larger LSTMs, and other measures beside validity; its figures are not comparable "
@@ -200,14 +202,8 @@ def trained(
     options: dict[str, Any] = {"form": "smiles", "smiles": "smiles", "enumerate": enumerated}
     found = examine(rows, "molecules", **options)
     data = Material.of(found.kind, found.source, (), {"split": SPLIT})
-    if (folder / "state.json").is_file():
-        run = Run.open(folder)
-        if run.record["step"] < run.plan.training.steps:
-            go_on(run, data, {}, quiet=True)
-    else:
-        train = {**setting.train, "seed": seed, "evaluate": max(1, setting.train["steps"] // 10)}
-        recipe = merged(
-            load_recipe("autoregressive-molecules"), {"model": setting.model, "train": train}
-        )
-        start(recipe, {"kind": "molecules", **options, "split": SPLIT}, data, folder, quiet=True)
-    return Run.open(folder, weights="best"), data
+    train = {**setting.train, "seed": seed, "evaluate": max(1, setting.train["steps"] // 10)}
+    change = {"model": setting.model, "train": train}
+    table = {"kind": "molecules", **options, "split": SPLIT}
+    run = kept.trained(merged(load_recipe("autoregressive-molecules"), change), table, data, folder)
+    return Run.open(run.path, weights="best"), data
