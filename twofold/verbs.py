@@ -27,10 +27,13 @@ from twofold.apps import (
     attending,
     augmentation,
     classification,
+    colouring,
     denoising,
     discovering,
     editing,
     following,
+    foretelling,
+    fragments,
     imputation,
     mixing,
     optimising,
@@ -38,8 +41,10 @@ from twofold.apps import (
     projecting,
     steering,
     traversing,
+    ways,
     wording,
 )
+from twofold.apps import neighbours as near
 from twofold.apps import score as scoring
 from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.predicting import Asking, Predicted
@@ -64,15 +69,16 @@ from twofold.data import named as sets
 from twofold.data import schema
 from twofold.data.doctor import Examination, examine, locate
 from twofold.data.kind import Where
+from twofold.data.kinds.molecules import Molecules
 from twofold.data.kinds.tables import Tables
 from twofold.data.places import free_name, new
-from twofold.data.sources import Rows, Source, whole
+from twofold.data.sources import Rows, Source, Subset, whole
 from twofold.maths.choosing import Choice
 from twofold.maths.latents import LatentName
 from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
 from twofold.nets.expost import ExPost
-from twofold.report import alarms, card, files, maps, moved
+from twofold.report import alarms, card, files, maps, moved, structures
 from twofold.report import compare as comparison_page
 from twofold.report import found as found_page
 from twofold.report import run as run_page
@@ -80,6 +86,7 @@ from twofold.runs import codes as coded
 from twofold.runs import learnt, measuring
 from twofold.runs import matrix as trial
 from twofold.runs.conditions import of_pairs
+from twofold.runs.drawing import Drawn
 from twofold.runs.folder import existing, free, slug
 from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
 from twofold.runs.recipe import recipes as packaged_recipes
@@ -328,6 +335,8 @@ def sample(
     codes: str | Path = "",
     temperature: float = 1.0,
     top_p: float = 1.0,
+    containing: str = "",
+    begin: str = "",
     out: str | Path = "",
     weights: Weights = "average",
     prior: From = "auto",
@@ -351,16 +360,25 @@ def sample(
         temperature, top_p: of tokens that are spelt one by one: below 1 they are likelier and less
             varied, at temperature 0 the likeliest each time; top_p keeps the likeliest tokens whose
             probabilities sum to it.
+        containing: of molecules, only those that have this fragment, as SMILES or SMARTS.
+        begin: of molecules, a fragment as SMILES that all begin with.
         out: a folder; without it `samples` in the run, numbered when it is taken.
         weights, prior, trust: as in `load`.
     """
     opened = load(run, trust=trust, weights=weights, prior=prior)
+    wanted = fragments.Wanted(containing, begin)
+    if wanted and (codes or mix):
+        raise UserError("--containing and --begin are of plain draws; leave out --codes and --mix")
     if codes:
         return written(opened, coded.decoded(opened, codes_in(opened, codes)), out, "samples")
     if mix:
         return mixed(opened, n, mix, conditions(given), seed, truncation, guidance, out)
-    choice = Choice(temperature, top_p)
-    drawn = opened.drawn(n, conditions(given), seed, guidance, truncation, choice)
+    choice, known = Choice(temperature, top_p), conditions(given)
+
+    def draw(n: int, seed: int) -> Drawn:
+        return opened.drawn(n, known, seed, guidance, truncation, choice)
+
+    drawn = fragments.drawn(opened, wanted, n, seed, draw) if wanted else draw(n, seed)
     paths = written(opened, drawn.rows, out, "samples")
     return [*paths, *noted(drawn.said, paths[0].parent)]
 
@@ -422,6 +440,7 @@ def encode(
     *,
     how: Literal["mean", "sample", "distribution"] = "mean",
     map: bool = False,
+    by: str = "",
     seed: int = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
@@ -434,6 +453,8 @@ def encode(
         run: the run. data: observations of the same form.
         how: the mean of q(z | x), one draw from it, or its mean and standard deviation.
         map: draw them on their principal plane as well, coloured by label, as a PNG beside.
+        by: colour the map by a number instead: what is given, a field of a row, and of molecules
+            any numeric column of the file or a property that RDKit computes, such as qed.
         seed: of the draw.
         out: the file; without it `codes.npz` in the run, numbered when it is taken.
         trust: as in `load`.
@@ -446,20 +467,24 @@ def encode(
     path = Path(out) if out else free(opened.path / "codes", ".npz")
     if path.exists():
         raise UserError(f"{path} exists; choose another --out")
+    if by and not map:
+        raise UserError(f"--by {by} colours a map; say --map as well")
     arrays["given"] = opened.source(data).labels().numpy()
     path.parent.mkdir(parents=True, exist_ok=True)
     if map:
-        drawn = picture_of_codes(opened, next(iter(arrays.values())), data)
+        drawn = picture_of_codes(opened, next(iter(arrays.values())), data, by)
         with new(path.with_suffix(".png")) as file:
             drawn.save(file, "PNG")
     np.savez(path, allow_pickle=False, **arrays)
     return path
 
 
-def picture_of_codes(run: Run, codes: Any, data: Where) -> Image.Image:
-    """The map of codes (N, D) of some data."""
+def picture_of_codes(run: Run, codes: Any, data: Where, by: str) -> Image.Image:
+    """The map of codes (N, D) of some data, coloured by a number or by label."""
     if len(codes) < 3:
         raise UserError("a map needs at least three observations; leave out --map")
+    if by:
+        return maps.by_number(torch.as_tensor(codes), colouring.numbers(run, data, by), by)
     return maps.picture(run, torch.as_tensor(codes), run.source(data).labels())
 
 
@@ -495,6 +520,7 @@ def interpolate(
     run: Run | str | Path,
     data: Where = (),
     *,
+    of: Sequence[str] = (),
     steps: int = 8,
     pairs: int = 4,
     path: Path_ = "spherical",
@@ -504,25 +530,136 @@ def interpolate(
     prior: From = "auto",
     trust: Sequence[str | Path] = (),
 ) -> list[Path]:
-    """Observations on the way between pairs, as native files.
+    """Observations on the way between pairs, as native files; of molecules, drawn step by step.
 
     Args:
         run: the run.
         data: observations to go between, two and two, or a file of their codes; without any, draws
             of the prior.
+        of: instead, observations written out, two and two: SMILES, or sentences.
         steps: observations a pair, both ends included. pairs: at most so many.
         path: `spherical`, `linear`, or the `geodesic` of the decoder.
         given: conditions that hold on the way. seed: of the draws.
         out: a folder; without it `interpolations` in the run. prior, trust: as in `load`.
     """
     opened = load(run, trust=trust, prior=prior)
-    found = coded.read(opened, data)
+    ends = opened.kind.spelt(of) if of else data
+    found = coded.read(opened, ends)
     rows = (
         coded.between(opened, found[0], steps, pairs, path)
         if found
-        else opened.between(data, steps, pairs, path, conditions(given), seed)
+        else opened.between(ends, steps, pairs, path, conditions(given), seed)
     )
-    return written(opened, rows, out, "interpolations")
+    paths = written(opened, rows, out, "interpolations")
+    known = [] if found or (isinstance(ends, tuple) and not ends) else [opened.source(ends)]
+    return [*told_ways(opened, rows, known, steps, paths[0].parent), *paths]
+
+
+def told_ways(run: Run, rows: Rows, ends: Sequence[Source], steps: int, folder: Path) -> list[Path]:
+    """Ways of molecules step by step: drawn, as a table, and in sentences; none of others.
+
+    Args:
+        ends: what they go between, where it is not drawn.
+    """
+    kind = run.kind
+    if not isinstance(kind, Molecules):
+        return []
+    smiles = kind.molecules(rows.values)
+    many = 2 * (len(smiles) // steps)
+    given = [one for end in ends for one in kind.molecules(whole(end, many).values)]
+    made = ways.between(smiles, given, steps)
+    table = files.delimited(folder, "ways.csv", ways.COLUMNS, [*ways.lines(made)])
+    drawn = structures.sheet([(f"pair {i}", cells_of(way)) for i, way in enumerate(made, 1)])
+    said = [f"pair {i}, {way.words}" for i, way in enumerate(made, 1)]
+    return [files.pictured(folder, "ways.png", drawn), table, *noted(said, folder)]
+
+
+def cells_of(way: ways.Between) -> list[structures.Structure]:
+    """A way as a row of pictures, between the molecules that were given."""
+    steps = [structures.Structure(one.smiles, one.lines) for one in way.steps]
+    ends = [structures.Structure(end, ("given",)) for end in way.ends if way.given]
+    return [*ends[:1], *steps, *ends[1:]]
+
+
+def neighbours(
+    run: Run | str | Path,
+    data: Where = (),
+    *,
+    of: Sequence[str] = (),
+    k: int = 8,
+    among: Where = "",
+    n: int = 8,
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> Made:
+    """The observations whose codes are nearest to those of others, as a table and a picture.
+
+    Args:
+        run: the run.
+        data: observations of the same form.
+        of: instead, observations written out: SMILES, or sentences.
+        k: neighbours of each. among: where they are looked for; without it, the run's own data.
+        n: observations, the first of these.
+        seed: of what is drawn to compare with. out: a folder; without it `neighbours` in the run.
+        trust: as in `load`.
+    """
+    opened = load(run, trust=trust)
+    if not of and isinstance(data, tuple) and not data:
+        raise UserError("neighbours needs observations: name a file, or write some out with --of")
+    own = among if not isinstance(among, str) or among else source_of(opened.recipe["data"], "")
+    others, every = opened.source(own), opened.kind.spelt(of) if of else opened.source(data)
+    asked = Subset(every, torch.arange(min(n, len(every))))
+    made = near.neighbours(opened, asked, others, k)
+    names = list(of)[:n] if of else near.called(opened, data, len(asked))
+    called = near.called(opened, own, len(others))
+    folder = Path(out) if out else free(opened.path / "neighbours")
+    folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(opened.kind, Molecules):
+        spelt = opened.kind.molecules(whole(asked).values)
+        return near_molecules(made, near.alike(made, spelt, called, seed), spelt, called, folder)
+    lines = near.lines(made, names, called, made.distance.new_zeros(*made.at.shape, 0))
+    table = files.delimited(folder, "neighbours.csv", near.COLUMNS, [*lines])
+    if len(opened.space.axes) != 2:
+        return Made([table])
+    drawn = pictures_beside(opened, whole(asked), others.read(made.at.flatten()))
+    return Made([files.pictured(folder, "neighbours.png", drawn), table])
+
+
+def near_molecules(
+    made: near.Neighbours,
+    like: near.Likeness,
+    asked: Sequence[str],
+    others: Sequence[str],
+    folder: Path,
+) -> Made:
+    """Molecules and those near to them, with their similarity, as a table and as structures."""
+    lines = near.lines(made, asked, others, like.each.unsqueeze(2))
+    columns = [*near.COLUMNS, "similarity"]
+    table = files.delimited(folder, "neighbours.csv", columns, [*lines])
+    rows = []
+    for i, one in enumerate(asked):
+        facts = zip(made.at[i].tolist(), made.distance[i].tolist(), like.each[i].tolist(),
+                    strict=True)  # fmt: skip
+        found = [
+            structures.Structure(others[at], (f"at {far:.2f}", f"similarity {alike:.2f}"))
+            for at, far, alike in facts
+        ]
+        rows.append((str(i + 1), [structures.Structure(one, ("asked",)), *found]))
+    drawn = files.pictured(folder, "neighbours.png", structures.sheet(rows))
+    return Made([drawn, table], said=[str(like)])
+
+
+def pictures_beside(run: Run, asked: Rows, found: Rows) -> Image.Image:
+    """Each picture, and the k that were found of it, in a row."""
+    k = len(found) // len(asked)
+    rows = torch.arange(len(asked))
+    order = torch.cat(
+        [rows[:, None], len(asked) + rows[:, None] * k + torch.arange(k)], 1
+    ).flatten()
+    both = files.joined([asked, found])
+    names = [str(i + 1) for i in rows.tolist()]
+    return moved.picture(run.kind, names, Rows(both.values[order], both.given[order]))
 
 
 def analogy(
@@ -675,15 +812,18 @@ def predict(
     seed: int = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
-) -> Predicted:
-    """How series go on after their end, as a CSV file of a row a series and step.
+) -> Predicted | foretelling.Written:
+    """How series go on after their end, or the properties that a head predicts from the code.
+
+    As a CSV file of a row a series and step, or of a row an observation and property.
 
     Args:
-        run: of a model that is given the steps before a window, `data.past`.
-        data: series of the same form.
+        run: of a model that is given the steps before a window, `data.past`, or that predicts what
+            is given, `model.properties`; of these, intervals are corrected by validation data.
+        data: series, or observations, of the same form.
         draws: of each, whose median is the prediction.
-        interval: the share of draws between its ends.
-        check: predict held-out windows too, and say how far that is from what came.
+        interval: the share between its ends.
+        check: predict held-out data too, and say how far that is from what came.
         seed: of the draws.
         out: the file; without it `predicted.csv` in the run, numbered when it is taken.
         trust: as in `load`.
@@ -693,7 +833,15 @@ def predict(
     """
     opened = load(run, trust=trust)
     path = Path(out) if out else free_name(opened.path, "predicted.csv")
-    return predicting.predict(opened, data, Asking(draws, interval, seed), check, path)
+    asking = Asking(draws, interval, seed)
+    if not foretelling.foretells(opened):
+        return predicting.predict(opened, data, asking, check, path)
+    names = near.called(opened, data, len(opened.source(data)))
+    own = materials(opened, "")
+    found = foretelling.foretell(opened, opened.source(data), asking, own, check)
+    columns = ["of", *foretelling.COLUMNS]
+    table = files.delimited(path.parent, path.name, columns, [*found.lines(names)])
+    return foretelling.Written(table, len(names), found)
 
 
 def augment(

@@ -1,4 +1,4 @@
-"""Molecules are searched for: calls are counted, what is known is not proposed, errors are told."""
+"""Molecules are searched for and looked at in the latent: calls counted, steps and errors told."""
 
 from __future__ import annotations
 
@@ -7,19 +7,27 @@ import math
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import cast
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
+from torch import Tensor
 
 pytest.importorskip("rdkit")
 
 from tests.stories.commands import inside, refused
-from twofold.apps import objectives
+from twofold.apps import foretelling, objectives
 from twofold.apps.objectives import Aim, Computed, Limit, Objective, Similar, Task
 from twofold.apps.optimising import sheet_of
 from twofold.apps.oracle import Judge, Oracle
+from twofold.apps.predicting import Asking
+from twofold.apps.searching import Latent, apart, begun, run_way
 from twofold.core import toml
 from twofold.core.errors import UserError
 from twofold.maths.breeding import bred
@@ -137,6 +145,111 @@ def test_molecules_of_a_named_set_are_read_again(
     assert len(sheet_of(Run.open(folder), "").smiles) > 1000
 
 
+# The latent, looked at.
+
+
+def test_a_way_between_two_molecules_is_drawn_and_told(here: Path, tmp_path: Path) -> None:
+    words = ("--of", "CCN(C)C(=O)c1ccsc1", "--of", "OC1CCC(C)CC1N", "--steps", "5")
+    told = inside("interpolate", here / "run", *words, "--out", tmp_path / "way")
+    assert told.status == 0, told.err
+    assert "pair 1, 5 steps: " in told.err
+    rows = proposals(tmp_path / "way" / "ways.csv")
+    drawn = (tmp_path / "way" / "samples.csv").read_text().splitlines()[1:]
+    assert [row["smiles"] for row in rows] == [line.split(",")[0] for line in drawn]
+    for at, row in enumerate(rows):  # a step that came before is said to have
+        before = [one["smiles"] for one in rows[:at]]
+        if row["smiles"] in before:
+            assert row["what"] == f"as step {before.index(row['smiles']) + 1}"
+        else:
+            assert row["what"] == "new"
+    with Image.open(tmp_path / "way" / "ways.png") as picture:
+        assert picture.width > 7 * 160  # both that were given, and five steps
+    said = inside("interpolate", here / "run", "--of", "CCO", "--of", "C1CC")
+    refused(said, "'C1CC' is no molecule", "not written as SMILES")
+
+
+def test_a_fragment_is_begun_with_or_waited_for(here: Path, tmp_path: Path) -> None:
+    told = inside("sample", here / "run", "-n", "6", "--begin", "CN", "--out", tmp_path / "begun")
+    assert told.status == 0, told.err
+    assert "of 6 draws that begin with CN contain it" in told.err
+    words = ("-n", "5", "--begin", "CN", "--containing", "[#6]~[#7]", "--out", tmp_path / "with")
+    told = inside("sample", here / "run", *words)
+    assert told.status == 0, told.err
+    rows = proposals(tmp_path / "with" / "samples.csv")
+    pair = rdkit().MolFromSmarts("[#6]~[#7]")
+    assert len(rows) == 5
+    assert all(rdkit().MolFromSmiles(row["smiles"]).HasSubstructMatch(pair) for row in rows)
+    assert " draws contain [#6]~[#7] (" in told.err
+    refused(inside("sample", here / "run", "--begin", "[Pt]"), "--begin [Pt]", "no training")
+    refused(inside("sample", here / "run", "--containing", "C(("), "neither SMILES nor SMARTS")
+    refused(inside("sample", here / "run", "-n", "1", "--containing", "[U]"), "none of 200 draws")
+
+
+def test_neighbours_are_the_nearest_codes_without_the_molecule_itself(
+    here: Path, tmp_path: Path
+) -> None:
+    first, second = [row["smiles"] for row in proposals(here / "molecules.csv")[:2]]
+    words = ("--of", first, "--of", second, "-k", "3", "--out", tmp_path / "near")
+    told = inside("neighbours", here / "run", *words)
+    assert told.status == 0, told.err
+    assert "mean similarity (Tanimoto) of neighbours" in told.err
+    rows = proposals(tmp_path / "near" / "neighbours.csv")
+    assert [row["rank"] for row in rows] == ["1", "2", "3"] * 2
+    run = Run.open(here / "run")
+    names = run.kind.names(here / "molecules.csv")
+    z = torch.from_numpy(run.encode(here / "molecules.csv"))
+    far = torch.cdist(z, z).fill_diagonal_(math.inf)
+    for at, one in enumerate((first, second)):
+        row = names.index(written(one))
+        nearest = far[row].topk(3, largest=False).indices.tolist()
+        assert [one["name"] for one in rows[3 * at : 3 * at + 3]] == [names[i] for i in nearest]
+    refused(inside("neighbours", here / "run"), "--of")
+    refused(inside("neighbours", here / "run", "--of", "CCO", "-k", "5000"), "-k 5000")
+
+
+def test_a_map_is_coloured_by_a_column_or_a_property(here: Path, tmp_path: Path) -> None:
+    data = here / "molecules.csv"
+    pictures = []
+    for name in ("size", "qed"):
+        out = tmp_path / f"{name}.npz"
+        told = inside("encode", here / "run", data, "--map", "--by", name, "--out", out)
+        assert told.status == 0, told.err
+        pictures.append(out.with_suffix(".png").read_bytes())
+    assert pictures[0] != pictures[1]
+    words = ("encode", here / "run", data, "--out", tmp_path / "x.npz")
+    refused(inside(*words, "--map", "--by", "sise"), "did you mean 'size'")
+    refused(inside(*words, "--by", "size"), "--map")
+
+
+def test_a_property_is_predicted_in_the_units_of_the_file(here: Path, tmp_path: Path) -> None:
+    out = tmp_path / "predicted.csv"
+    told = inside("predict", here / "run", here / "molecules.csv", "--out", out)
+    assert told.status == 0, told.err
+    assert "as drawn" in told.out  # there are too few to correct by
+    rows = proposals(out)
+    sizes = [float(row["size"]) for row in proposals(here / "molecules.csv")]
+    assert len(rows) == len(sizes)
+    for row in rows:
+        low, middle, high = (float(row[name]) for name in ("low", "predicted", "high"))
+        assert min(sizes) <= low <= middle <= high <= max(sizes)
+
+
+def test_intervals_hold_what_they_promise_of_a_head_that_is_too_sure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    truth = torch.randn(4000, 1)
+    draws = 0.1 * torch.randn(50, 4000, 1)
+    monkeypatch.setattr(foretelling, "drawn", lambda *_: (draws, truth))
+    monkeypatch.setattr(foretelling, "some", lambda source: source)
+    [factor] = foretelling.factors_of(Mock(), Mock(), Asking(interval=0.8), torch.tensor([0]))
+    fresh, seen = torch.randn(4000, 1), 0.1 * torch.randn(50, 4000, 1)
+    low, high = foretelling.conformed(seen, [factor])
+    assert foretelling.inside(low, high, fresh, 0).value == pytest.approx(0.8, abs=0.03)
+    low, high = foretelling.central(seen, 0.8)
+    assert foretelling.inside(low, high, fresh, 0).value < 0.2
+
+
 # The oracle and the task.
 
 
@@ -164,6 +277,44 @@ def test_each_search_has_its_count_and_none_asks_what_another_did() -> None:
     other.ask(["CC", "CCCC"])
     assert (other.left, count.asked) == (1, ["C", "CC", "CCC", "CCCC"])
     assert np.isnan(other.answers(["C"])).all()  # another's answer is not its own
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A latent of two dimensions, in which a code is spelt as the nearest place of a grid."""
+
+    side: int
+
+    def decode(self, z: Tensor) -> list[str]:
+        places = z.round().clamp(-self.side, self.side).int().tolist()
+        return [f"{a} {b}" for a, b in places]
+
+    def encode(self, places: list[str]) -> tuple[Tensor, list[int]]:
+        return torch.tensor([[float(n) for n in one.split()] for one in places]), [
+            *range(len(places))
+        ]
+
+
+class Flat(Objective):
+    """As good everywhere, so that no round is better than the one before."""
+
+    name = "flat"
+
+    def __call__(self, smiles: list[str]) -> list[float]:  # type: ignore[override]
+        return [1.0] * len(smiles)
+
+
+@pytest.mark.parametrize(("side", "calls"), [(9, 120), (3, 49)])
+def test_a_search_uses_its_calls_and_ends_where_nothing_new_can_come(side: int, calls: int) -> None:
+    start = [f"{a} {b}" for a in range(-2, 3) for b in range(-2, 2)]
+    oracle = Oracle(Judge(Task((Aim(Flat(), 1),))), 120)
+    run_way("bayes", begun(oracle, cast(Latent, Grid(side)), start, 20, 0))
+    assert len(oracle.asked) == calls  # of 361 places, and of 49
+
+
+def test_turns_of_no_two_seeds_draw_alike() -> None:
+    seeds = [apart(seed, turn) for seed in range(5) for turn in range(100)]
+    assert len(set(seeds)) == len(seeds)
 
 
 def test_what_breaks_a_bound_is_less_fit_and_not_kept() -> None:

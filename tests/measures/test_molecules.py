@@ -1,12 +1,15 @@
 """Sets of molecules: real ones against themselves, and what each figure is for."""
 
-from dataclasses import replace
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from twofold.core.batch import Batch
 from twofold.core.space import Field, Space, Token
+from twofold.maths import descriptors
 from twofold.maths.chemistry import tokens
 from twofold.maths.descriptors import describe, nearest_other, tanimoto
 from twofold.measures.measure import Evidence, figures
@@ -62,3 +65,26 @@ def test_similarity_is_of_shared_bits() -> None:
     assert float(tanimoto(one, two)) == pytest.approx(1 / 3)
     bits = describe(["CCO", "CCO", "c1ccccc1"]).bits
     assert nearest_other(bits).tolist()[:2] == [1, 1]
+
+
+@pytest.mark.parametrize("python", [sys.executable, "false"])  # which of the two does nothing
+def test_a_set_described_by_several_processes_is_the_same(
+    python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWOFOLD_CACHE", str(tmp_path))
+    smiles = ["CCO", "c1ccccc1O", "CC(=O)Nc1ccc(O)cc1", "C1CCNCC1", "O=[N+]([O-])c1ccccc1"]
+    alone = descriptors.computed(smiles)
+    seen, recalled = list[Path](), descriptors.recalled
+
+    def watched(path: Path) -> descriptors.Described:
+        seen.append(path)
+        return recalled(path)
+
+    monkeypatch.setattr(descriptors, "recalled", watched)
+    monkeypatch.setattr(sys, "executable", python)
+    shared = descriptors.shared(smiles, 2)
+    assert len(seen) == (python != "false")
+    assert not list(tmp_path.rglob("*.npz"))  # parts do not stay
+    for field in fields(alone):
+        one, other = getattr(alone, field.name), getattr(shared, field.name)
+        assert torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other

@@ -13,14 +13,18 @@ from twofold.core.space import Bounded, Field, Space, Token
 from twofold.maths.choosing import Choice
 from twofold.maths.guidance import guided
 from twofold.maths.likelihoods import ObservationSpec
+from twofold.models import families
 from twofold.models.vae import VAE
 from twofold.nets.bodies import Dense
+from twofold.nets.priors import Autoregressive as Chain
+from twofold.nets.priors import Standard
 from twofold.nets.sequences import (
     Gru,
     SequenceDecoder,
     Sequential,
     Spelling,
     Transformer,
+    beginning,
     choosing,
     up_to_the_end,
 )
@@ -105,6 +109,19 @@ def test_draws_are_as_probable_as_they_are_said(decoder: SequenceDecoder) -> Non
     assert torch.allclose(seen, first, atol=0.03)
 
 
+def test_draws_begin_as_they_are_told_and_go_on_as_the_model_would(
+    decoder: SequenceDecoder,
+) -> None:
+    p = spelling(decoder, 50)
+    with beginning(decoder, (2, 3)):
+        k = p.spell(Choice(0.0))
+    assert torch.equal(k[:, :2], torch.tensor([2, 3]).expand(50, 2))
+    shown = up_to_the_end(k)
+    shown[:, :2] = False
+    assert torch.equal(p.logits(k).argmax(2)[shown], k[shown])
+    assert not torch.equal(p.spell(Choice(0.0))[:, :2], k[:, :2])  # and no longer than that
+
+
 def test_rows_do_not_see_each_other(part: Sequential) -> None:
     torch.manual_seed(0)
     body = part.down(WORDS, DOSE, 4).double()
@@ -179,3 +196,39 @@ def test_choices_are_for_what_spells() -> None:
     plain = VAE(WORDS, Space(), 2, Dense(8, 1), Dense(8, 1))
     with pytest.raises(UserError, match="spell"), choosing(plain, Choice(0.5)):
         pass
+
+
+WHOLE = (
+    *(
+        ("vae", {"decoder": part, "prior": prior})
+        for part in PARTS
+        for prior in (Standard(), Chain())
+    ),
+    ("aae", {"decoder": PARTS[0]}),
+    ("latentgan", {"decoder": PARTS[2]}),
+    ("autoregressive", {"decoder": PARTS[0]}),
+    ("autoregressive", {"decoder": PARTS[2]}),
+)
+
+
+@pytest.mark.parametrize(("family", "parts"), WHOLE)
+def test_no_family_tells_its_decoder_of_tokens_to_come(
+    family: str, parts: dict[str, object]
+) -> None:
+    """In the likelihood of a whole model, tokens from place t on change none before it."""
+    torch.manual_seed(0)
+    model = families()[family](WORDS, DOSE, **parts).double().eval()
+    for parameter in model.parameters():
+        parameter.data.add_(0.3 * torch.randn_like(parameter))
+    decoders = [one for one in model.modules() if isinstance(one, SequenceDecoder)]
+    assert len(decoders) == 1
+    width = decoders[0].net.guide.weight.shape[1] - DOSE.width
+    c = torch.rand(6, DOSE.width).double()
+    p = decoders[0](torch.randn(6, width).double(), c)
+    k = torch.randint(1, K, (6, T))
+    for t in range(1, T):
+        other = torch.cat([k[:, :t], torch.randint(1, K, (6, T - t))], 1)
+        one, two = (
+            p.fields[0].values.log_prob(WORDS.encode(x.unsqueeze(1).double())) for x in (k, other)
+        )
+        assert torch.equal(one[:, :, :t], two[:, :, :t])

@@ -39,6 +39,7 @@ NEEDS = {
     "stacked-mnist": ("mnist",),
     "sentence-control": ("multi30k",),
     "sentence-vae": ("multi30k",),
+    "small-set": ("zinc",),
     "surface-defects": ("magnetic-tile",),
     "text-augment": ("multi30k",),
     "infogan-mnist": ("mnist",),

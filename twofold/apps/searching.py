@@ -8,8 +8,9 @@ spelt from it:
 * **bayes**: a Gaussian process f of the fitness over codes (Matérn 5/2), fitted to the best and to
   some others of the molecules that were judged. Candidates are spelt from codes near to and between
   the best ones, encoded again, and judged in turn are those that a draw of f ranks first (Thompson
-  sampling), in a region that grows where one is better and shrinks where none is (TuRBO, Eriksson
-  et al. 2019, arXiv:1910.01739). Spelling asks nothing of the oracle;
+  sampling), in a region that grows where one is better and shrinks where none is, and another is
+  opened where it has little new left (TuRBO, Eriksson et al. 2019, arXiv:1910.01739). Spelling asks
+  nothing of the oracle;
 * **cma**: CMA-ES (Hansen & Ostermeier 2001) with a diagonal covariance, from the package `cma`,
   restarted from another good molecule where it has converged or finds nothing new;
 * **gradient**: from good molecules up the gradient of what the property head predicts,
@@ -22,6 +23,7 @@ most similar first; **draws**, of the model.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -48,8 +50,9 @@ AT_START = 0.1
 """The share of the calls that are spent on molecules of the data, before a search begins."""
 BATCH = 50
 """Molecules that are judged in one go, at most."""
-PATIENCE = 5
-"""Rounds in a row that find nothing new, after which a search is over."""
+PATIENCE = 20
+"""Rounds in a row that find nothing new, each of which looks elsewhere or wider than the one
+before, after which a search is over."""
 
 
 @dataclass(frozen=True)
@@ -168,32 +171,73 @@ CANDIDATES = 400
 """Codes that are spelt in a round."""
 FITTED = 300
 """Molecules that a Gaussian process is fitted to, half of them the best."""
-REGION = (0.05, 0.4, 2.0)
-"""How wide the region may be, and at first, in deviations of codes."""
+NARROWEST, AT_FIRST, WIDEST = 0.05, 0.4, 2.0
+"""How wide a region may be, in deviations of codes."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where a search looks: near to and between the best of some molecules.
+
+    Args:
+        known: the molecules, those it was opened with and those that were found in it.
+        width: of the steps around them, in deviations of codes.
+        found: whether the last round found as many new ones as are judged in one go.
+    """
+
+    known: tuple[str, ...]
+    width: float = AT_FIRST
+    found: bool = True
+
+    @property
+    def spent(self) -> bool:
+        """Whether it has little new left."""
+        return not self.found or self.width < NARROWEST
+
+    def after(self, judged: Sequence[str], better: bool) -> Region:
+        """What it is once some were judged: wider where one was better than all, else narrower."""
+        width = min(2 * self.width, WIDEST) if better else 0.8 * self.width
+        return Region((*self.known, *judged), width, len(judged) >= BATCH)
 
 
 def bayes(search: Search) -> None:
-    """Thompson sampling of a Gaussian process over codes."""
+    """Thompson sampling of a Gaussian process over codes, region after region."""
     torch.manual_seed(search.seed)
     rng = np.random.default_rng(search.seed)
-    width, best = REGION[1], -np.inf
-    for _ in search.rounds():
-        top, codes = coded(search, chosen(search, rng))
-        fit = search.fitness(top)
-        width, best = (min(2 * width, REGION[2]) if fit.max() > best else
-                       max(0.8 * width, REGION[0])), max(best, float(fit.max()))  # fmt: skip
-        near = around(codes[np.argsort(-fit)[:CENTRES]], codes.std(0), width)
+    region = Region(tuple(search.ranked()))
+    for idle in search.rounds():
+        region = elsewhere(search, rng, idle) if region.spent else region
+        top, codes = coded(search, chosen(search.ranked(), rng))
+        centres = coded(search, fittest(search, region.known))[1]
+        near = around(centres, codes.std(0), region.width)
         found = [one for one in dict.fromkeys(search.latent.decode(near)) if one]
         fresh, places = coded(search, [one for one in found if one not in search.oracle.asked])
-        if not fresh:
-            continue
-        draws = thompson(codes.numpy(), ranks(fit), places.numpy(), search.seed)
-        search.oracle.ask([fresh[at] for at in picks(draws, BATCH)])
+        y = ranks(search.fitness(top))
+        judged = [fresh[at] for at in promising(codes.numpy(), y, places.numpy(), search.seed)]
+        search.oracle.ask(judged)
+        region = region.after(judged, better(search, judged, region.known))
 
 
-def chosen(search: Search, rng: np.random.Generator) -> list[str]:
-    """The best molecules that were judged, and some of the others."""
+def elsewhere(search: Search, rng: np.random.Generator, idle: int) -> Region:
+    """A region around the best of a tenth of what was judged; the wider, the less was found."""
     ranked = search.ranked()
+    some = rng.permutation(len(ranked))[: max(CENTRES, len(ranked) // 10)]
+    return Region(tuple(ranked[at] for at in some), min(AT_FIRST * 2**idle, WIDEST))
+
+
+def fittest(search: Search, smiles: Sequence[str]) -> list[str]:
+    """The CENTRES best of some that were judged."""
+    order = np.argsort(-search.fitness(smiles), kind="stable")[:CENTRES]
+    return [smiles[at] for at in order]
+
+
+def better(search: Search, judged: Sequence[str], known: Sequence[str]) -> bool:
+    """Whether one is fitter than all that were known."""
+    return search.fitness(judged).max(initial=-np.inf) > search.fitness(known).max(initial=-np.inf)
+
+
+def chosen(ranked: Sequence[str], rng: np.random.Generator) -> list[str]:
+    """The best molecules that were judged, and some of the others."""
     half = FITTED // 2
     rest = ranked[half:]
     some = rng.permutation(len(rest))[:half].tolist()
@@ -224,8 +268,14 @@ def ranks(fit: Array) -> Array:
     return scores
 
 
+def promising(z: Array, y: Array, places: Array, seed: int) -> list[int]:
+    """The places that draws of a process rank first, at most BATCH; of no place, none."""
+    return picks(thompson(z, y, places, seed), BATCH) if len(places) else []
+
+
 def thompson(z: Array, y: Array, places: Array, seed: int) -> Array:
     """Draws of a Gaussian process fitted to y (N,) at z (N, D), at places (M, D): (M, BATCH)."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
@@ -236,7 +286,9 @@ def thompson(z: Array, y: Array, places: Array, seed: int) -> Array:
         0.1, (1e-3, 1.0)
     )
     process = GaussianProcessRegressor(kernel, optimizer=one_step, random_state=seed)
-    draws: Array = process.fit(z, y).sample_y(places, BATCH, random_state=seed)
+    with warnings.catch_warnings():  # a length at its bound is as good as any
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        draws: Array = process.fit(z, y).sample_y(places, BATCH, random_state=seed)
     return draws
 
 
@@ -256,6 +308,12 @@ def picks(draws: Array, n: int) -> list[int]:
     return list(taken)
 
 
+RESTLESS = 3
+"""Rounds that found nothing new after which CMA-ES begins elsewhere, and ever wider."""
+CLOSE = 0.3
+"""How far from a molecule it begins to look, in deviations of codes."""
+
+
 def cma(search: Search) -> None:
     """CMA-ES with a diagonal covariance."""
     try:
@@ -266,14 +324,15 @@ def cma(search: Search) -> None:
             "or take --by bayes"
         ) from None
     rng = np.random.default_rng(search.seed)
-    rounds = search.rounds()
+    rounds, idle = search.rounds(), 0
     while search.oracle.left:
         top, codes = coded(search, search.ranked()[:CENTRES])
         deviation = spread_of_codes(search)
         at = int(rng.integers(len(top)))
         options = {"seed": int(rng.integers(1, 2**31)), "CMA_diagonal": True, "verbose": -9,
                    "CMA_stds": deviation.numpy().tolist()}  # fmt: skip
-        strategy = package.CMAEvolutionStrategy(codes[at].numpy().tolist(), 0.3, options)
+        width = min(CLOSE * 2 ** max(0, idle - RESTLESS), WIDEST)
+        strategy = package.CMAEvolutionStrategy(codes[at].numpy().tolist(), width, options)
         for idle in rounds:
             asked = strategy.ask()
             smiles = search.latent.decode(torch.tensor(np.array(asked), dtype=torch.float32))
@@ -281,7 +340,7 @@ def cma(search: Search) -> None:
             fit = search.fitness(smiles)
             worst = fit[np.isfinite(fit)].min(initial=0.0) - 1
             strategy.tell(asked, [-float(f if np.isfinite(f) else worst) for f in fit])
-            if strategy.stop() or idle >= 3:
+            if strategy.stop() or idle >= RESTLESS:
                 break
         else:
             return
@@ -302,9 +361,10 @@ def gradient(search: Search) -> None:
     assert isinstance(model, Foretells)
     everywhere = coded(search, search.start[:FITTED])[1]
     centre, deviation = everywhere.mean(0), everywhere.std(0).clamp(min=1e-3)
-    for _ in search.rounds():
+    for idle in search.rounds():
         near = coded(search, search.ranked()[:BATCH])[1]
-        u = (near + 0.3 * deviation * torch.randn_like(near) - centre) / deviation
+        width = min(CLOSE * 2**idle, WIDEST)
+        u = (near + width * deviation * torch.randn_like(near) - centre) / deviation
         u = u.requires_grad_()
         adam = torch.optim.Adam([u], RATE)
         for step in range(1, STEPS + 1):
@@ -355,9 +415,18 @@ def screening(search: Search) -> None:
 
 def draws(search: Search) -> None:
     """Draws of the model."""
-    for idle, _ in enumerate(search.rounds()):
-        rows = search.latent.run.draw(4 * BATCH, {}, search.seed + idle)
+    for turn, _ in enumerate(search.rounds()):
+        rows = search.latent.run.draw(4 * BATCH, {}, apart(search.seed, turn))
         search.oracle.ask(search.latent.kind.molecules(rows.values))
+
+
+def apart(seed: int, turn: int) -> int:
+    """A seed for each turn, which no turn under another seed has.
+
+    >>> apart(0, 1) == apart(1, 0)
+    False
+    """
+    return (seed << 20) + turn
 
 
 Way = Callable[[Search], None]

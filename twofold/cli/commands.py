@@ -33,6 +33,10 @@ Trusted = Annotated[
 Settings = Annotated[
     list[str], Parameter(name="--set", negative="", help="A setting, such as train.steps=500.")
 ]
+Spelt = Annotated[
+    list[str],
+    Parameter(name="--of", negative="", help="An observation written out, such as a SMILES."),
+]
 SkipBad = Annotated[
     bool, Parameter(name="--skip-bad", negative="", help="Leave out files that cannot be read.")
 ]
@@ -172,6 +176,8 @@ def sample(
     codes: str = "",
     temperature: float = 1.0,
     top_p: float = 1.0,
+    containing: str = "",
+    begin: str = "",
     out: Out = "",
     weights: Weights = "average",
     prior: From = "auto",
@@ -190,18 +196,25 @@ def sample(
         codes: A file of codes to decode instead of drawing.
         temperature: Of tokens: below 1 they are likelier and less varied, at 0 the likeliest.
         top_p: Tokens come from the likeliest whose probabilities sum to this share.
+        containing: Only molecules that have this fragment, as SMILES or SMARTS.
+        begin: A fragment, as SMILES, that all molecules begin with.
         weights: Averaged, last, or best on held-out data.
         prior: Where codes come from: the fitted prior that is kept, or the model's own.
     """
     opening = {"weights": weights, "prior": prior, "trust": trust}
     asked = {"given": given, "guidance": guidance, "truncation": truncation, "seed": seed,
              "temperature": temperature, "top_p": top_p}  # fmt: skip
-    more = {"mix": mix, "codes": codes}
+    more = {"mix": mix, "codes": codes, "containing": containing, "begin": begin}
     drawn = verbs().sample(run, n, out=out, **asked, **more, **opening)
     paths(drawn, json)
-    for note in [path for path in drawn if path.name == "drawn.txt"]:
-        print(note.read_text(encoding="utf-8").rstrip(), file=sys.stderr)
+    notes(drawn)
     tell(run, **opening)
+
+
+def notes(written: Sequence[Path]) -> None:
+    """Say what was noted beside files."""
+    for note in [path for path in written if path.name == "drawn.txt"]:
+        print(note.read_text(encoding="utf-8").rstrip(), file=sys.stderr)
 
 
 def tell(run: str, **opening: Any) -> None:
@@ -218,6 +231,7 @@ def encode(
     *,
     how: Literal["mean", "sample", "distribution"] = "mean",
     map: Annotated[bool, Parameter(negative="")] = False,
+    by: str = "",
     seed: int = 0,
     out: Out = "",
     trust: Trusted = [],
@@ -230,9 +244,11 @@ def encode(
         data: Observations of the same form.
         how: The mean of q(z | x), a draw from it, or its mean and standard deviation.
         map: Draw them on their principal plane as well, coloured by label, as a PNG beside.
+        by: Colour the map by a number: a column, what is given, or of molecules such as qed.
         seed: Of the draw.
     """
-    paths([verbs().encode(run, data, how=how, map=map, seed=seed, out=out, trust=trust)], json)
+    arguments = {"how": how, "map": map, "by": by, "seed": seed}
+    paths([verbs().encode(run, data, **arguments, out=out, trust=trust)], json)
 
 
 @app.command
@@ -260,6 +276,7 @@ def interpolate(
     run: str,
     data: str = "",
     *,
+    of: Spelt = [],
     steps: int = 8,
     pairs: int = 4,
     path: Literal["linear", "spherical", "geodesic"] = "spherical",
@@ -283,8 +300,10 @@ def interpolate(
     """
     arguments = {"steps": steps, "pairs": pairs, "path": path, "given": given, "seed": seed}
     opening = {"prior": prior, "trust": trust}
-    paths(verbs().interpolate(run, data or (), **arguments, out=out, **opening), json)
-    if not data:
+    drawn = verbs().interpolate(run, data or (), of=of, **arguments, out=out, **opening)
+    paths(drawn, json)
+    notes(drawn)
+    if not data and not of:
         tell(run, **opening)
 
 
@@ -297,6 +316,34 @@ def analogy(run: str, data: str, *, out: Out = "", trust: Trusted = [], json: Js
         data: Observations of the same form, in threes.
     """
     paths(verbs().analogy(run, data, out=out, trust=trust), json)
+
+
+@app.command
+def neighbours(
+    run: str,
+    data: str = "",
+    *,
+    of: Spelt = [],
+    k: Annotated[int, Parameter(name=["-k", "--k"])] = 8,
+    among: str = "",
+    n: Annotated[int, Parameter(name=["-n", "--n"])] = 8,
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Find the observations whose codes are nearest to those of others.
+
+    Args:
+        run: The run's folder.
+        data: Observations of the same form.
+        k: Neighbours of each.
+        among: Where they are looked for; without it, the run's own data.
+        n: Observations, the first of these.
+        seed: Of what is drawn to compare with.
+    """
+    arguments = {"of": of, "k": k, "among": among, "n": n, "seed": seed}
+    made(verbs().neighbours(run, data or (), **arguments, out=out, trust=trust), json)
 
 
 @app.command
@@ -657,14 +704,15 @@ def predict(
     trust: Trusted = [],
     json: Json = False,
 ) -> None:
-    """How series go on after their end, with intervals.
+    """How series go on after their end, or properties predicted from the code, with intervals.
 
     Args:
-        run: The run's folder; of a model that is given the steps before a window, data.past.
-        data: Series of the same form.
-        draws: Of each series, whose median is the prediction.
-        interval: The share of draws between its ends.
-        check: Predict held-out windows too, and say how far that is from what came.
+        run: The run's folder; of a model that is given the steps before a window, data.past, or
+            that predicts what is given, model.properties.
+        data: Series, or observations, of the same form.
+        draws: Of each, whose median is the prediction.
+        interval: The share between its ends.
+        check: Predict held-out data too, and say how far that is from what came.
         seed: Of the draws.
     """
     arguments = {"draws": draws, "interval": interval, "check": check, "seed": seed}

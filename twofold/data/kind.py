@@ -127,6 +127,14 @@ class Kind(ABC):
     def open(self, where: Where) -> Source:
         """Read data of the same form with this codec; what does not fit is a `UserError`."""
 
+    def spelt(self, texts: Sequence[str]) -> Source:
+        """Observations that are written out, one a text.
+
+        Raises:
+            UserError: these are not, or a text is none.
+        """
+        raise UserError(f"{self.name} cannot be written out; give their files instead of --of")
+
     def settled(self, rows: Rows) -> Rows:
         """Rows as they would be if they were written and read again: what measures compare."""
         return rows

@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -89,19 +89,34 @@ def smi(path: Path) -> Frame:
 
 def sdf(path: Path) -> Frame:
     """An .sdf: its molecules as SMILES, and their properties as columns."""
-    supplier = rdkit().SDMolSupplier()
-    supplier.SetData(decoded(path, content(path))[0])
-    properties = [
-        {} if made is None else {"smiles": canonical(made), **made.GetPropsAsDict()}
-        for made in supplier
-    ]
+    text, found = decoded(path, content(path))
+    every = dict(enumerate(records(text), 1))
+    properties = {number: one for number, one in every.items() if one}
     if not properties:
         raise UserError(f"{path} holds no molecule; is it an SDF?")
-    names = dict.fromkeys(name for one in properties for name in one) | {"smiles": ()}
+    names = dict.fromkeys(name for one in properties.values() for name in one) | {"smiles": ()}
     columns = tuple(
-        Cells.of(str(name), [str(one.get(name, "")) for one in properties]) for name in names
+        Cells.of(str(name), [str(one.get(name, "")) for one in properties.values()])
+        for name in names
     )
-    return Frame(str(path), columns, np.arange(1, len(properties) + 1), Style("csv"))
+    if unread := [number for number in every if number not in properties]:
+        told = f"{path}: dropped {len(unread):,} records that are no mol blocks, the first is "
+        found = [*found, Finding("warning", f"{told}record {unread[0]}")]
+    rows = np.array([*properties], np.int64)
+    return Frame(str(path), columns, rows, Style("csv"), tuple(found))
+
+
+def records(text: str) -> Iterator[dict[str, str]]:
+    """The SMILES and the properties of each record of an SDF; nothing of what is no mol block.
+
+    A molecule that RDKit refuses is written as it stands, so that cleaning says what is wrong.
+    """
+    supplier = rdkit().SDMolSupplier()
+    supplier.SetData(text)
+    for at, made in enumerate(supplier):
+        shown = made or rdkit().MolFromMolBlock(supplier.GetItemText(at), sanitize=False)
+        known = shown.GetPropsAsDict() if shown else {}
+        yield {"smiles": canonical(shown), **known} if shown else {}
 
 
 READERS = {".smi": smi, ".smiles": smi, ".sdf": sdf, ".sd": sdf}

@@ -4,8 +4,9 @@ A `Described` set holds, of each molecule, its heavy atoms; logP (Crippen), mole
 (Bickerton et al. 2012) and synthetic accessibility (Ertl & Schuffenhauer 2009); the nine
 descriptors of GuacaMol (Brown et al. 2019, arXiv:1811.09621); its Morgan fingerprint of radius 2 in
 1,024 bits; its Bemis–Murcko scaffold and BRICS fragments; and whether it is free of alerts (PAINS
-and Brenk, as RDKit has them). It takes some ten milliseconds a molecule, so that those of large
-sets are kept on disk, by what the molecules are and which RDKit described them.
+and Brenk, as RDKit has them). It takes some ten milliseconds a molecule, so that large sets are
+described by as many processes as torch has threads, and are kept on disk, by what the molecules are
+and which RDKit described them.
 
 Two fingerprints a and b are as similar as Tanimoto says,
 
@@ -21,7 +22,10 @@ $$ T(a, b) = \frac{|a \wedge b|}{|a \vee b|}. $$
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -38,6 +42,8 @@ BITS = 1024
 BLOCK = 2048
 SEPARATOR = "|"
 WORTH_KEEPING = 500
+WORTH_SHARING = 1000
+"""Molecules for which a process is worth its start."""
 PROPERTIES = ("logp", "sa", "qed", "weight")
 CONTINUOUS = ("bertz", "logp", "weight", "tpsa")
 DISCRETE = ("acceptors", "donors", "rotatable", "aliphatic_rings", "aromatic_rings")
@@ -75,9 +81,65 @@ def describe(smiles: Sequence[str]) -> Described:
     path = kept_at(smiles)
     if path.is_file():
         return recalled(path)
-    made = computed(smiles)
+    workers = min(torch.get_num_threads(), len(smiles) // WORTH_SHARING)
+    made = shared(smiles, workers) if workers > 1 else computed(smiles)
     keep(path, made)
     return made
+
+
+def shared(smiles: Sequence[str], workers: int) -> Described:
+    """Describe molecules by several processes, each of which leaves its part on disk.
+
+    They are started as commands, since a fork of a process with threads is not safe and a spawned
+    one runs the user's own program again. What one of them did not do is done here.
+    """
+    size = -(-len(smiles) // workers)
+    first, *rest = [smiles[at : at + size] for at in range(0, len(smiles), size)]
+    helpers = [helped(part) for part in rest]
+    parts = [computed(first)]
+    for part, helper in zip(rest, helpers, strict=True):
+        helper.wait()
+        parts.append(taken(part))
+    return together(parts)
+
+
+HELP = (
+    "import sys; from twofold.maths.descriptors import computed, keep, kept_at; "
+    "part = sys.stdin.read().split(); keep(kept_at(part), computed(part))"
+)
+
+
+def helped(part: Sequence[str]) -> subprocess.Popen[str]:
+    """A process that describes some molecules."""
+    helper = subprocess.Popen(
+        [sys.executable, "-c", HELP], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert helper.stdin
+    with suppress(BrokenPipeError), helper.stdin as pipe:
+        pipe.write("\n".join(part))
+    return helper
+
+
+def taken(part: Sequence[str]) -> Described:
+    """What a process left on disk, which it is taken from; computed where there is nothing."""
+    path = kept_at(part)
+    if not path.is_file():
+        return computed(part)
+    made = recalled(path)
+    path.unlink(missing_ok=True)
+    return made
+
+
+def together(parts: Sequence[Described]) -> Described:
+    """Sets one after the other."""
+    return Described(
+        parts[0].columns,
+        torch.cat([part.numbers for part in parts]),
+        torch.cat([part.bits for part in parts]),
+        tuple(core for part in parts for core in part.scaffolds),
+        tuple(one for part in parts for one in part.fragments),
+        torch.cat([part.clean for part in parts]),
+    )
 
 
 def computed(smiles: Sequence[str]) -> Described:

@@ -429,12 +429,14 @@ class Speller(nn.Module):
 
     Args:
         choice: how a token is chosen when one is drawn; see `choosing`.
+        opening: tokens that every sequence begins with when one is drawn; see `beginning`.
     """
 
     def __init__(self, part: Sequential, latent: int, given: Space, space: Space) -> None:
         super().__init__()
         self.part, self.size, self.places = part, space.width, space.axes[0]
         self.choice = Choice()
+        self.opening: tuple[int, ...] = ()
         inputs = latent + given.width
         self.start = nn.Parameter(0.02 * torch.randn(part.embed))
         self.hidden = nn.Parameter(0.02 * torch.randn(part.embed))
@@ -505,7 +507,10 @@ class Speller(nn.Module):
                 for guide, past in zip(guides, pasts, strict=True)
             ]
             pasts = [past for _, past in seen]
-            chosen.append(choose(*(logits.squeeze(1) for logits, _ in seen)).masked_fill(over, 0))
+            token = choose(*(logits.squeeze(1) for logits, _ in seen))
+            for told in self.opening[t : t + 1]:
+                token = torch.full_like(token, told)
+            chosen.append(token.masked_fill(over, 0))
             over = over | (chosen[-1] == 0)
             before = self.embed(chosen[-1]).unsqueeze(1)
             if over.all():
@@ -638,6 +643,25 @@ def spelt(full: Spelt, null: Spelt, weight: float) -> Spelling:
     """At its ends one of the two, bit for bit."""
     ends: dict[float, Spelling] = {0.0: null, 1.0: full}
     return ends.get(weight, GuidedSpelling(full, null, weight))
+
+
+@contextmanager
+def beginning(model: nn.Module, opening: tuple[int, ...]) -> Iterator[None]:
+    """Let a model begin every sequence that it draws with some tokens, for as long as it lasts.
+
+    Raises:
+        UserError: the model spells nothing.
+    """
+    spellers = [module for module in model.modules() if isinstance(module, Speller)]
+    if opening and not spellers:
+        raise UserError("a beginning is for models that spell tokens one by one")
+    for speller in spellers:
+        speller.opening = opening
+    try:
+        yield
+    finally:
+        for speller in spellers:
+            speller.opening = ()
 
 
 @contextmanager

@@ -86,6 +86,13 @@ def picture(run: Run, codes: Tensor, given: Tensor) -> Image.Image:
     return raster.scatter(named, Labels("Latent map", across, up))
 
 
+def by_number(codes: Tensor, numbers: Tensor, name: str) -> Image.Image:
+    """Codes (N, D) on a plane, coloured by a number each, (N,)."""
+    places, across, up, _ = laid_out(widened(codes))
+    everywhere = points(places, every(places))
+    return raster.shaded(everywhere, numbers.tolist(), Labels("Latent map", across, up), name)
+
+
 def widened(codes: Tensor) -> Tensor:
     """Codes of one dimension with a second one of zeros."""
     return torch.cat([codes, torch.zeros_like(codes)], 1) if codes.shape[1] == 1 else codes

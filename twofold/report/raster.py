@@ -81,6 +81,44 @@ def scatter(clouds: Sequence[Cloud], labels: Labels) -> Image.Image:
     return paper.done()
 
 
+def shaded(
+    points: Sequence[tuple[float, float]], numbers: Sequence[float], labels: Labels, name: str
+) -> Image.Image:
+    """Points, each coloured by its number, with the scale on the right; grey without a number.
+
+    The colours run between the 2 % and the 98 % quantile, so that a few do not bleach the rest.
+    """
+    known = sorted(n for n in numbers if usable(n))
+    low, high = (known[round(q * (len(known) - 1))] for q in (0.02, 0.98)) if known else (0.0, 1.0)
+    across, up = (scale_of(p[i] for p in points if all(map(usable, p))) for i in (0, 1))
+    frame = Frame(across, up, width=680, height=480, right=150)
+    paper = Paper(frame.width, frame.height)
+    axes(paper, frame, labels)
+    for point, number in zip(points, numbers, strict=True):
+        if all(map(usable, point)) and frame.inside(frame.at(*point)):
+            paper.dot(*frame.at(*point), 2.2, shade(number, low, high))
+    for i in range(SHADES):
+        y = frame.top + 30 + 4 * (SHADES - i)
+        paper.line([(frame.width - 140, y), (frame.width - 122, y)], between(*ENDS, i / SHADES), 4)
+    paper.text(frame.width - 140, frame.top + 14, name[:22])
+    for number, at in ((high, SHADES), ((low + high) / 2, SHADES / 2), (low, 0)):
+        paper.text(frame.width - 116, frame.top + 34 + 4 * (SHADES - at), short(number))
+    return paper.done()
+
+
+SHADES = 32
+ENDS = ("#2b3a8c", "#f6a53a")
+"""The colours of the lowest and of the highest number."""
+UNKNOWN = "#c8c8c8"
+
+
+def shade(number: float, low: float, high: float) -> str:
+    """The colour of a number between two."""
+    if not usable(number):
+        return UNKNOWN
+    return between(*ENDS, min(max((number - low) / max(high - low, 1e-12), 0), 1))
+
+
 def lines(curves: Sequence[Curve], labels: Labels) -> Image.Image:
     """Curves over a common axis, from the palette's first colour to its second."""
     values = [v for curve in curves for v in curve.y]

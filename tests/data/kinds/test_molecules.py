@@ -103,6 +103,27 @@ def test_an_sdf_brings_its_properties(tmp_path: Path) -> None:
     assert kind.given.fields[0].name == "activity"
 
 
+def test_what_is_wrong_in_an_sdf_is_told_by_its_record(tmp_path: Path) -> None:
+    from rdkit import Chem
+
+    path = tmp_path / "mine.sdf"
+    with Chem.SDWriter(str(path)) as writer:
+        writer.SetKekulize(False)
+        for smiles in ["CCO", "C[CH2]", "[13CH3]O", "[Na+].CC(=O)[O-]", "C(C)(C)(C)(C)C", "OCC"]:
+            made = Chem.MolFromSmiles(smiles, sanitize=False)
+            made.UpdatePropertyCache(strict=False)
+            writer.write(made)
+    blocks = path.read_text().split("$$$$\n")
+    blocks.insert(1, "no block\n\n\n 99 garbage\nM  END\n")
+    path.write_text("$$$$\n".join(blocks))
+    kind, found = Molecules.inspect(path)
+    texts = " / ".join(finding.text for finding in found)
+    assert "dropped 1 records that are no mol blocks, the first is record 2" in texts
+    assert "row 6: Explicit valence" in texts
+    assert "row 7: it came before" in texts
+    assert kind.native(whole(kind.open(path))) == ["CCO", "[CH2]C", "[13CH3]O", "CC(=O)[O-]"]
+
+
 def test_scaffolds_stay_together(tmp_path: Path) -> None:
     smiles = [f"{'C' * n}c1ccccc1" for n in range(1, 5)] + [f"{'C' * n}C1CC1" for n in range(1, 5)]
     path = file_of(tmp_path, "\n".join(smiles))

@@ -20,7 +20,7 @@ with its atoms in another order every time, which stands for several times as ma
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -40,7 +40,7 @@ from twofold.data.delimited import write_text
 from twofold.data.frames import Frame, Style
 from twofold.data.guess import MISSING, Look, blanks, learn
 from twofold.data.kind import Finding, Kind, Where, matching
-from twofold.data.molecules import Sheet, column_of, is_molecules, read_molecules, sheet
+from twofold.data.molecules import Sheet, column_of, is_molecules, prepare, read_molecules, sheet
 from twofold.data.sources import Copies, Memory, Rows, Source
 from twofold.data.vocabulary import Vocabulary
 from twofold.maths.chemistry import again, meant, rdkit, scaffold, tokens
@@ -164,17 +164,30 @@ class Molecules(Kind):
         asked = self.column if self.column in frame.names else ""
         return sheet(frame, column_of(frame, asked), self.form, self.longest)
 
+    def spelt(self, texts: Sequence[str]) -> Source:
+        """SMILES, cleaned; of what is given, nothing is known."""
+        ready = [prepare(text, self.form) for text in texts]
+        for text, one in zip(texts, ready, strict=True):
+            if one.why:
+                raise UserError(f"{text!r} is no molecule: {one.why}")
+            self.fits_one(repr(text), one.tokens)
+        values = self.words.values([one.tokens for one in ready], self.length)
+        return Memory(values, torch.full((len(texts), len(self.conditions)), torch.nan))
+
     def fits(self, read: Sheet) -> None:
         """Refuse what no molecule of the training data was like."""
         for row, cut in zip(read.kept, read.tokens, strict=True):
-            place = f"{read.frame.title} row {read.frame.rows[row]}"
-            if len(cut) >= self.length:
-                raise UserError(f"{place}: {len(cut)} tokens, and the run has at most "
-                                f"{self.length - 1}; leave it out or fit anew")  # fmt: skip
-            strange = [token for token in cut if token not in self.words.place]
-            if strange:
-                raise UserError(f"{place}: {strange[0]!r} was in no training molecule; leave it "
-                                "out or fit anew")  # fmt: skip
+            self.fits_one(f"{read.frame.title} row {read.frame.rows[row]}", cut)
+
+    def fits_one(self, place: str, cut: Sequence[str]) -> None:
+        """Refuse the tokens of one."""
+        if len(cut) >= self.length:
+            raise UserError(f"{place}: {len(cut)} tokens, and the run has at most "
+                            f"{self.length - 1}; leave it out or fit anew")  # fmt: skip
+        strange = [token for token in cut if token not in self.words.place]
+        if strange:
+            raise UserError(f"{place}: {strange[0]!r} was in no training molecule; leave it out "
+                            "or fit anew")  # fmt: skip
 
     def known(self, read: Sheet) -> Tensor:
         """What is given of each molecule, (N, G); NaN where the file does not say."""

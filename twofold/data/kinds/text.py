@@ -159,6 +159,14 @@ class Text(Kind):
         asked = self.column if self.column in frame.names else ""
         return lines(frame, column_of(frame, asked), self.tokenizer, self.longest)
 
+    def spelt(self, texts: Sequence[str]) -> Memory:
+        """Sentences; of what is given, nothing is known."""
+        cuts = [self.tokenizer.cut(text) for text in texts]
+        for text, cut in zip(texts, cuts, strict=True):
+            self.fits(repr(text), cut)
+        values = self.words.values(cuts, self.length)
+        return Memory(values, torch.full((len(texts), len(self.conditions)), torch.nan))
+
     def fits(self, place: str, cut: Sequence[str]) -> None:
         """Refuse what no sentence of the training data was like."""
         if len(cut) >= self.length:

@@ -1,0 +1,115 @@
+r"""Neighbours: the observations of a run's data whose codes are nearest to those of others.
+
+The distance of two observations is that of the means of their codes, $\lVert \mathbb E\, q(z|x) -
+\mathbb E\, q(z|x') \rVert$, and an observation is no neighbour of itself. Of molecules the
+similarity of fingerprints stands beside it, since what is near in a latent need not look alike;
+and the mean similarity of the neighbours lies somewhere between that of as many drawn at random and
+that of the most similar ones that there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from twofold.apps.objectives import bits
+from twofold.core.errors import UserError
+from twofold.data.doctor import locate
+from twofold.data.kind import Where
+from twofold.data.sources import Source, whole
+from twofold.maths.descriptors import tanimoto
+from twofold.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The k nearest of each of N observations.
+
+    Args:
+        at: their places among the others, (N, k), the nearest first. distance: of their codes.
+    """
+
+    at: Tensor
+    distance: Tensor
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How similar molecules are to their neighbours.
+
+    Args:
+        each: (N, k). usual: the mean of k at random. most: the mean of the k most similar.
+    """
+
+    each: Tensor
+    usual: float
+    most: float
+
+    def __str__(self) -> str:
+        return (
+            f"mean similarity (Tanimoto) of neighbours {self.each.mean():.2f}; of as many at "
+            f"random {self.usual:.2f}, of the most similar that there are {self.most:.2f}"
+        )
+
+
+def neighbours(run: Run, asked: Source, others: Source, k: int) -> Neighbours:
+    """The nearest of others by code.
+
+    Raises:
+        UserError: there are not as many, or the model has no encoder.
+    """
+    if not 0 < k < len(others):
+        raise UserError(f"-k {k}: there are {len(others):,} observations that may be near")
+    here, there = (torch.from_numpy(run.encode(side)) for side in (asked, others))
+    far = torch.cdist(here, there)
+    close = far.topk(min(len(others), 2 * k + 1), largest=False).indices
+    distance = far.gather(1, close).masked_fill(same(asked, others, close), torch.inf)
+    kept = distance.topk(k, largest=False)
+    return Neighbours(close.gather(1, kept.indices), kept.values)
+
+
+def same(asked: Source, others: Source, at: Tensor) -> Tensor:
+    """Which of the observations at places (N, M) are the very ones they are near to, (N, M)."""
+    values = whole(asked).values.flatten(1)
+    near = others.read(at.flatten()).values.flatten(1).unflatten(0, at.shape)  # (N, M, numel)
+    return (near == values.unsqueeze(1)).all(2)
+
+
+def alike(made: Neighbours, asked: Sequence[str], others: Sequence[str], seed: int) -> Likeness:
+    """How similar molecules are to their neighbours, to some at random, and to the most similar."""
+    every = tanimoto(bits(asked), bits(others))  # (N, M)
+    itself = torch.tensor([[one == other for other in others] for one in asked])
+    every = every.masked_fill(itself, 0.0)
+    k = made.at.shape[1]
+    chance = torch.randint(
+        len(others), made.at.shape, generator=torch.Generator().manual_seed(seed)
+    )
+    usual, most = every.gather(1, chance), every.topk(k).values
+    return Likeness(every.gather(1, made.at), float(usual.mean()), float(most.mean()))
+
+
+def called(run: Run, where: Where, n: int) -> list[str]:
+    """What the first n observations of some data are called; their numbers without names."""
+    names = run.kind.names(locate(where, run.kind.name).where)
+    return (names or [str(row) for row in range(1, n + 1)])[:n]
+
+
+def lines(
+    made: Neighbours, asked: Sequence[str], others: Sequence[str], beside: Tensor
+) -> Iterator[list[str]]:
+    """A row a neighbour: of which observation, its rank, row, name, distance, and what is beside.
+
+    Args:
+        beside: more numbers of each, (N, k, C).
+    """
+    for i, row in enumerate(made.at.tolist()):
+        for rank, at in enumerate(row):
+            more = [f"{one:.3f}" for one in beside[i, rank].tolist()]
+            far = f"{made.distance[i, rank]:.4g}"
+            yield [asked[i], str(rank + 1), str(at + 1), others[at], far, *more]
+
+
+COLUMNS = ("of", "rank", "row", "name", "distance")
