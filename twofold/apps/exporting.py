@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 import twofold
-from twofold.apps.graphs import Graph, check_installed
-from twofold.apps.pieces import PIECES, TOLERANCE, Piece
-from twofold.apps.score import Asked
 from twofold.apps.anomaly import spread_out
+from twofold.apps.graphs import Graph, check_installed
+from twofold.apps.pieces import PIECES, TOLERANCE
+from twofold.apps.score import Asked
 from twofold.core.errors import UserError, nearest
 from twofold.core.space import Space, describe
 from twofold.data.kind import Where

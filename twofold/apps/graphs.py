@@ -12,8 +12,11 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
+from io import StringIO
 from typing import Any
 
 import torch
@@ -22,6 +25,7 @@ from torch import Tensor, nn
 from twofold.core.errors import UserError
 
 INSTALL = 'a graph needs onnx, onnxscript and onnxruntime; pip install "twofold[export]"'
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 ABOUT = "twofold"
 """The key of the metadata under which stands what the graph is, as JSON."""
 
@@ -52,8 +56,9 @@ class Graph:
         check_installed()
         first, *others = ({0: torch.export.Dim.DYNAMIC} for _ in inputs)  # any number of rows
         shapes = (first, tuple(others)) if others else (first,)
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision aloud
-        with warnings.catch_warnings(), torch.no_grad():
+        for name in ("torch.onnx", "onnxscript"):  # they tell of every part they cannot shorten
+            logging.getLogger(name).setLevel(logging.ERROR)
+        with redirect_stdout(StringIO()), warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # the exporter's, of its own deprecations
             try:
                 program = torch.onnx.export(
@@ -91,15 +96,16 @@ class Graph:
         return {k: torch.from_numpy(v) for k, v in zip(self.outputs, found, strict=True)}
 
 
+def installed() -> bool:
+    """Whether the packages of the extra `export` are there."""
+    return all(find_spec(name) for name in PACKAGES)
+
+
 def check_installed() -> None:
-    """That the packages of the extra `export` are there.
+    """That they are.
 
     Raises:
         UserError: one is not.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError:
-        raise UserError(INSTALL) from None
+    if not installed():
+        raise UserError(INSTALL)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -183,9 +183,7 @@ def movable(run: Run, terms: Sequence[str]) -> tuple[str, ...]:
     if terms or not isinstance(model, Encodes):
         return tuple(terms)
     fit = {n: t for n, t in TERMS.items() if not t.stays and not t.refuses(model, run.space)}
-    return tuple(
-        n for n, t in fit.items() if t.usual(model) or isinstance(t, MeanReconstruction)
-    )
+    return tuple(n for n, t in fit.items() if t.usual(model) or isinstance(t, MeanReconstruction))
 
 
 def check_movable(run: Run, terms: Sequence[str]) -> None:

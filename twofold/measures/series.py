@@ -248,7 +248,9 @@ class PowerSpectrum(Measure):
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
         s = sides(evidence, self.n)
-        note = f"mean over channels, {s.real.shape[2] // 2 + 1} frequencies; 0 is the same, 1 is all"
+        note = (
+            f"mean over channels, {s.real.shape[2] // 2 + 1} frequencies; 0 is the same, 1 is all"
+        )
         return [distance(evidence, self.names[0], s, detuned, note)]
 
 

@@ -154,7 +154,7 @@ class Series(Kind):
         beats: Beats = "auto",
         patient: str = "",
         past: int = 0,
-        every: str = "",
+        every: str | float = "",
     ) -> tuple[Self, list[Finding]]:
         """Learn channels and windows.
 
@@ -182,7 +182,7 @@ class Series(Kind):
         """
         form, frame = opened(where, layout)
         given = matching(given, frame[0].names) if frame else given
-        asked = Timeline(time, series or named(frame, patient), channels, every)
+        asked = Timeline(time, series or named(frame, patient), channels, str(every))
         how = planned(form, frame, asked, given)
         given = given or labelling(how)
         cutting = Cutting.of(Path(where), beats, window) if form == "record" else Cutting()
