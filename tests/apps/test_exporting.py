@@ -24,14 +24,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("export")
     stream = np.random.default_rng(0)
     lines = [
-        ",".join(
-            [
-                f"{a:.3f}",
-                f"{a * 2 + b:.3f}" * (i % 9 > 0),
-                "xyz"[i % 3],
-                "yes" if i % 5 == 0 else "no",
-            ]
-        )
+        f"{a:.3f},{'' if i % 9 == 0 else f'{a * 2 + b:.3f}'},{'xyz'[i % 3]},{'ny'[i % 5 == 0]}"
         for i, (a, b) in enumerate(stream.standard_normal((160, 2)))
     ]
     data = root / "rows.csv"
@@ -57,7 +50,8 @@ def test_a_scorer_travels_with_its_calibration(run: Path, tmp_path: Path) -> Non
     import onnxruntime
 
     out = tmp_path / "ill.onnx"
-    told = inside("export", run, "--labels", "ill", "--rate", "0.1", "--out", out, "--json")
+    known = ["--labels", "ill", "--positive", "y", "--rate", "0.1"]
+    told = inside("export", run, *known, "--out", out, "--json")
     assert told.status == 0, told.err
     session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
     assert [one.name for one in session.get_inputs()] == ["values"]  # `ill` is not looked at
@@ -67,8 +61,8 @@ def test_a_scorer_travels_with_its_calibration(run: Path, tmp_path: Path) -> Non
     assert about["checked"]["difference"] <= 1e-4
     assert [one["name"] for one in about["values"]] == ["first", "second", "letter"]
     terms = [word for name in about["terms"] for word in ("--by", name)]
-    words = ["score", run, run.parent / "rows.csv", *terms, "--rate", "0.1", "--labels", "ill"]
-    scored = inside(*words, "--positive", "yes", "--out", tmp_path / "scores")
+    words = ["score", run, run.parent / "rows.csv", *terms, *known]
+    scored = inside(*words, "--out", tmp_path / "scores")
     assert scored.status == 0, scored.err
     table = np.genfromtxt(tmp_path / "scores" / "scores.csv", delimiter=",", names=True, dtype=None)
     for name, ours in zip(("score", "p", "abnormal", *about["terms"]), found, strict=True):

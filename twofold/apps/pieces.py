@@ -142,7 +142,7 @@ class Scorer(Piece):
         return {"values": every.values.float(), **self.given(every)}
 
     def answers(self, rows: Source) -> Answers:
-        raw = self.found.by_row(rows)
+        raw = self.found.by_row(Blind(self.hidden)(rows))
         p = p_values(raw["score"], self.found.normal["score"])
         return {**raw, "p": p, "abnormal": raw["score"] > self.level}
 
