@@ -65,9 +65,14 @@ def test_a_scorer_travels_with_its_calibration(run: Path, tmp_path: Path) -> Non
     scored = inside(*words, "--out", tmp_path / "scores")
     assert scored.status == 0, scored.err
     table = np.genfromtxt(tmp_path / "scores" / "scores.csv", delimiter=",", names=True, dtype=None)
-    for name, ours in zip(("score", "p", "abnormal", *about["terms"]), found, strict=True):
-        assert ours == pytest.approx(table[name][:40].astype(float), rel=2e-4, abs=2e-4), name
     normal = np.array(about["normal_scores"])
+    theirs = {name: table[name][:40].astype(float) for name in ("score", "p", *about["terms"])}
+    tied = np.abs(normal - theirs["score"][:, None]).min(1) < 1e-3  # p of a normal row may go up
+    assert tied.mean() < 0.5
+    for name, ours in zip(("score", "p", "abnormal", *about["terms"]), found, strict=True):
+        if name != "abnormal":
+            apart = np.abs(ours - theirs[name])[~tied]
+            assert (apart <= 2e-4 * np.abs(theirs[name]).clip(1)[~tied]).all(), name
     assert found[1] == pytest.approx((1 + (normal >= found[0][:, None]).sum(1)) / (1 + len(normal)))
     assert (found[2] == (found[0] > about["threshold"])).all()
 
