@@ -255,3 +255,16 @@ def test_a_skipped_code_reaches_every_size() -> None:
     nn.init.zeros_(body.unfold.weight)
     c = torch.zeros(1, 0)
     assert not torch.allclose(body(torch.randn(1, 3), c), body(torch.randn(1, 3), c))
+
+
+@pytest.mark.parametrize("blocks", [0, 1])
+def test_with_groups_no_picture_dies_wherever_the_way_up_has_got_to(blocks: int) -> None:
+    """Each act sees numbers about zero, so that none is dead for good; the last act too."""
+    up = Conv(4, blocks, activation="relu", groups=2).up(3, Space(), 1, (8, 8))
+    for bias in (p for name, p in up.named_parameters() if name.endswith("bias")):
+        nn.init.constant_(bias, -100.0)
+    for norm in (m for m in up.modules() if isinstance(m, nn.GroupNorm)):
+        nn.init.zeros_(norm.bias)
+    z = torch.randn(2, 3)
+    assert not up(z, torch.zeros(2, 0))[0].allclose(up(2 * z, torch.zeros(2, 0))[1])
+    assert up(z, torch.zeros(2, 0)).std() > 0

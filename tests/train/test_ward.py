@@ -1,16 +1,25 @@
 """Games made to fail in each way, and a healthy one, are told apart; and answered where wanted."""
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from twofold.core.batch import Batch, Given
+from twofold.core.space import Field, Real, Space
 from twofold.data.doctor import examine
+from twofold.measures.diagnosis import diagnose
+from twofold.measures.vitals import UNKNOWN, Spread, Vitals, Watched
+from twofold.models.gan import GAN
 from twofold.runs.run import Run
 from twofold.runs.training import Material, go_on, start
 from twofold.train.checkpoint import read
+from twofold.train.session import Story
+from twofold.train.ward import Ward
 
 SPLIT = {"split": {"validation": 0.4, "test": 0.1, "seed": 0}}
 NET = {"name": "dense", "width": 32, "depth": 2}
@@ -71,6 +80,31 @@ def log(run: Run) -> list[dict[str, Any]]:
 
 def said(run: Run) -> list[str]:
     return [line["say"] for line in log(run) if line.get("say", "").startswith("the game is")]
+
+
+STRONG = Vitals(1.0, 1.0, floor=Spread(0.9, 0.8, 0.95, 500.0, 0.4))
+"""A critic that is never fooled, over draws that are not looked at."""
+
+
+class Slow(Watched):
+    """A game whose draws get better by a little at every reading, and stay poor."""
+
+    def read(self, model: object, averaged: object, before: Spread = UNKNOWN,
+             finite: bool = True, seed: int = 0) -> Vitals:  # fmt: skip
+        spread = Spread(0.2, 0.1, 0.1, 300.0, 0.4)
+        return replace(STRONG, spread=spread, rise=spread.since(before))
+
+
+def test_a_verdict_that_stands_is_not_lifted_by_draws_a_little_better_than_before() -> None:
+    """Only good draws, or a critic that can be fooled, end it; a young game is given time."""
+    rows = Batch(torch.zeros(4, 2), Given.none(4, Space()), torch.arange(4))
+    ward, net = (
+        Ward(Slow(rows, rows), lambda trouble: ""),
+        GAN(Space((Field("a", Real()),)), Space()),
+    )
+    for stood, verdict in ((0, "healthy"), (1, "healthy"), (2, "critic too strong")):
+        story = Story(spread=asdict(Spread(0.1, 0.0, 0.0, 300.0, 0.4)), ailing=[*range(stood)])
+        assert diagnose(ward.read(net, net, story, finite=True)).verdict == verdict
 
 
 @pytest.mark.parametrize("game", GAMES)

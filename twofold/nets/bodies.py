@@ -270,6 +270,12 @@ class Conv(Architecture):
     def stage(self, axes: tuple[int, ...], level: int, given: int) -> Stage:
         return Stage(self, axes, self.channels(level), given)
 
+    def last(self, level: int) -> nn.Module:
+        """The act that follows residual stages, of which the last ends in a sum; else nothing."""
+        if not self.blocks:
+            return nn.Identity()
+        return nn.Sequential(normalised(self.channels(level), self.groups), self.act())
+
 
 @dataclass(frozen=True)
 class Suited(Architecture):
@@ -414,7 +420,7 @@ class ConvDown(Body):
             conv(arch.channels(i), arch.channels(i + 1), 3, stride=strides(a, b), padding=1)  # type: ignore[arg-type]
             for i, (a, b) in enumerate(pairwise(sizes))
         )
-        self.act = arch.act() if arch.blocks else nn.Identity()
+        self.act = arch.last(len(sizes) - 1)
         self.read = read(arch.channels(len(sizes) - 1))
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
@@ -459,7 +465,7 @@ class ConvUp(Body):
             )
             for i in levels[:-1]
         )
-        self.act = arch.act() if arch.blocks else nn.Identity()
+        self.act = arch.last(0)
         self.paint = conv(arch.channels(0), out * p ** len(axes), 3, padding=1)
         self.unpatch = Unpatch(p, axes)
         self.register_buffer("ground", torch.zeros(out, *axes))

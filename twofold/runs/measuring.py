@@ -113,9 +113,12 @@ def game_of(run: Run, found: Sequence[Figure]) -> Game:
 
 
 def rise_of(run: Run) -> Spread:
-    """How the spread of draws moved over the last two evaluations of training."""
-    spreads = [Spread(**line["spread"]) for line in run.log if len(line.get("spread", {})) == 5]
-    return spreads[-1].since(spreads[-2]) if len(spreads) > 1 else UNKNOWN
+    """How the spread of draws moved over the last two evaluations of training, if it was well."""
+    seen = [line for line in run.log if len(line.get("spread", {})) == 5]
+    if len(seen) < 2 or seen[-1]["game"] != "healthy":
+        return UNKNOWN
+    before, now = (Spread(**line["spread"]) for line in seen[-2:])
+    return now.since(before)
 
 
 def games(run: Run, found: Sequence[Figure]) -> list[Game]:

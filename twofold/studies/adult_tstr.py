@@ -21,7 +21,8 @@ from twofold.measures.measure import figures
 from twofold.runs.measuring import evidence_of_run
 from twofold.runs.recipe import load_recipe, merged
 from twofold.runs.run import Run
-from twofold.runs.training import Material, start
+from twofold.runs.training import Material
+from twofold.studies import kept
 from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
@@ -120,16 +121,14 @@ def of_seed(frames: Frames, judge: Judge, setting: Setting, seed: int, folder: P
 
 
 def fitted(frame: Frame, setting: Setting, seed: int, folder: Path) -> tuple[Run, Source]:
-    """A run on a table, with its training rows; one that is there is taken as it is."""
+    """A run on a table, with its training rows."""
     recipe = load_recipe(RECIPE)
     kind, said = Tables.inspect(frame, **recipe["data"])
     data = {**recipe["data"], "split": {"validation": 0.1, "test": 0.0}}
     material = Material.of(kind, kind.open(frame), said, data)
-    if (folder / "state.json").is_file():
-        return Run.open(folder), material.train
     train = merged(recipe["train"], {**setting.train, "seed": seed})
     made = {"model": recipe["model"], "train": train}
-    return start(made, data, material, folder, quiet=True), material.train
+    return kept.trained(made, data, material, folder), material.train
 
 
 def in_rows(found: Sequence[Found], real: Utility, simple: Utility) -> list[Row]:

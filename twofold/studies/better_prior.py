@@ -31,10 +31,10 @@ from twofold.data.sources import Subset
 from twofold.measures.fidelity import gauge
 from twofold.nets.expost import ExPost, Flow, Gmm, TwoStage, Vamp
 from twofold.runs import measuring
-from twofold.runs.folder import existing
 from twofold.runs.refit import refit
 from twofold.runs.run import Run
-from twofold.runs.training import Material, go_on, start
+from twofold.runs.training import Material
+from twofold.studies import kept
 from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, gain
 from twofold.studies.study import Budget, Row, Study
@@ -170,15 +170,12 @@ def compared(
 
 def trained(family: str, data: Material, setting: Setting, seed: int, folder: Path) -> Run:
     """A run of a family, gone on with where it was interrupted."""
-    if (folder / "state.json").is_file():
-        run = Run.open(existing(folder))
-        return run if run.record["step"] >= setting.steps else go_on(run, data, {}, quiet=True)
     net = {"name": "dense", "width": setting.width, "depth": 2}
     model = {"name": family, "latent": LATENT, "encoder": net, "decoder": net, **OF_FAMILY[family]}
     schedule = {"name": "cosine", "warmup": 0.02}
     train = {"steps": setting.steps, "batch": BATCH, "lr": RATE, "schedule": schedule}
     recipe = {"model": model, "train": {**train, "seed": seed, "best": "none"}}
-    return start(recipe, DATA, data, folder, quiet=True)
+    return kept.trained(recipe, DATA, data, folder)
 
 
 class Judge(NamedTuple):

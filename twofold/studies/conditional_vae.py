@@ -43,7 +43,8 @@ from twofold.measures.classifier import Classifier
 from twofold.nets.evaluators import ImageClassifier
 from twofold.nets.fit import fit
 from twofold.runs.run import Run
-from twofold.runs.training import Material, go_on, start
+from twofold.runs.training import Material
+from twofold.studies import kept
 from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
@@ -146,11 +147,7 @@ def trained(
     material: Material, data: Mapping[str, Any], recipe: Mapping[str, Any], folder: Path
 ) -> Run:
     """A run trained to its end, or from where an earlier call left it."""
-    if (folder / "recipe.toml").is_file():
-        run = Run.open(folder)
-        done = run.record["step"] >= run.plan.training.steps
-        return run if done else go_on(run, material, {}, quiet=True)
-    return start(recipe, {**data, "split": SPLIT}, material, folder, quiet=True)
+    return kept.trained(recipe, {**data, "split": SPLIT}, material, folder)
 
 
 def recipe(setting: Setting, steps: int, seed: int, **changes: Any) -> dict[str, Any]:

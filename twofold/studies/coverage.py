@@ -35,9 +35,9 @@ from twofold.maths.conformal import corrected
 from twofold.measures.calibration import LEVELS, Predicted, ordered
 from twofold.measures.estimate import chunks, steady
 from twofold.runs import measuring
-from twofold.runs.folder import existing
 from twofold.runs.run import Run
-from twofold.runs.training import Material, go_on, start
+from twofold.runs.training import Material
+from twofold.studies import kept
 from twofold.studies.binary import runs_of
 from twofold.studies.seeds import exact, finding
 from twofold.studies.study import Budget, Row, Study
@@ -238,11 +238,8 @@ def of_seed(what: Asked, seed: int, folder: Path) -> Found:
 
 def trained(what: Asked, seed: int, folder: Path) -> Run:
     """A run, gone on with where it was interrupted."""
-    if (folder / "state.json").is_file():
-        run, steps = Run.open(existing(folder)), what.setting.steps
-        return run if run.record["step"] >= steps else go_on(run, what.material, {}, quiet=True)
     recipe = {**what.recipe, "train": {**what.recipe["train"], "seed": seed}}
-    return start(recipe, what.data, what.material, folder, quiet=True)
+    return kept.trained(recipe, what.data, what.material, folder)
 
 
 def fresh(what: Asked, split: Source) -> Source:

@@ -22,7 +22,8 @@ from twofold.data.named import find
 from twofold.data.sources import Rows, whole
 from twofold.runs.recipe import load_recipe, merged
 from twofold.runs.run import Run
-from twofold.runs.training import Material, start
+from twofold.runs.training import Material
+from twofold.studies import kept
 from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
@@ -136,9 +137,7 @@ def smoted(run: Run, train: Frame, seed: int) -> Frame:
 
 
 def fitted(frame: Frame, how: Mapping[str, Any], setting: Setting, seed: int, folder: Path) -> Run:
-    """A run on a table; one that is there is taken as it is."""
-    if (folder / "state.json").is_file():
-        return Run.open(folder)
+    """A run on a table."""
     recipe = load_recipe(RECIPE)
     categories = ("SEX", "EDUCATION", "MARRIAGE", TARGET)
     data = {**recipe["data"], "given": how["given"], "types": dict.fromkeys(categories, "category")}
@@ -147,7 +146,7 @@ def fitted(frame: Frame, how: Mapping[str, Any], setting: Setting, seed: int, fo
     material = Material.of(kind, kind.open(frame), said, data)
     train = merged(recipe["train"], {**setting.train, "seed": seed, "balance": how["balance"]})
     made = {"model": recipe["model"], "train": train}
-    return start(made, data, material, folder, quiet=True)
+    return kept.trained(made, data, material, folder)
 
 
 def in_rows(title: str, found: Sequence[Mapping[str, Utility]], real: Utility) -> list[Row]:

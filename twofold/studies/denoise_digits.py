@@ -33,12 +33,12 @@ from twofold.data.doctor import examine
 from twofold.data.sources import Rows, Source
 from twofold.maths.noise import Clean, Gaussian
 from twofold.runs.run import Run
-from twofold.runs.training import Material, go_on, start
+from twofold.runs.training import Material
+from twofold.studies import kept
 from twofold.studies.binary import runs_of
 from twofold.studies.iwae_order import differences
 from twofold.studies.seeds import finding, gain
 from twofold.studies.study import Budget, Row, Study
-from twofold.train import checkpoint
 
 LEVELS = (0.1, 0.25, 0.5)
 """σ, of the grey range."""
@@ -114,11 +114,7 @@ def fitted(
     material: Material, data: Mapping[str, Any], setting: Setting, seed: int, folder: Path
 ) -> Run:
     """A VAE trained with noise of every level, or gone on with."""
-    if (folder / checkpoint.RECORD).is_file():
-        run = Run.open(folder)
-        done = run.record["step"] >= setting.steps
-        return run if done else go_on(run, material, {}, quiet=True)
-    return start(recipe(setting, seed), data, material, folder, quiet=True)
+    return kept.trained(recipe(setting, seed), data, material, folder)
 
 
 def recipe(setting: Setting, seed: int) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from typing import Any, Literal
 from twofold.data.doctor import examine
 from twofold.measures.measure import Figure
 from twofold.runs import measuring
-from twofold.runs.training import Material, start
+from twofold.runs.training import Material
+from twofold.studies import kept
 from twofold.studies.study import Budget, Row, Study
 
 FAMILIES = ("vae", "gan")
@@ -92,7 +93,7 @@ def one_run(
     steps = STEPS[budget]
     train = {**TRAIN[family], "steps": steps, "seed": seed, "checkpoint": steps, "best": "none"}
     recipe = {"model": MODELS[family], "train": train}
-    run = start(recipe, data, material, out / f"{family}-{seed}", quiet=True)
+    run = kept.trained(recipe, data, material, out / f"{family}-{seed}")
     evidence = measuring.evidence_of_run(
         run, material.train, material.test, LOOKED[budget], 0, "test"
     )

@@ -25,9 +25,9 @@ from twofold.data.pictures import grid, png
 from twofold.data.sources import Memory, Source, Subset, whole
 from twofold.measures.measure import Figure
 from twofold.runs import measuring
-from twofold.runs.folder import existing
 from twofold.runs.run import Run
-from twofold.runs.training import Material, go_on, start
+from twofold.runs.training import Material
+from twofold.studies import kept
 
 NAME = "fashion-mnist"
 SPLIT: Mapping[str, Any] = {"validation": 0.1}
@@ -91,16 +91,8 @@ def trained(
     of: Mapping[str, Any] = {},
 ) -> Run:
     """A run, gone on with where it was interrupted; `of` is the `data` table of other data."""
-    if (folder / "state.json").is_file():
-        run = Run.open(existing(folder))
-        return run if ended(run, train["steps"]) else go_on(run, data, {}, quiet=True)
     recipe = {"model": model, "train": {"best": "none", **train, "seed": seed}}
-    return start(recipe, dict(of) or table(data.kind.given.width > 0), data, folder, quiet=True)
-
-
-def ended(run: Run, steps: int) -> bool:
-    """Whether a run has taken its steps, or its time."""
-    return bool(run.record["step"] >= steps or run.record["session"]["ended"] == "time is up")
+    return kept.trained(recipe, dict(of) or table(data.kind.given.width > 0), data, folder)
 
 
 def judged(run: Run, data: Material, n: int, names: Iterable[str]) -> dict[str, Figure]:

@@ -21,7 +21,8 @@ from typing import Any
 
 from twofold.data.doctor import examine
 from twofold.runs import measuring
-from twofold.runs.training import Material, start
+from twofold.runs.training import Material
+from twofold.studies import kept
 from twofold.studies.iwae_order import differences
 from twofold.studies.seeds import Better, finding
 from twofold.studies.study import Budget, Row, Study
@@ -91,7 +92,7 @@ def measured(
         "checkpoint": steps, "evaluate": steps, "best": "none",
     }  # fmt: skip
     folder = out / f"{name.replace(' ', '-')}-{seed}"
-    run = start({"model": model, "train": train}, data, material, folder, quiet=True)
+    run = kept.trained({"model": model, "train": train}, data, material, folder)
     evidence = measuring.evidence_of_run(
         run, material.train, material.test, LOOKED[budget], 0, "test"
     )

@@ -38,7 +38,7 @@ from twofold.studies.seeds import least, most, over_seeds
 from twofold.studies.study import Budget, Row, Study
 from twofold.train.options import Training
 
-STEPS: Mapping[Budget, int] = {"smoke": 2, "cpu": 1000, "paper": 20_000}
+STEPS: Mapping[Budget, int] = {"smoke": 2, "cpu": 5000, "paper": 20_000}
 CIRCLE = Mixture(on_ring(8), 0.05)
 SHARE = 0.1
 """Of a mode's share of the draws, below which it is missed."""
@@ -94,7 +94,7 @@ class ModeRegularised(Study):
         "Eight Gaussians of σ = 0.05 on the unit circle, 100,000 observations drawn with the seed, "
         "standardised; two dimensions of noise; generator and critics as in the study `ring`, the "
         "encoder two layers of 64; not saturating, no penalty, Adam (0.5, 0.99) at 1e-3 with a "
-        "cosine, 1,000 steps of 128 (paper 20,000) for all three games, averaged weights; λ₁ = 4 "
+        "cosine, 5,000 steps of 128 (paper 20,000) for all three games, averaged weights; λ₁ = 4 "
         "and λ₂ = 0.4. Of 2,500 draws a mode is missed where fewer than a tenth of its share are "
         "within 3σ of it. The bar is that the intervals over seeds do not overlap: the lower end "
         "of the plain game's less the upper end of the regularised one's. Weights and rate were "

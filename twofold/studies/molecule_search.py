@@ -23,7 +23,8 @@ from twofold.measures.estimate import Estimate
 from twofold.measures.estimate import mean as averaged
 from twofold.runs.recipe import load_recipe, merged
 from twofold.runs.run import Run
-from twofold.runs.training import Material, go_on, start
+from twofold.runs.training import Material
+from twofold.studies import kept
 from twofold.studies.seeds import over_seeds
 from twofold.studies.study import Budget, Row
 
@@ -67,14 +68,10 @@ def trained(
     options: dict[str, Any] = {"given": list(given)} if given else {}
     found = examine(where, "molecules", smiles="smiles", **options)
     data = Material.of(found.kind, found.source, (), {})
-    if (folder / "state.json").is_file():
-        run = Run.open(folder)
-        done = run.record["step"] >= run.plan.training.steps
-        return (run if done else go_on(run, data, {}, quiet=True)), data
     train = {**setting.train, "seed": seed, "best": "none"}
     recipe = merged(load_recipe("vae-molecules"), {"model": setting.model, "train": train})
     table = {"name": name, "kind": "molecules", "smiles": "smiles", **options}
-    return start(recipe, table, data, folder, quiet=True), data
+    return kept.trained(recipe, table, data, folder), data
 
 
 Searched = Mapping[str, Found]

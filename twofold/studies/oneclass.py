@@ -23,8 +23,8 @@ from twofold.data.kind import Where
 from twofold.data.sources import Source, Subset
 from twofold.maths.ranking import auroc
 from twofold.runs.run import Run
-from twofold.runs.training import Material, go_on, start
-from twofold.train import checkpoint
+from twofold.runs.training import Material
+from twofold.studies import kept
 
 DENSE = {"name": "dense", "width": 256, "depth": 2}
 
@@ -83,13 +83,8 @@ def fitted(
     known: Labelled, rows: Rows, model: Mapping[str, Any], train: Mapping[str, Any], folder: Path
 ) -> Run:
     """A run on the normal rows, or gone on with."""
-    material = known.material(rows)
-    if (folder / checkpoint.RECORD).is_file():
-        run = Run.open(folder)
-        done = run.record["step"] >= train["steps"]
-        return run if done else go_on(run, material, {}, quiet=True)
     recipe = {"model": dict(model), "train": {**QUIET, "evaluate": train["steps"], **train}}
-    return start(recipe, known.data, material, folder, quiet=True)
+    return kept.trained(recipe, known.data, known.material(rows), folder)
 
 
 QUIET: Mapping[str, Any] = {"best": "none", "null": 1.0, "schedule": {"name": "cosine"}}

@@ -22,6 +22,7 @@ from twofold.studies.study import Budget, Row
 
 FIGURES = ("discriminative_gru", "predictive_gru", "autocorrelation")
 RIVAL = "timegan-series"
+NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Setting:
 
 SETTINGS: Mapping[Budget, Setting] = {
     "smoke": Setting(40, 2, 2),
-    "cpu": Setting(2000, 3000, 1500),
+    "cpu": Setting(2000, 5000, 1500),
     "paper": Setting(2000, 20_000, 10_000),
 }
 
@@ -51,9 +52,10 @@ def measured(
     n: int,
     seeds: int,
     folder: Path,
+    model: Mapping[str, Any] = NOTHING,
 ) -> Found:
-    """A packaged recipe as it is but for its steps, trained and measured under each seed."""
-    made = merged(load_recipe(recipe), {"train": {"steps": steps}})
+    """A packaged recipe as it is but for its steps, and a `model`'s settings, under each seed."""
+    made = merged(load_recipe(recipe), {"train": {"steps": steps}, "model": model})
     found = []
     for seed in range(seeds):
         run = trained(made["model"], made["train"], data, seed, folder / recipe / f"{seed}", table)

@@ -27,7 +27,8 @@ from twofold.runs import measuring
 from twofold.runs.recipe import load_recipe, merged
 from twofold.runs.refit import refit
 from twofold.runs.run import From, Run
-from twofold.runs.training import Material, go_on, start
+from twofold.runs.training import Material
+from twofold.studies import kept
 from twofold.studies.binary import runs_of
 from twofold.studies.seeds import over_seeds
 from twofold.studies.study import Budget, Row, Study
@@ -169,15 +170,11 @@ def measured(
 
 def trained(way: Way, data: Material, setting: Setting, seed: int, folder: Path) -> Run:
     """A run, gone on with where it was interrupted."""
-    if (folder / "state.json").is_file():
-        run = Run.open(folder)
-        done = run.record["step"] >= run.plan.training.steps
-        return run if done else go_on(run, data, {}, quiet=True)
     recipe = load_recipe(way.recipe)
     family = setting.model.get(recipe["model"]["name"], {})
     change = {"model": family, "train": {**setting.train, "seed": seed, "best": "none"}}
     table = {"name": "zinc", "kind": "molecules", **way.data, "split": SPLIT}
-    return start(merged(recipe, change), table, data, folder, quiet=True)
+    return kept.trained(merged(recipe, change), table, data, folder)
 
 
 def of_codes(run: Run, data: Material, setting: Setting) -> list[Figure]:

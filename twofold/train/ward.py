@@ -4,6 +4,10 @@ A verdict other than healthy that stands at two evaluations in a row is said, on
 what to turn; with `train.rescue` the model is asked to turn what it can, and again after two more
 evaluations, until nothing is left to turn. When the game is healthy again, that is said too. What
 was turned and when is part of the session's story, so that a resumed game plays the same.
+
+Draws that are poor but better than before are a young game's, which is healthy. A game whose
+verdict stands is not young: only good draws or a critic that can be fooled end it, until something
+is turned.
 """
 
 from __future__ import annotations
@@ -54,7 +58,8 @@ class Ward:
         Args:
             model: as it plays. averaged: as it is used. finite: whether its gradients were.
         """
-        before = Spread(**story.spread) if story.spread else UNKNOWN
+        young = len(story.ailing) < NOTICED
+        before = Spread(**story.spread) if story.spread and young else UNKNOWN
         return self.watched.read(model, averaged, before, finite)
 
     def heed(self, vitals: Vitals, story: Ailing, model: Model, step: int) -> list[str]:
