@@ -93,6 +93,7 @@ def test_a_bad_table_is_modelled_or_refused_in_one_sentence(case: str, tmp_path:
     assert len(text.splitlines()) == 6
 
 
+@pytest.mark.slow
 def test_two_thousand_columns(tmp_path: Path) -> None:
     data = tmp_path / "broad.csv"
     data.write_bytes(joined(numbers(30, 2000), [f"gene{i}" for i in range(2000)]))
