@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
-import twofold
+from twofold import __version__
 from twofold.apps.anomaly import spread_out
 from twofold.apps.graphs import Graph, check_installed
 from twofold.apps.pieces import PIECES, TOLERANCE
@@ -96,7 +96,7 @@ def describe_graph(
     """What a graph is, and what it takes and gives."""
     return {
         "what": what,
-        "twofold": twofold.__version__,
+        "twofold": __version__,
         "family": run.recipe["model"]["name"],
         "weights": run.sha256,
         "inputs": {name: shaped(tensor) for name, tensor in inputs.items()},
