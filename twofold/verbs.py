@@ -31,6 +31,7 @@ from twofold.apps import (
     denoising,
     discovering,
     editing,
+    exporting,
     following,
     foretelling,
     fragments,
@@ -731,6 +732,43 @@ def score(
     if follow:
         return listened(opened, data, asked, place)
     return reported(opened, data, asked, place)
+
+
+def export(
+    run: Run | str | Path,
+    *,
+    what: str = "scorer",
+    rate: float = 0.01,
+    threshold: str = "quantile",
+    by: Sequence[str] = (),
+    labels: str = "",
+    positive: Sequence[str] = (),
+    data: Where = "",
+    seed: int = 0,
+    out: str | Path = "",
+    trust: Sequence[str | Path] = (),
+) -> exporting.Exported:
+    """Write a piece of a run as an ONNX graph, once that answers as the run does.
+
+    Args:
+        run: the run.
+        what: the `scorer`, with its calibration and threshold; the `encoder`; the `decoder`.
+        rate, threshold, by, labels, positive: of a scorer, as in `score`; its terms draw nothing.
+        data: where the data is now, when it has moved or was an object in memory.
+        seed: of what the scorer learns.
+        out: the file, `.onnx`; without it `scorer.onnx` and so on in the run, numbered when it is
+            taken. What the graph is stands beside it, as JSON, and in its metadata.
+        trust: as in `load`.
+
+    Raises:
+        UserError: it cannot be a graph, or differs from the run; nothing is written then.
+    """
+    opened = load(run, trust=trust)
+    asked = Asked(
+        rate, labels=labels, positive=tuple(positive), seed=seed, by=tuple(by), threshold=threshold
+    )
+    path = Path(out) if out else free_name(opened.path, f"{what}.onnx")
+    return exporting.export(opened, what, asked, data, path)
 
 
 def reported(runs: Sequence[Run], data: Where, asked: Asked, place: Path) -> Scored:

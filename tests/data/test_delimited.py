@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from twofold.core.errors import UserError
-from twofold.data.delimited import parse, read_text, sniff, write_text
+from twofold.data.delimited import decoded, parse, read_text, sniff, write_text
 from twofold.data.frames import Frame, Style
 
 cell = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=6)
@@ -137,6 +137,13 @@ def test_another_coding_is_guessed_and_said(tmp_path: Path) -> None:
     frame = read_text(tmp_path / "t.csv")
     assert texts(frame) == [["Müller", "1"]]
     assert any("Windows-1252" in finding.text for finding in frame.findings)
+
+
+@given(st.lists(st.tuples(st.text("éüßaÆ", min_size=1), st.booleans()), min_size=2))
+def test_lines_of_two_codings_are_each_read_in_their_own(lines: list[tuple[str, bool]]) -> None:
+    """None of these letters in Windows-1252 is UTF-8 by chance."""
+    raw = [text.encode("utf-8" if new else "cp1252") for text, new in lines]
+    assert decoded(Path("t.csv"), b"\n".join(raw))[0] == "\n".join(text for text, _ in lines)
 
 
 def test_a_decimal_comma_is_found() -> None:

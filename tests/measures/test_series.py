@@ -13,10 +13,13 @@ from twofold.measures.measure import Evidence
 from twofold.measures.series import (
     Autocorrelation,
     Discriminative,
+    PowerSpectrum,
     Predictive,
     autocorrelations,
+    detuned,
     disordered,
     in_order,
+    spectra,
 )
 
 SPACE = Space((Field("wave", Real()), Field("walk", Real())), (16,))
@@ -72,6 +75,41 @@ def test_autocorrelation_sees_shuffled_time() -> None:
     assert other.value == pytest.approx(other.baseline, abs=0.05)
 
 
+@pytest.mark.parametrize("steps", [15, 16])
+def test_the_power_of_all_frequencies_is_the_mean_square(steps: int) -> None:
+    x = waves(300, 0)[..., :steps].double()
+    squares = (x - x.mean((0, 2), keepdim=True)).square().mean((0, 2))
+    assert spectra(x).sum(1).tolist() == pytest.approx(squares.tolist())
+
+
+def test_the_spectrum_of_an_autoregression_is_the_known_one() -> None:
+    """P(f) = σ² / |1 − φ exp(−iω)|², of long windows, whose ends leak little."""
+    stream = torch.Generator().manual_seed(0)
+    walk = [torch.randn(2000, generator=stream)]
+    for _ in range(255):
+        walk.append(0.5 * walk[-1] + 0.75**0.5 * torch.randn(2000, generator=stream))
+    found = spectra(torch.stack(walk, 1)[:, None])[0, 1:-1]
+    omega = 2 * torch.pi * torch.arange(1, 128) / 256
+    known = 2 / 256 * 0.75 / (1.25 - omega.cos())
+    assert (found / known - 1).abs().max() < 0.15
+
+
+def test_waves_twice_as_high_or_of_another_pitch_are_seen() -> None:
+    """Four times the power is (4 − 1) / (4 + 1) away; what has no frequency in common is 1 away."""
+    time = torch.arange(16.0) * 2 * torch.pi / 16
+    low, high = (f * time + torch.arange(8.0)[:, None] for f in (2, 5))
+    assert float(detuned(low.sin()[:, None], 2 * low.sin()[:, None])) == pytest.approx(0.6)
+    assert float(detuned(low.sin()[:, None], high.sin()[:, None])) == pytest.approx(1, abs=1e-6)
+
+
+def test_the_spectrum_sees_shuffled_time() -> None:
+    [same] = PowerSpectrum()(evidence(waves(400, 3)))
+    [other] = PowerSpectrum()(evidence(disordered(waves(400, 3), 0)))
+    assert same.value < 0.06
+    assert other.low > 0.2
+    assert other.value == pytest.approx(other.baseline, abs=0.05)
+
+
 def test_shuffled_time_keeps_the_steps_of_all_channels_together() -> None:
     x = torch.arange(24.0).reshape(2, 3, 4)
     mixed = disordered(x, 0)
@@ -92,6 +130,6 @@ def test_without_training_windows_real_ones_are_halved() -> None:
 
 
 def test_what_is_no_series_is_refused() -> None:
-    for measure in (Discriminative(), Predictive(), Autocorrelation()):
+    for measure in (Discriminative(), Predictive(), Autocorrelation(), PowerSpectrum()):
         assert measure.refuses(worlds.evidence_of("table", 40)) == "it is for series"
         assert "needs 20 windows" in measure.refuses(worlds.evidence_of("series", 8))

@@ -5,6 +5,7 @@ r"""Terms of an anomaly score: ways to look at an observation, each high where i
 | `negative_log_likelihood` | $-\mathcal L_K(x)$, importance-weighted | Burda et al. 2016 |
 | `negative_elbo` | $-\mathcal L_1(x)$, over K draws | Kingma & Welling 2014 |
 | `reconstruction` | $-\mathbb E_{q(z \mid x)} \log p(x \mid z)$ | An & Cho 2015 |
+| `mean_reconstruction` | $-\log p(x \mid z = \mathbb E_q z)$, which draws nothing | |
 | `rate` | $\mathrm{KL}(q(z \mid x) \,\|\, p(z))$ | |
 | `latent_distance` | $(\mu - m)^\top S^{-1} (\mu - m)$ of the code among those of training rows | |
 | `error` | $\|x - \hat x\|^2 / n$, x̂ decoded of the code's mean | |
@@ -26,7 +27,8 @@ correct for: the first subtracts it from the bits that the model needs (arXiv:19
 second learns on training rows which error goes with which complexity, by a straight line.
 
 A term is a pure function: what it `fit`s are tensors, which are kept with the run, and its score is
-computed from them, the model and the batch.
+computed from them, the model and the batch. One that neither draws nor compresses can be written
+down as a graph, and leave the run so; the others say why they `stay`.
 """
 
 from __future__ import annotations
@@ -35,12 +37,15 @@ import math
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.func import functional_call
 
 from twofold.core.batch import Batch, Given
 from twofold.core.game import Decodes, Detects, Distribution, Encodes, Regards, Scores
@@ -63,6 +68,8 @@ EVEN, FLAT = 0.15, 0.02
 """The deviation of an even picture; what is added to that of one, for flat ones to stay flat."""
 ALIGNED = 0.1
 """Pictures are taken alike where their mean explains so large a share of what is in them."""
+DRAWS = "it draws codes, and no two draws are alike"
+COMPRESSES = "it compresses pictures, which no graph does"
 
 
 class Term(ABC):
@@ -71,6 +78,8 @@ class Term(ABC):
     name: ClassVar[str]
     memorises: ClassVar[bool] = False
     """Whether it scores what it was taught by as it scores nothing else."""
+    stays: ClassVar[str] = ""
+    """Why it cannot leave the run as a graph; empty when it can."""
 
     @abstractmethod
     def refuses(self, judge: Judge, space: Space) -> str:
@@ -150,6 +159,7 @@ class Likelihood(Term):
     """−L_K(x)."""
 
     name = "negative_log_likelihood"
+    stays = DRAWS
 
     def refuses(self, judge: Judge, space: Space) -> str:
         return "" if isinstance(judge, Scores) else "the model has no likelihood"
@@ -181,6 +191,7 @@ class Reconstruction(Term):
     """−E_q log p(x | z)."""
 
     name = "reconstruction"
+    stays = DRAWS
 
     def refuses(self, judge: Judge, space: Space) -> str:
         return undense(judge, given_of(judge))
@@ -195,10 +206,28 @@ class Reconstruction(Term):
         return -p.log_prob(every).unflatten(0, (-1, draws)).mean(1)
 
 
+class MeanReconstruction(Reconstruction):
+    """−log p(x | E_q z)."""
+
+    name = "mean_reconstruction"
+    stays = ""
+
+    def usual(self, judge: Judge) -> bool:
+        return False
+
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        assert isinstance(judge, Encodes)
+        assert isinstance(judge, Decodes)
+        p = judge.decode(judge.encode(batch.x, batch.given).mean, batch.given)
+        assert isinstance(p, Density)
+        return -p.log_prob(batch.x)
+
+
 class Rate(Term):
     """KL(q ‖ p)."""
 
     name = "rate"
+    stays = DRAWS
 
     def refuses(self, judge: Judge, space: Space) -> str:
         if not isinstance(judge, Scores):
@@ -217,6 +246,7 @@ class Corrected(Likelihood):
     """−log₂ p(x) − L(x)."""
 
     name = "complexity_corrected"
+    stays = COMPRESSES
 
     def usual(self, judge: Judge) -> bool:
         return False
@@ -280,6 +310,7 @@ class Unexpected(ReturnError):
     """The error less a + b L(x), the line through those of training rows."""
 
     name = "unexpected_error"
+    stays = COMPRESSES
 
     def usual(self, judge: Judge) -> bool:
         return False
@@ -357,14 +388,14 @@ class DeepSVDD(Term):
         return ""
 
     def fit(self, judge: Judge, space: Space, train: Batch, seed: int) -> Learnt:
-        return fitted(sphere(space), train.x, steps=STEPS, seed=seed).state_dict()
+        return fitted(deepcopy(sphere(space)), train.x, steps=STEPS, seed=seed).state_dict()
 
     def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
-        net = sphere(space)
-        net.load_state_dict(learnt)
-        return net.distance(batch.x)
+        off: Tensor = functional_call(sphere(space), dict(learnt), (batch.x,))
+        return off.square().sum(1)
 
 
+@cache
 def sphere(space: Space) -> SVDD:
     """A fresh network, the same each time."""
     with torch.random.fork_rng(devices=()):
@@ -429,8 +460,8 @@ def alike(x: Tensor) -> bool:
 TERMS: dict[str, Term] = {
     term.name: term
     for term in (
-        Likelihood(), Elbo(), Reconstruction(), Rate(), LatentDistance(), ReturnError(),
-        Unexpected(), Corrected(), CriticDistance(), Own(), DeepSVDD(),
+        Likelihood(), Elbo(), Reconstruction(), MeanReconstruction(), Rate(), LatentDistance(),
+        ReturnError(), Unexpected(), Corrected(), CriticDistance(), Own(), DeepSVDD(),
         Neighbours("neighbours", as_it_is), Neighbours("even_neighbours", even),
     )
 }  # fmt: skip

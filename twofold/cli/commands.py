@@ -672,6 +672,44 @@ def score(
 
 
 @app.command
+def export(
+    run: str,
+    *,
+    what: Literal["scorer", "encoder", "decoder"] = "scorer",
+    rate: float = 0.01,
+    threshold: Literal["quantile", "pot", "f1"] = "quantile",
+    by: Annotated[list[str], Parameter(name="--by", negative="")] = [],
+    labels: str = "",
+    positive: Annotated[list[str], Parameter(name="--positive", negative="")] = [],
+    data: str = "",
+    seed: int = 0,
+    out: Out = "",
+    trust: Trusted = [],
+    json: Json = False,
+) -> None:
+    """Write a piece of a run as an ONNX graph, once that answers as the run does.
+
+    Args:
+        run: The run's folder.
+        what: The scorer, with its calibration and threshold, the encoder or the decoder.
+        rate: Of a scorer: false alarms to expect among normal observations.
+        threshold: Of a scorer, as in score.
+        by: A term of the score that draws nothing, such as mean_reconstruction or svdd.
+        labels: A column or field that says what each observation is.
+        positive: A text of it that is abnormal, left out of the calibration.
+        data: Where the data is now, when it has moved.
+        seed: Of what the scorer learns.
+    """
+    arguments = {"what": what, "rate": rate, "threshold": threshold, "by": by, "labels": labels}
+    more = {"positive": positive, "data": data, "seed": seed, "out": out, "trust": trust}
+    done = verbs().export(run, **arguments, **more)
+    if json:
+        show.as_json(done.to_dict())
+    else:
+        print(done)
+
+
+@app.command
 def classify(
     run: str,
     data: str = "",

@@ -1,9 +1,10 @@
 """Text with delimiters: CSV (RFC 4180) and what people call so.
 
 Read: comma, semicolon, tab or bar; quoted cells; a byte-order mark; UTF-8, UTF-16 with its mark,
-else Windows-1252, which is said; gzip. Blank rows are passed over. The delimiter is the one that
-cuts most of the first rows into the same number of cells, more than one. The first row is a header
-unless it looks like data: it holds a number, or a text that comes again below it in its column.
+else, line by line, Windows-1252, which is said; gzip. Blank rows are passed over. The delimiter is
+the one that cuts most of the first rows into the same number of cells, more than one. The first row
+is a header unless it looks like data: it holds a number, or a text that comes again below it in its
+column.
 
 A row with another number of cells, an open quote, a null byte, a truncated gzip: each is a
 `UserError` that names the row.
@@ -71,8 +72,17 @@ def decoded(path: Path, data: bytes) -> tuple[str, list[Finding]]:
         return data.decode("utf-8-sig"), []
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        text = f"{path} is not UTF-8 (line {line}); it is read as Windows-1252"
-        return data.decode("cp1252", "replace"), [Finding("warning", text)]
+        text = f"{path} is not UTF-8 (line {line}); such lines are read as Windows-1252"
+        body = data.removeprefix(codecs.BOM_UTF8)
+        return "\n".join(map(line_of, body.split(b"\n"))), [Finding("warning", text)]
+
+
+def line_of(data: bytes) -> str:
+    """A line as text: files put together from several may be of two codings."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
 
 
 def parse(

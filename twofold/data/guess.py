@@ -44,7 +44,7 @@ from twofold.data.columns import (
 from twofold.data.frames import Cells, Frame
 from twofold.data.kind import Finding
 from twofold.data.modes import Modes
-from twofold.data.moments import Clock, fits, formats
+from twofold.data.moments import Clock, fits, formats, several
 from twofold.data.scores import LARGEST, NormalScores
 
 MISSING = ("", "?", "NA", "N/A", "#N/A", "<NA>", "NaN", "NaT", "null", "None")
@@ -221,13 +221,28 @@ def learn(look: Look, asked: str, numbers: Coding = "scores") -> tuple[Column, F
         look: the column. asked: its type. numbers: how a number is told, unless `asked` says it.
     """
     title, _, form = asked.partition(" ")
+    guessed = not title
     title = title or look.guess()
     if title not in COLUMNS:
         where = f"data.types.{look.cells.name} = {asked!r}"
         raise UserError(f"{where} is not known; {nearest(title, COLUMNS)}")
     if title in NEEDS_ROWS and not look.texts:
         title = "constant"
-    return MAKE[title](look, form or (numbers if title == "number" else ""))
+    column, found = MAKE[title](look, form or (numbers if title == "number" else ""))
+    return column, found + (misdated(look, title) if guessed else [])
+
+
+def misdated(look: Look, title: str) -> Found:
+    """What to say of a column of dates that were written in more than one way."""
+    forms = [] if title in ("number", "date", "constant") else several(look.texts)
+    if len(forms) < 2:
+        return []
+    shown = " and ".join(repr(next(t for t in look.texts if fits(t, form))) for form in forms[:2])
+    text = (
+        f"column {look.cells.name!r} has dates in {len(forms)} formats, such as {shown}, so it is "
+        f"read as {'an id' if title == 'id' else f'a {title}'}; write them in one"
+    )
+    return [Finding("warning", text)]
 
 
 def make_number(look: Look, form: str) -> tuple[Column, Found]:

@@ -106,6 +106,18 @@ def formats(texts: Sequence[str]) -> list[str]:
     return [form for form in few if all(fits(text, form) for text in texts)]
 
 
+def several(texts: Sequence[str]) -> list[str]:
+    """The formats that texts are of between them; none where some text is no date at all.
+
+    >>> several(["2024-03-01", "March 3, 2024"]), several(["2024-03-01", "soon"])
+    (['%Y-%m-%d', '%B %d, %Y'], [])
+    """
+    found = dict.fromkeys(next((f for f in FORMATS if fits(text, f)), "") for text in texts[:20])
+    if "" in found or not all(any(fits(text, f) for f in FORMATS) for text in texts):
+        return []
+    return [*found]
+
+
 def fits(text: str, form: str) -> bool:
     try:
         microseconds(text, form)

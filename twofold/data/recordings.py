@@ -18,7 +18,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,6 +71,14 @@ class Onward:
             return [f"{time:.10g}" for time in times]
         return Clock(self.form, 0.0, 1.0).texts(times)
 
+    def until(self, steps: int) -> list[str]:
+        """The times of the last so many steps, the end among them.
+
+        >>> Onward(3.0, 0.5, "").until(2)
+        ['2.5', '3']
+        """
+        return replace(self, last=self.last - self.step * steps).texts(steps)
+
 
 UNTIMED = Onward(0.0, 1.0, "")
 """Steps are counted from 1."""
@@ -90,6 +98,7 @@ class Recordings:
         of: what each recording is a part of: a record, a series; empty where nothing says so.
         begins: the step of that at which each is named.
         onward: how time goes on after the end of each; none where there is no time.
+        rows: of a table, the row that each step was read from, (L,).
     """
 
     title: str
@@ -101,6 +110,7 @@ class Recordings:
     of: tuple[str, ...] = ()
     begins: tuple[int, ...] = ()
     onward: tuple[Onward, ...] = ()
+    rows: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
 
 
 @dataclass(frozen=True)
@@ -216,7 +226,9 @@ def laid(
     known = tuple(sorted_cells(frame[name], track.rows) for name in given)
     of = parts_of(series, track.series, lengths)
     ends = onwards(frame, how.time, track.time, lengths) if how.time else ()
-    return Recordings(frame.title, channels, places, track.steps, lengths, known, of, onward=ends)
+    return Recordings(
+        frame.title, channels, places, track.steps, lengths, known, of, onward=ends, rows=track.rows
+    )
 
 
 def is_dated(frame: Frame, name: str) -> bool:

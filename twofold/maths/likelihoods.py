@@ -491,7 +491,7 @@ def observed(
         value, presence = raw[:, : -field.size], raw[:, -field.size :]
         values = likelihood(value, wide, field.domain)
         return ObservedField(field, values, BernoulliValues(presence))
-    there = raw.new_ones(len(raw), field.size * field.missing, *raw.shape[2:])
+    there = raw.new_ones(raw.shape[0], field.size * field.missing, *raw.shape[2:])
     return ObservedField(field, likelihood(raw, wide, field.domain), Unsaid(there))
 
 
@@ -518,7 +518,7 @@ class ObservedField:
         """log p of which values are there, (B,)."""
         presence = self.field.split(x)[1]
         if presence is None:
-            return x.new_zeros(len(x))
+            return x.new_zeros(x.shape[0])
         return self.presence.log_prob(presence).flatten(1).sum(1)
 
     def present(self) -> ObservedField:

@@ -1,4 +1,4 @@
-r"""Whether drawn series are like real ones: told apart, learnt from, and correlated in time.
+r"""Whether drawn series are like real ones: told apart, learnt from, correlated, and as fast.
 
 The two scores of Yoon, Jarrett & van der Schaar (2019), *Time-series generative adversarial
 networks*, section 5, with one network for all data, a GRU of 24 units (`nets/evaluators.py`):
@@ -11,6 +11,10 @@ networks*, section 5, with one network for all data, a GRU of 24 units (`nets/ev
   same taught on real windows of training.
 * **autocorrelation**: the mean over channels and lags of
   $|\rho_\text{real}(\ell) - \rho_\text{fake}(\ell)|$, ρ pooled over windows.
+* **power_spectrum**: the mean over channels of
+  $\sum_f |P_\text{real}(f) - P_\text{fake}(f)| / \sum_f (P_\text{real}(f) + P_\text{fake}(f))$,
+  P the mean periodogram of the windows (Schuster 1898): how much of the power stands at another
+  frequency, or is more or less than it should be. 0 is the same, 1 is nothing in common.
 
 Each floor is of held-out windows against training ones, so that it also holds what time itself has
 changed between the two. The baseline of each is *shuffled time*: real windows whose steps are in
@@ -224,17 +228,46 @@ class Autocorrelation(Measure):
 
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
         s = sides(evidence, self.n)
-        figure = evidence.figure(
-            self.names[0],
-            positive(jackknifed(apart, s.real, s.fake)),
-            len(s.real),
-            "lower",
-            floor=float(apart(s.real, s.train)),
-            baseline=float(apart(s.real, s.shuffled)),
-            baseline_name=BASELINE,
-            note=f"mean over channels and {lags(s.real)} lags; 0 is the same",
+        note = f"mean over channels and {lags(s.real)} lags; 0 is the same"
+        return [distance(evidence, self.names[0], s, apart, note)]
+
+
+@dataclass(frozen=True)
+class PowerSpectrum(Measure):
+    """How alike the power at each frequency is.
+
+    Args:
+        n: at most so many windows a side.
+    """
+
+    n: int = 2000
+    names = ("power_spectrum",)
+
+    def refuses(self, evidence: Evidence) -> str:
+        return refusal(evidence)
+
+    def __call__(self, evidence: Evidence) -> Sequence[Figure]:
+        s = sides(evidence, self.n)
+        note = (
+            f"mean over channels, {s.real.shape[2] // 2 + 1} frequencies; 0 is the same, 1 is all"
         )
-        return [figure]
+        return [distance(evidence, self.names[0], s, detuned, note)]
+
+
+def distance(
+    evidence: Evidence, name: str, s: Sides, between: Callable[[Tensor, Tensor], Tensor], note: str
+) -> Figure:
+    """A distance of drawn from held-out windows, with its floor and its baseline."""
+    return evidence.figure(
+        name,
+        positive(jackknifed(between, s.real, s.fake)),
+        len(s.real),
+        "lower",
+        floor=float(between(s.real, s.train)),
+        baseline=float(between(s.real, s.shuffled)),
+        baseline_name=BASELINE,
+        note=note,
+    )
 
 
 def positive(found: Estimate) -> Estimate:
@@ -266,3 +299,27 @@ def autocorrelations(x: Tensor) -> Tensor:
         scale = (now.square().mean((0, 2)) * later.square().mean((0, 2))).sqrt()
         found.append((now * later).mean((0, 2)) / scale.clamp(min=1e-12))
     return torch.stack(found, 1)
+
+
+def detuned(a: Tensor, b: Tensor) -> Tensor:
+    """The mean distance of two samples' spectra; 0 of a channel without any power."""
+    p, q = spectra(a), spectra(b)  # (C, F)
+    return ((p - q).abs().sum(1) / (p + q).sum(1).clamp(min=1e-12)).mean()
+
+
+def spectra(x: Tensor) -> Tensor:
+    """The power of each channel of windows (n, C, T) by frequency, (C, T // 2 + 1).
+
+    Frequencies are 0, 1, … cycles a window; together they have the mean square about the mean.
+
+    >>> wave = torch.tensor([1.0, -1.0] * 4).reshape(1, 1, 8)
+    >>> spectra(wave)[0].tolist()
+    [0.0, 0.0, 0.0, 0.0, 1.0]
+    """
+    x = x.double() - x.double().mean((0, 2), keepdim=True)
+    T = x.shape[2]
+    power = torch.fft.rfft(x, dim=2).abs().square().mean(0) / T**2
+    both = torch.full((power.shape[1],), 2.0, dtype=torch.float64)  # f and −f
+    both[0] = 1
+    both[T // 2 :] = 1 + T % 2  # the highest of an even T is its own mirror image
+    return power * both

@@ -56,7 +56,7 @@ class Inverted(Decodes, Encodes, Regards):
         """f, where the model has a critic that can be asked; else no features."""
         if isinstance(self.model, Regards):
             return self.model.regard(x, z, given)
-        return x.new_zeros(len(x), 0)
+        return x.new_zeros(x.shape[0], 0)
 
 
 def encoder_for(architecture: Architecture, model: Model) -> nn.Module:

@@ -85,7 +85,9 @@ def coreset(points: Tensor, most: int) -> Tensor:
 
 def distances(images: Tensor, memory: Tensor) -> Tensor:
     """s(p) at each place of images (B, C, H, W), (B, h, w)."""
-    return torch.cat([near(patches(part), memory) for part in images.split(ROWS)])
+    whole = torch.compiler.is_compiling()  # a graph that is written down has any number of rows
+    parts = [images] if whole else images.split(ROWS)
+    return torch.cat([near(patches(part), memory) for part in parts])
 
 
 def near(seen: Tensor, memory: Tensor) -> Tensor:

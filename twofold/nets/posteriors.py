@@ -115,7 +115,7 @@ class FullHead(Head):
         L = torch.diag_embed(limited(log_sigma).exp())
         row, column = torch.tril_indices(D, D, -1, device=raw.device)
         return FullNormal(
-            mu, L.index_put((torch.arange(len(raw)).unsqueeze(1), row, column), below)
+            mu, L.index_put((torch.arange(raw.shape[0]).unsqueeze(1), row, column), below)
         )
 
 

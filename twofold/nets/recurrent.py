@@ -48,7 +48,9 @@ class Recurrence(nn.Module):
         inputs = beside(x, c).flatten(0, 1).unsqueeze(1)  # (B, T, C + G) to (B T, 1, C + G)
         before = h.transpose(1, 2).flatten(0, 1).unsqueeze(0)  # (B, W, T) to (1, B T, W)
         _, after = self.gru(inputs, before.contiguous())
-        return after.squeeze(0).unflatten(0, (len(h), -1)).transpose(1, 2)  # (B T, W) to (B, W, T)
+        return (
+            after.squeeze(0).unflatten(0, (h.shape[0], -1)).transpose(1, 2)
+        )  # (B T, W) to (B, W, T)
 
 
 def beside(x: Tensor, c: Tensor) -> Tensor:

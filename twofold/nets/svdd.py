@@ -45,7 +45,7 @@ class SVDD(nn.Module):
         self.register_buffer("centre", torch.zeros(features))
 
     def forward(self, x: Tensor) -> Tensor:
-        phi: Tensor = self.phi(x, x.new_zeros(len(x), 0))
+        phi: Tensor = self.phi(x, x.new_zeros(x.shape[0], 0))
         return phi - self.centre
 
     def distance(self, x: Tensor) -> Tensor:

@@ -29,11 +29,13 @@ from twofold.core.space import Field, Real, Space
 from twofold.data.block import holds_series
 from twofold.data.columns import Column, describe, recall, written
 from twofold.data.delimited import write_text
+from twofold.data.filling import heads, in_rows, put_in, step_texts, unlengthened
 from twofold.data.frames import Frame, Style, is_table, library, pandas, read_frame, suffix
 from twofold.data.guess import MISSING, Look, blanks, learn
 from twofold.data.kind import Finding, Kind, Where, matching
 from twofold.data.monitors import FEWEST, Beats, Cutting, clock, is_record, monitored
 from twofold.data.patients import check, numbered
+from twofold.data.places import folder
 from twofold.data.recordings import (
     CHANNELS,
     CLASSES,
@@ -154,7 +156,7 @@ class Series(Kind):
         beats: Beats = "auto",
         patient: str = "",
         past: int = 0,
-        every: str = "",
+        every: str | float = "",
     ) -> tuple[Self, list[Finding]]:
         """Learn channels and windows.
 
@@ -182,7 +184,7 @@ class Series(Kind):
         """
         form, frame = opened(where, layout)
         given = matching(given, frame[0].names) if frame else given
-        asked = Timeline(time, series or named(frame, patient), channels, every)
+        asked = Timeline(time, series or named(frame, patient), channels, str(every))
         how = planned(form, frame, asked, given)
         given = given or labelling(how)
         cutting = Cutting.of(Path(where), beats, window) if form == "record" else Cutting()
@@ -206,12 +208,14 @@ class Series(Kind):
         return self.windows(self.recordings(where))
 
     def recordings(self, where: Where) -> Recordings:
+        """What a path or object holds; where time was laid out anew, of a window at least."""
+        return long_enough(self.laid(where), self.how, self.past + self.length)
+
+    def laid(self, where: Where) -> Recordings:
         """What a path or object holds, in the layout of this codec."""
         form, frame = opened(where, self.layout)
-        names = [column.name for column in self.conditions]
-        given = names if frame else []
-        found = recorded(form, where, frame, self.how, given, self.cutting)[0]
-        return long_enough(found, self.how, self.past + self.length)
+        given = [column.name for column in self.conditions] if frame else []
+        return recorded(form, where, frame, self.how, given, self.cutting)[0]
 
     def windows(self, recordings: Recordings) -> Windows:
         """Their windows; those of one patient are one block."""
@@ -288,6 +292,47 @@ class Series(Kind):
             if column.name in cells:
                 known[:, at] = column.numbers(cells[column.name].texts)[cells[column.name].codes, 0]
         return torch.from_numpy(known).float()
+
+    def number(self, name: str, words: str) -> float:
+        """Of a condition, as its column tells it; of a channel before a window, as it is."""
+        for column in self.conditions:
+            if column.name == name:
+                return float(column.numbers([words])[0, 0])
+        return float(words)
+
+    def complete(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
+        """`completed.csv`: of a table that has every step, itself with its gaps filled.
+
+        Where steps were laid out anew, it is a table of them: of each its series, its time, what is
+        known of it, and its channels. A number that was measured is as it was; steps that are in
+        no window keep their gaps.
+        """
+        form, frame = opened(where, self.layout)
+        if not frame:
+            return self.write(rows, out)
+        short, long = self.laid(where), self.recordings(where)
+        steps = torch.from_numpy(long.steps[:, self.places(long)])
+        put = put_in(self.windows(long).starts, rows.values, gaps, len(steps))
+        texts = step_texts(steps.masked_fill(~put.isnan(), torch.nan), put, self.decimals)
+        columns = dict(zip(self.titles, texts, strict=True))
+        path, style = folder(out) / "completed.csv", frame[0].style
+        if form == "wide" and not self.how.every:
+            write_text(path, frame[0].names, in_rows(frame[0], long.rows, columns, put), style)
+        else:
+            at = unlengthened(short, long)
+            table = heads(short, self.how) | {n: [t[i] for i in at] for n, t in columns.items()}
+            write_text(path, [*table], [*table.values()], Style("csv", style.delimiter))
+        return [path]
+
+    @property
+    def titles(self) -> list[str]:
+        """The channels' names."""
+        return [one.name for one in self.channels]
+
+    @property
+    def decimals(self) -> list[int]:
+        """Places after the point of each channel, at most."""
+        return [one.decimals for one in self.channels]
 
     def native(self, rows: Rows) -> Any:
         """Windows as they came: a frame with one row a step, or an array (B, T, C)."""
