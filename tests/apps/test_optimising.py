@@ -53,6 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [f"{one},{len(one) + 0.5}" for one in smiles]
     (folder / "molecules.csv").write_text("smiles,size\n" + "\n".join(lines) + "\n")
     (folder / "length.py").write_text(LENGTH)
+    (folder / "unknown.py").write_text("def score(smiles): return float('nan')\n")
     (folder / "counted.py").write_text(COUNTED.format(path=str(folder / "calls.txt")))
     made = inside(
         "fit", folder / "molecules.csv", "--set", "train.steps=8", "--set", "train.batch=16",
@@ -128,6 +129,7 @@ def test_a_command_is_asked_and_similarity_kept(here: Path, tmp_path: Path) -> N
         (("--maximize", "qed", "--similar-to", "CCO:4"), "at most 1"),
         (("--maximize", "sh nowhere.sh"), "sh nowhere.sh ended with"),
         (("--maximize", "counted:nothing"), "no function nothing"),
+        (("--maximize", "unknown:score"), "no molecule at the start has a number"),
         (("--maximize", "qed", "--oracle", "3"), "20 calls"),
     ],
 )
