@@ -184,12 +184,12 @@ def test_a_run_whose_time_is_up_is_not_trained_again(
     tmp_path: Path, named: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named("fashion-mnist")
-    from twofold.studies import garments
+    from twofold.studies import garments, kept
 
     data = garments.opened(7, labels=True, most=100)
     setting = default_recipes.Setting(7, 8, 1e-9, 1000, 60)
     first = default_recipes.of_seed("lsgan", data, setting, 0, tmp_path)
-    monkeypatch.setattr(garments, "start", None)
-    monkeypatch.setattr(garments, "go_on", None)
+    monkeypatch.setattr(kept, "start", None)
+    monkeypatch.setattr(kept, "go_on", None)
     assert default_recipes.of_seed("lsgan", data, setting, 0, tmp_path) == first
     assert math.isfinite(first.distance)

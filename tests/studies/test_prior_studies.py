@@ -12,7 +12,7 @@ from twofold.core.space import Space
 from twofold.maths.conformal import corrected
 from twofold.measures.calibration import Predicted
 from twofold.measures.measure import Evidence
-from twofold.studies import better_prior, coverage
+from twofold.studies import better_prior, coverage, kept
 from twofold.studies.better_prior import OWN, Seen
 from twofold.studies.coverage import Asked, Found, Mask, at_level, block, share
 
@@ -43,8 +43,8 @@ def test_an_interrupted_run_is_gone_on_with_and_a_finished_one_is_not_trained_ag
     setting = better_prior.SETTINGS["smoke"]
     data = better_prior.opened(100)
     made = better_prior.trained("vae", data, setting, 0, tmp_path / "run")
-    monkeypatch.setattr(better_prior, "start", None)
-    monkeypatch.setattr(better_prior, "go_on", None)
+    monkeypatch.setattr(kept, "start", None)
+    monkeypatch.setattr(kept, "go_on", None)
     again = better_prior.trained("vae", data, setting, 0, tmp_path / "run")
     assert again.sha256 == made.sha256
     assert again.record["step"] == setting.steps

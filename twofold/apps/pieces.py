@@ -94,7 +94,7 @@ class Piece(nn.Module, ABC):
 def farthest(ours: Tensor, theirs: Tensor) -> float:
     """The largest distance, as a share of a number or of 1; infinite where one is not a number.
 
-    >>> farthest(torch.tensor([1.0, 300.0]), torch.tensor([1.5, 303.0]))
+    >>> farthest(torch.tensor([1.5, 303.0]), torch.tensor([1.0, 300.0]))
     0.5
     """
     gap = (ours.double() - theirs.double()).abs() / theirs.double().abs().clamp(min=1)

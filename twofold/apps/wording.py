@@ -49,7 +49,7 @@ def edited(sentence: str, chance: random.Random) -> str:
     """A sentence after one sort of edit, at a tenth of its words and at one at least.
 
     >>> edited("two dogs run on the beach", random.Random(3))
-    'two on run dogs the beach'
+    'two dogs run on beach'
     """
     words = sentence.split()
     edit = chance.choice(EDITS)
