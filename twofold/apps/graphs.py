@@ -2,9 +2,6 @@
 
 A graph (Open Neural Network Exchange, onnx.ai) is a list of operations with its weights inside. It
 needs neither this package nor PyTorch to run, and what is said of it travels in its own metadata.
-
->>> Graph  # doctest: +ELLIPSIS
-<class 'twofold.apps.graphs.Graph'>
 """
 
 from __future__ import annotations
