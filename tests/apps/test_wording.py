@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 import twofold
 from tests.stories.commands import inside, refused
-from twofold.apps.wording import Labelled, bare, compared, edited, edits, sifted, text, trial
+from twofold.apps.wording import Labelled, bare, compared, edited, edits, fresh, sifted, text, trial
 from twofold.data.sources import Rows, whole
+from twofold.maths.choosing import Choice
 from twofold.measures.tables import accuracy
 from twofold.runs.run import Run
 from twofold.runs.training import material_of
@@ -59,10 +60,33 @@ def test_copies_and_repeats_are_left_out_and_counted(run: Run) -> None:
     sentences = kind.sentences(rows)
     copied = {bare(sentences[0].upper())}
     twice = Rows(rows.values.repeat(2, 1, 1), rows.given.repeat(2, 1))
-    found = sifted(kind, twice, copied, set())
+    found = sifted(kind, twice, copied, set(), [True] * 2 * len(sentences))
     assert (found.drawn, found.copies) == (2 * len(sentences), 2)
     assert found.again == len(sentences) - 1
     assert kind.sentences(found.rows) == sentences[1:]
+
+
+def test_what_does_not_belong_to_its_label_is_left_out_and_counted(run: Run) -> None:
+    kind, rows = text(run), whole(material_of(run, "").train)
+    sentences = kind.sentences(rows)
+    belongs = [at % 3 > 0 for at in range(len(sentences))]
+    found = sifted(kind, rows, set(), set(), belongs)
+    assert found.strays == belongs.count(False) > 0
+    assert kind.sentences(found.rows) == [
+        s for s, own in zip(sentences, belongs, strict=True) if own
+    ]
+
+
+def test_a_draw_is_kept_only_where_real_sentences_say_that_it_is_of_its_label(run: Run) -> None:
+    swapped = Labelled(("the cat dog cow hen", "the car bus"), (1, 0))  # each of the other label
+    honest = Labelled(swapped.sentences, (0, 1))
+    kept = {
+        name: fresh(run, "label", {0: 40}, real, (), 0, Choice(1.0))
+        for name, real in (("honest", honest), ("swapped", swapped))
+    }
+    assert kept["honest"].strays < kept["honest"].drawn / 2 < kept["swapped"].strays
+    unknown = fresh(run, "label", {0: 40}, Labelled(("the car",), (1,)), (), 0, Choice(1.0))
+    assert not unknown.strays  # nobody can say
 
 
 def test_a_classifier_learns_from_what_is_added(run: Run) -> None:

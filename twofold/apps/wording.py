@@ -1,15 +1,18 @@
 r"""Rare labels of texts made as frequent as the common one: by drawn sentences, or by simple edits.
 
 A model that is told the label draws sentences of each label that lacks some (`drawn`). What some
-training sentence says word for word is refused, and so is what was drawn before: how many were is
-told, since a model that recites teaches nothing. `edited` is the simple rival: leave a word out,
+training sentence says word for word is refused, and so is what was drawn before, and what a
+classifier of the real training sentences takes for another label (Anaby-Tavor et al. 2020): how
+many were is told, since a model that recites teaches nothing, and one that mistakes its labels
+teaches what is false. `edited` is the simple rival: leave a word out,
 swap two, or put one in, at a share α of the places of a real sentence of that label.
 
 `compared` says whether either helps: a logistic regression on TF-IDF of words and pairs of words
 learns the label from the real training sentences as they are, from them and edited ones, and from
 them and drawn ones, and is judged on real sentences that nothing learnt from.
 
-Source: the edits, and α = .1, Wei & Zou 2019, EDA, arXiv:1901.11196. What is put in there is a
+Source: the sieve by label, Anaby-Tavor et al. 2020, Do Not Have Enough Data?, arXiv:1911.03118; the
+edits, and α = .1, Wei & Zou 2019, EDA, arXiv:1901.11196. What is put in there is a
 synonym from a thesaurus; here it is a word of the sentence again, since no thesaurus is at hand.
 """
 
@@ -25,6 +28,7 @@ from pathlib import Path
 from typing import Self
 
 import torch
+from torch import Tensor
 
 from twofold.apps.augmentation import Augmented, Way, area, lacking
 from twofold.core.errors import UserError, nearest
@@ -102,22 +106,30 @@ class Labelled:
         return [s for s, label in zip(self.sentences, self.label, strict=True) if label == k]
 
 
-def trial(learnt: Labelled, judged: Labelled, classes: int) -> Trial:
-    """A logistic regression on TF-IDF of words and pairs, fitted to the one, asked of the other."""
+def learner(learnt: Labelled, classes: int) -> Callable[[Sequence[str]], Tensor]:
+    """Sentences to p of each label, (N, K): a logistic regression on TF-IDF of words and pairs."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    truth, p = torch.tensor(judged.label), torch.zeros(len(judged.label), classes).double()
     seen = sorted(set(learnt.label))
-    if len(seen) < 2:
-        p[:, seen] = 1.0
-        return Trial(p, truth)
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\w+|[^\w\s]")
     made = make_pipeline(words, LogisticRegression(C=10.0, max_iter=1000))
-    made.fit(learnt.sentences, learnt.label)
-    p[:, seen] = torch.from_numpy(made.predict_proba(judged.sentences))
-    return Trial(p, truth)
+    if len(seen) > 1:
+        made.fit(learnt.sentences, learnt.label)
+
+    def foretell(sentences: Sequence[str]) -> Tensor:
+        p = torch.zeros(len(sentences), classes).double()
+        several = len(seen) > 1 and len(sentences)
+        p[:, seen] = torch.from_numpy(made.predict_proba(sentences)) if several else 1.0
+        return p
+
+    return foretell
+
+
+def trial(learnt: Labelled, judged: Labelled, classes: int) -> Trial:
+    """What such a regression learns of the one, asked of the other."""
+    return Trial(learner(learnt, classes)(judged.sentences), torch.tensor(judged.label))
 
 
 def edits(real: Labelled, lacks: Mapping[int, int], seed: int) -> Labelled:
@@ -139,26 +151,33 @@ class Sifted:
 
     Args:
         rows: the new ones. drawn: of how many. copies: word for word a training sentence.
-        again: drawn before, or empty.
+        again: drawn before, or empty. strays: of another label, as a classifier says.
     """
 
     rows: Rows
     drawn: int
     copies: int
     again: int
+    strays: int
 
     def __add__(self, other: Sifted) -> Sifted:
         rows = Rows(
             torch.cat([self.rows.values, other.rows.values]),
             torch.cat([self.rows.given, other.rows.given]),
         )
-        counts = (self.drawn + other.drawn, self.copies + other.copies, self.again + other.again)
-        return Sifted(rows, *counts)
+        return Sifted(
+            rows,
+            self.drawn + other.drawn,
+            self.copies + other.copies,
+            self.again + other.again,
+            self.strays + other.strays,
+        )
 
     def __str__(self) -> str:
         return (
             f"{self.drawn:,} drawn: {self.copies:,} ({self.copies / max(1, self.drawn):.1%}) were "
-            f"training sentences word for word and {self.again:,} had come before or were empty; "
+            f"training sentences word for word, {self.again:,} had come before or were empty and "
+            f"{self.strays:,} a classifier takes for another label than they were asked for; "
             f"{len(self.rows.values):,} are kept"
         )
 
@@ -172,40 +191,52 @@ def bare(sentence: str) -> str:
     return " ".join(re.findall(r"\w+", sentence.casefold()))
 
 
-def sifted(kind: Text, rows: Rows, copied: set[str], before: set[str]) -> Sifted:
-    """Leave out what training sentences say, and what came before; `before` grows by the rest."""
-    kept, copies, again = list[int](), 0, 0
-    for at, sentence in enumerate(map(bare, kind.sentences(rows))):
+def sifted(
+    kind: Text, rows: Rows, copied: set[str], before: set[str], belongs: Sequence[bool]
+) -> Sifted:
+    """Leave out what training sentences say, what came before, and what does not belong to its
+    label; `before` grows by the rest."""
+    kept, copies, again, strays = list[int](), 0, 0, 0
+    for at, (sentence, own) in enumerate(
+        zip(map(bare, kind.sentences(rows)), belongs, strict=True)
+    ):
         if sentence in copied:
             copies += 1
         elif not sentence or sentence in before:
             again += 1
+        elif not own:
+            strays += 1
         else:
             before.add(sentence)
             kept.append(at)
     new = Rows(rows.values[kept], rows.given[kept])
-    return Sifted(new, len(rows.values), copies, again)
+    return Sifted(new, len(rows.values), copies, again, strays)
 
 
 def fresh(
-    run: Run, by: str, lacks: Mapping[int, int], real: Sequence[str], seed: int, choice: Choice
-) -> Sifted:
+    run: Run, by: str, lacks: Mapping[int, int], real: Labelled, known: Sequence[str], seed: int,
+    choice: Choice,
+) -> Sifted:  # fmt: skip
     """New sentences, as many of each label as it lacks, or as many as ten times the draws give.
 
     Args:
         run: of texts. by: what is given. lacks: how many of each label, of one at least.
-        real: the training sentences. seed: of the draws. choice: of a token.
+        real: sentences whose label is known, which teach what belongs to a label.
+        known: all training sentences. seed: of the draws. choice: of a token.
     """
     field = run.given.fields[class_of(run, by)]
     labels: Sequence[str] = field.domain.labels  # type: ignore[attr-defined]
-    copied, before = set(map(bare, real)), set[str]()
+    copied, before = set(map(bare, known)), set[str]()
+    foretell = learner(real, len(labels))
 
     def of_label(k: int, n: int) -> Sifted:
         turns = list[Sifted]()
         while n and len(turns) < ROUNDS:
             at = seed + ROUNDS * k + len(turns)
             rows = run.draw(n, {by: labels[k]}, at, choice=choice)
-            turns.append(sifted(text(run), rows, copied, before))
+            p = foretell(text(run).sentences(rows))
+            belongs = p[:, k] == p.max(1).values if k in real.label else torch.ones(n).bool()
+            turns.append(sifted(text(run), rows, copied, before, belongs.tolist()))
             n -= len(turns[-1].rows.values)
         return reduce(add, turns)
 
@@ -266,7 +297,8 @@ def augment(run: Run, by: str, more: int, seed: int, choice: Choice, out: Path) 
     lacks = lacking(torch.tensor(real.label).double(), more)
     if not lacks:
         raise UserError(f"every {by} is as frequent as any other; ask for --more of each")
-    made = fresh(run, by, lacks, kind.sentences(whole(material.train)), seed, choice)
+    known = kind.sentences(whole(material.train))
+    made = fresh(run, by, lacks, real, known, seed, choice)
     ours = Labelled.of(kind, made.rows, at)
     ways = compared(real, held, ours, lacks, field.domain.width, seed)
     paths = kind.write(made.rows, out)
