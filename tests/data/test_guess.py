@@ -140,3 +140,13 @@ def test_an_edited_column_that_makes_no_sense_is_refused() -> None:
         recall(describe(column) | {"decimals": "many"})
     with pytest.raises(UserError, match="did you mean 'number'"):
         recall(describe(column) | {"type": "numbr"})
+
+
+def test_of_many_levels_those_that_are_seen_often_are_kept_each() -> None:
+    often = [f"city {i}" for i in range(200) for _ in range(12)]
+    once = [f"village {i}" for i in range(150)]
+    column, found = learn(look(often + once), "")
+    assert isinstance(column, Label)
+    assert sorted(column.labels) == sorted({*often})
+    assert set(column.others) == set(once)
+    assert [one.text for one in found if "350 levels; the 200 most" in one.text]

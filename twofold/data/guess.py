@@ -9,7 +9,10 @@
 * date: every text is of one format of `moments.py`;
 * text: more than 64 distinct texts of four words or more, or 80 letters, on average;
 * id: at least ten rows, nineteen of twenty of them distinct;
-* category: any other texts. Of more than 64, the 63 most frequent and one level for all others.
+* category: any other texts. Of more than 64, those of ten rows or more, at most 999 and at least
+  the 63 most frequent, and one level for all others. A column of hundreds of levels is shown
+  one-hot as any other: the first layer of a network has a vector for each, which is its embedding
+  (Guo & Berkhahn 2016, arXiv:1604.06737).
 
 >>> Look.of(["1", "2", "2", "?"] * 5).guess()
 'category'
@@ -51,7 +54,8 @@ MISSING = ("", "?", "NA", "N/A", "#N/A", "<NA>", "NaN", "NaT", "null", "None")
 """Cells taken as missing, in any letter case; the option `missing_values` replaces them."""
 
 FEW = 12  # whole numbers that are rather labels
-LEVELS = 64  # of a category
+LEVELS = 64  # of a category, however rare
+SEEN, HIGHEST = 10, 1000  # rows of a level beyond these, and levels in all
 RARE = 1000  # texts beyond these levels that are kept to be written again
 MOST = 0.95
 NAMED = re.compile(
@@ -309,7 +313,7 @@ def make_date(look: Look, form: str) -> tuple[Column, Found]:
 
 def make_category(look: Look, form: str) -> tuple[Column, Found]:
     order = np.argsort(-look.counts, kind="stable")
-    kept = order[: LEVELS - 1] if len(order) > LEVELS else order
+    kept = order[: own_levels(look.counts)]
     labels = sorted((look.texts[i] for i in kept), key=natural)
     rare = order[len(kept) :][:RARE]
     column = Label(
@@ -319,16 +323,31 @@ def make_category(look: Look, form: str) -> tuple[Column, Found]:
         others=tuple(look.texts[i] for i in rare),
         shares=tuple((look.counts[rare] / look.rows).tolist()),
     )
-    return column, levels_said(look, len(rare))
+    return column, levels_said(look, len(kept))
 
 
-def levels_said(look: Look, rare: int) -> Found:
+def own_levels(counts: NDArray[np.int64]) -> int:
+    """How many texts, the most frequent first, are a level of their own.
+
+    >>> own_levels(np.array([1] * 64)), own_levels(np.array([1] * 65))
+    (64, 63)
+    >>> own_levels(np.array([10] * 300)), own_levels(np.array([10] * 100 + [9] * 100))
+    (300, 100)
+    """
+    if len(counts) <= LEVELS:
+        return len(counts)
+    often = int((counts >= SEEN).sum())
+    return often if often == len(counts) <= HIGHEST else max(LEVELS - 1, min(often, HIGHEST - 1))
+
+
+def levels_said(look: Look, kept: int) -> Found:
     """What to say of a category: levels put together, levels seen once."""
     name, found = look.cells.name, []
+    rare = len(look.texts) - kept
     if rare:
         text = (
-            f"column {name!r} has {len(look.texts)} levels; the {LEVELS - 1} most frequent are "
-            f"kept, the others are one level, written back by their frequency"
+            f"column {name!r} has {len(look.texts)} levels; the {kept} most frequent are kept, "
+            f"the others are one level, written back by their frequency"
         )
         found.append(Finding("warning", text))
     once = int((look.counts == 1).sum())
