@@ -161,9 +161,8 @@ PROTOCOL = (
     "Ours: paired relativistic, R1 and R2 with γ from 0.05 to 1e-4 by a sigmoid; for the last two "
     "fifths the generator learns from the 70 % of its draws that the critic likes best (top-k, "
     "Sinha et al. 2020, arXiv:2002.06224); Adam (0, 0.99) at 2e-3. Plain: not saturating, no "
-    "penalty, Adam (0.5, 0.99) at 5e-4. Both with a cosine and averaged weights. Networks, γ, rates "
-    "and top-k of ours were chosen on seed 100 of the grid; "
-    "reported are seeds 0 and up. The published networks are wider (400 and 200, with batch "
+    "penalty, Adam (0.5, 0.99) at 5e-4. Both with a cosine and averaged weights. Networks, γ, "
+    "rates and top-k of ours were chosen on seed 100 of the grid; reported are seeds 0 and up. The published networks are wider (400 and 200, with batch "
     "normalisation and maxout)."
 )
 BATCH, WIDTH, LATENT = 512, 64, 2
