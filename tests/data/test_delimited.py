@@ -109,7 +109,7 @@ def test_a_header_is_recognised_and_its_names_are_distinct(
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"a,b\n1,2\n3\n4,5\n", "row 3 has 1 cells where the others have 2"),
+        (b"a,b\n1,2\n3\n4,5\n", "row 3 has 1 cell where the others have 2"),
         (b"a,b\n1,2\n\n3,4,5\n", "row 4 has 3 cells"),
         (b'a,b\n1,"2\n3,4\n', "row 2 cannot be read"),
         (b"", "is empty"),

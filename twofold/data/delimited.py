@@ -134,8 +134,9 @@ def even(record: Record, width: int, title: str) -> list[str]:
     """The cells of a row that is as long as the others."""
     number, cells = record
     if len(cells) != width:
+        has = f"{len(cells)} cell" + "s" * (len(cells) != 1)
         raise UserError(
-            f"{title} row {number} has {len(cells)} cells where the others have "
+            f"{title} row {number} has {has} where the others have "
             f"{width}; mend the row, or name another data.delimiter"
         )
     return cells
