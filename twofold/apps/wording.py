@@ -1,19 +1,19 @@
 r"""Rare labels of texts made as frequent as the common one: by drawn sentences, or by simple edits.
 
-A model that is told the label draws sentences of each label that lacks some (`drawn`). What some
-training sentence says word for word is refused, and so is what was drawn before, and what a
-classifier of the real training sentences takes for another label (Anaby-Tavor et al. 2020): how
-many were is told, since a model that recites teaches nothing, and one that mistakes its labels
-teaches what is false. `edited` is the simple rival: leave a word out,
-swap two, or put one in, at a share α of the places of a real sentence of that label.
+A model that is told the label draws sentences of each label that lacks some (`fresh`). Refused is
+what some training sentence says word for word, what was drawn before, and what a classifier of the
+real training sentences takes for another label (Anaby-Tavor et al. 2020). How many were is told: a
+model that recites teaches nothing, and one that mistakes its labels teaches what is false. `edited`
+is the simple rival: leave a word out, swap two, or put one in, at a share α of the places of a real
+sentence of that label.
 
 `compared` says whether either helps: a logistic regression on TF-IDF of words and pairs of words
 learns the label from the real training sentences as they are, from them and edited ones, and from
 them and drawn ones, and is judged on real sentences that nothing learnt from.
 
 Source: the sieve by label, Anaby-Tavor et al. 2020, Do Not Have Enough Data?, arXiv:1911.03118; the
-edits, and α = .1, Wei & Zou 2019, EDA, arXiv:1901.11196. What is put in there is a
-synonym from a thesaurus; here it is a word of the sentence again, since no thesaurus is at hand.
+edits, and α = .1, Wei & Zou 2019, EDA, arXiv:1901.11196. What is put in there is a synonym from a
+thesaurus; here it is a word of the sentence again, since no thesaurus is at hand.
 """
 
 from __future__ import annotations
@@ -120,8 +120,9 @@ def learner(learnt: Labelled, classes: int) -> Callable[[Sequence[str]], Tensor]
 
     def foretell(sentences: Sequence[str]) -> Tensor:
         p = torch.zeros(len(sentences), classes).double()
-        several = len(seen) > 1 and len(sentences)
-        p[:, seen] = torch.from_numpy(made.predict_proba(sentences)) if several else 1.0
+        if sentences:
+            known = len(seen) > 1
+            p[:, seen] = torch.from_numpy(made.predict_proba(sentences)) if known else 1.0
         return p
 
     return foretell

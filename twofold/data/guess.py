@@ -337,7 +337,9 @@ def own_levels(counts: NDArray[np.int64]) -> int:
     if len(counts) <= LEVELS:
         return len(counts)
     often = int((counts >= SEEN).sum())
-    return often if often == len(counts) <= HIGHEST else max(LEVELS - 1, min(often, HIGHEST - 1))
+    if often == len(counts) <= HIGHEST:
+        return often
+    return max(LEVELS - 1, min(often, HIGHEST - 1))  # the others have one together
 
 
 def levels_said(look: Look, kept: int) -> Found:

@@ -163,8 +163,7 @@ PROTOCOL = (
     "Sinha et al. 2020, arXiv:2002.06224); Adam (0, 0.99) at 2e-3. Plain: not saturating, no "
     "penalty, Adam (0.5, 0.99) at 5e-4. Both with a cosine and averaged weights. Networks, γ, "
     "rates and top-k of ours were chosen on seed 100 of the grid; reported are seeds 0 and up. The "
-    "published networks are wider (400 and 200, with batch "
-    "normalisation and maxout)."
+    "published networks are wider (400 and 200, with batch normalisation and maxout)."
 )
 BATCH, WIDTH, LATENT = 512, 64, 2
 GENERATOR, CRITIC = Dense(WIDTH, 3, "tanh"), Fourier(Dense(WIDTH, 2))
