@@ -53,6 +53,7 @@ class Graph:
         check_installed()
         first, *others = ({0: torch.export.Dim.DYNAMIC} for _ in inputs)  # any number of rows
         shapes = (first, tuple(others)) if others else (first,)
+        # `optimize` takes what is as small as 1e-8 for nothing, and divides by 0 where it was added
         for name in ("torch.onnx", "onnxscript"):  # they tell of every part they cannot shorten
             logging.getLogger(name).setLevel(logging.ERROR)
         with redirect_stdout(StringIO()), warnings.catch_warnings(), torch.no_grad():
@@ -61,7 +62,7 @@ class Graph:
                 program = torch.onnx.export(
                     network.eval(), tuple(inputs.values()), dynamo=True, verbose=False,
                     input_names=[*inputs], output_names=[*outputs],
-                    dynamic_shapes=shapes, optimize=True,
+                    dynamic_shapes=shapes, optimize=False,
                 )  # fmt: skip
             except torch.onnx.errors.OnnxExporterError as error:
                 reason = str(error.__cause__ or error).strip().splitlines()[0]

@@ -149,7 +149,7 @@ class InfoGAN(Model, Decodes, Encodes, Criticises, Steadied):
 
     def encode(self, x: Tensor, given: Given) -> Coded:
         """Q(c | x) for the code, and the prior for the noise, which nothing infers."""
-        noise = Normal.standard(len(x), self.noise, x)
+        noise = Normal.standard(x.shape[0], self.noise, x)
         return Coded(noise, self.read(self.look(x, given).phi))
 
     def decode(self, z: Tensor, given: Given) -> Relaxed:

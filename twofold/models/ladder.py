@@ -141,7 +141,7 @@ class Ladder(Model, Decodes, Encodes, Scores, Rescues, Starts):
     def descend(self, suggested: Sequence[Normal], given: Given, choose: Choice) -> list[Rung]:
         """Every layer's q, p and z, the top one first."""
         *lower, q = suggested
-        p: Normal = Normal.standard(len(given), self.latents[-1], given.c)
+        p: Normal = Normal.standard(given.c.shape[0], self.latents[-1], given.c)
         rungs = [Rung(q, p, choose(q, p))]
         for hat, down in reversed(list(zip(lower, self.down, strict=True))):
             p = gaussian(down(join(rungs[-1].z, given.c)))

@@ -121,7 +121,7 @@ class Synthesis(Body):
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
         w, sigma = h, c
-        h = self.constant.expand(len(w), *self.constant.shape)
+        h = self.constant.expand(w.shape[0], *self.constant.shape)
         h = self.convs[0](h, w[:, 0], sigma)
         x = self.paints[0](h, w[:, 1])
         for scale, size in list(enumerate(self.scales.sizes))[1:]:
@@ -147,7 +147,7 @@ class Styled(Reparameterised):
 
     def painted(self, sigma: float) -> Relaxed:
         """p(x | styles, noise), the noise of a standard deviation."""
-        deviation = self.styles.new_full((len(self.styles), 1), sigma)
+        deviation = self.styles.new_full((self.styles.shape[0], 1), sigma)
         return Relaxed(self.synthesis(self.styles, deviation), self.space, self.tau)
 
     def rsample(self) -> Tensor:
