@@ -59,7 +59,7 @@ SETTINGS: Mapping[Budget, Setting] = {
         Budgeted({"steps": 2}, 200, model=TINY),
         100, 100, 4,
     ),
-    "cpu": Setting(Budgeted({"steps": 1500, **BRISK}, 16_000), 4000, 2000, 200),
+    "cpu": Setting(Budgeted({"steps": 3000, **BRISK}, 16_000), 4000, 2000, 200),
     "paper": Setting(Budgeted({"steps": 20_000}, 16_000, 4000, 60, {}), 6000, 2000, 1000),
 }  # fmt: skip
 
@@ -73,7 +73,7 @@ class SentenceControl(Study):
         "Multi30k's captions, labelled by a rule: the first word that names somebody makes it a "
         "man, a woman, a child, several or a dog; captions without one are left out, 25,093 stay. "
         "A seed shuffles them: 16,000 train the packaged recipe vae-text, told the label; those "
-        "above 25 tokens are dropped; half width, 2,000 words, 1,500 steps of 32 at a rate of "
+        "above 25 tokens are dropped; half width, 2,000 words, 3,000 steps of 32 at a rate of "
         ".002 (paper: 60 tokens, full width, 4,000 words, 20,000 steps of 64 at .001); 4,000 "
         "others (paper 6,000) teach a logistic regression on TF-IDF of words and pairs; 2,000 "
         "others say how well it does on real captions, which is the floor. 200 draws a label "
