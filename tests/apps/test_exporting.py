@@ -116,13 +116,16 @@ def test_a_graph_that_is_not_the_run_is_not_written(
 
 
 @INSTALLED
-def test_what_no_graph_does_is_told() -> None:
+def test_what_no_graph_does_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    """In a sentence, and without what the exporter prints."""
+
     class Branches(nn.Module):
         def forward(self, x: Tensor) -> tuple[Tensor]:
             return (x if x.sum() > 0 else -x,)
 
     with pytest.raises(UserError, match="cannot be written as a graph"):
         Graph.of(Branches(), {"x": torch.randn(3, 2)}, ["y"])
+    assert capfd.readouterr() == ("", "")
 
 
 def test_mistakes_are_told(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -54,10 +54,7 @@ class Graph:
         first, *others = ({0: torch.export.Dim.DYNAMIC} for _ in inputs)  # any number of rows
         shapes = (first, tuple(others)) if others else (first,)
         # `optimize` takes what is as small as 1e-8 for nothing, and divides by 0 where it was added
-        for name in ("torch.onnx", "onnxscript"):  # they tell of every part they cannot shorten
-            logging.getLogger(name).setLevel(logging.ERROR)
-        with redirect_stdout(StringIO()), warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # the exporter's, of its own deprecations
+        with silence(), torch.no_grad():
             try:
                 program = torch.onnx.export(
                     network.eval(), tuple(inputs.values()), dynamo=True, verbose=False,
@@ -92,6 +89,16 @@ class Graph:
         """What ONNX Runtime makes of inputs."""
         found = self.session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
         return {k: torch.from_numpy(v) for k, v in zip(self.outputs, found, strict=True)}
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Not a word of the exporter, which tells of deprecations and prints what it gives up."""
+    for name in ("torch", "onnxscript"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def installed() -> bool:
