@@ -41,7 +41,7 @@ from twofold.nets.bodies import Conv
 from twofold.nets.evaluators import ImageClassifier
 from twofold.nets.fit import fit
 from twofold.studies.binary import CPU, runs_of, trained
-from twofold.studies.seeds import over_seeds
+from twofold.studies.seeds import gain, over_seeds
 from twofold.studies.study import Budget, Row, Study
 from twofold.train.chance import seed_all
 from twofold.train.feed import Feed
@@ -320,9 +320,9 @@ def of_game(name: str, game: Game, found: Sequence[Counted]) -> list[Row]:
 def of_cpu(found: Mapping[str, Sequence[Counted]]) -> list[Row]:
     """Bars: ours has more modes than the plain and the packed game of the same effort."""
     return [
-        ahead(f"ours against {name}: modes more", [
+        gain(f"ours against {name}: modes more", [
             a.modes - b.modes for a, b in zip(found["ours"], found[name], strict=True)
-        ])
+        ], "drawn")
         for name in ("plain", "packs of two")
     ]  # fmt: skip
 
@@ -337,15 +337,9 @@ def of_paper(found: Mapping[str, Sequence[Counted]]) -> list[Row]:
         Row(f"{BEST}: KL, nats, mean", "bar", *over_seeds(kl), n, "drawn", "lower", KL, 0.06,
             f"{PACGAN}, Table 2, PacDCGAN2"),
         *[
-            ahead(f"{a} before {b}: KL less", [
+            gain(f"{a} before {b}: KL less", [
                 other.kl - one.kl for one, other in zip(found[a], found[b], strict=True)
-            ])
+            ], "drawn")
             for a, b in ORDER
         ],
     ]  # fmt: skip
-
-
-def ahead(measure: str, differences: Sequence[float]) -> Row:
-    """A bar: the mean difference is above zero."""
-    found = over_seeds(differences)
-    return Row(measure, "bar", *found, len(differences), "drawn", "higher", 0.0)
