@@ -94,11 +94,14 @@ class Graph:
 @contextmanager
 def silence() -> Iterator[None]:
     """Not a word of the exporter, which tells of deprecations and prints what it gives up."""
-    for name in ("torch", "onnxscript"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with redirect_stdout(StringIO()), redirect_stderr(StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def installed() -> bool:
