@@ -14,10 +14,23 @@ $$ \min_{G,Q} \max_D \; V(D, G) - \lambda L_I(G, Q) $$
 whose densities are not on one scale. What the code comes to mean nobody says beforehand: on digits,
 the class, the slant and the width.
 
+A category is content with whatever is easy to draw and to read, the weight of a stroke as well as
+the digit. What is known of classes without knowing any is that small *changes* T leave an
+observation in its own: turned a little, a digit stays what it is. Where they are named, Q reads
+categories off T(x̂), and the critic's player is asked to say the same of an observation changed
+twice, and of all observations everything that can be said,
+
+$$ I_Q = H\big(\mathbb E_x\, Q(\cdot \mid T x)\big)
+   - \mathbb E_x \mathrm{CE}\big(Q(\cdot \mid T x),\, Q(\cdot \mid T' x)\big) \;\le\; I(c; T x), $$
+
+with a weight μ, the *agreement* (Hu et al. 2017, IMSAT, arXiv:1702.08720; changes that leave the
+identity in an InfoGAN: Ojha et al. 2020, arXiv:1910.01112). μ had better rise while the generator
+learns: what Q finds before there is anything to read, it keeps.
+
 Source: Chen et al. 2016, InfoGAN, arXiv:1606.03657.
 
 Notation: x real, x̂ drawn, both (B, C, *A); the latent vector z ⊕ c is (B, D), a category one-hot
-in it, a number uniform on [−1, 1]; φ (B, F); D(·) are logits (B,).
+in it, a number uniform on [−1, 1]; φ (B, F); D(·) are logits (B,). CE(p, q) = −Σ p log q.
 """
 
 from __future__ import annotations
@@ -25,6 +38,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
@@ -35,9 +49,11 @@ from twofold.core.errors import UserError
 from twofold.core.game import Criticises, Decodes, Distribution, Encodes, Model, Progress, Turn
 from twofold.core.space import Category, Field, Real, Space
 from twofold.maths.adversarial import Objective, Relativistic
+from twofold.maths.augmentations import Always, Transformation, checked
 from twofold.maths.distributions import Normal
 from twofold.maths.likelihoods import Observation
 from twofold.maths.penalties import R1, R2, Contest, Penalty, steepness
+from twofold.maths.varying import Number, value
 from twofold.nets.bodies import Architecture, Suited
 from twofold.nets.critics import Classifier, Critic, Look
 from twofold.nets.decoders import Generator, Relaxed
@@ -58,10 +74,12 @@ class InfoGAN(Model, Decodes, Encodes, Criticises, Steadied):
         penalties: what the critic pays besides, summed.
         weight: λ of the categories.
         number_weight: λ of the numbers.
+        changes: T, what leaves an observation in its category, one after the other.
+        agreement: μ, the weight of saying the same of an observation twice changed.
         tau: the temperature of relaxed categories in x.
 
     Raises:
-        UserError: a code of nothing.
+        UserError: a code of nothing; changes that the axes do not have; an agreement on none.
 
     >>> from twofold.core.space import Field, Real
     >>> space = Space((Field("a", Real()), Field("b", Real())))
@@ -84,6 +102,8 @@ class InfoGAN(Model, Decodes, Encodes, Criticises, Steadied):
         penalties: tuple[Penalty, ...] = (R1(), R2()),
         weight: NonNegativeFloat = 1.0,
         number_weight: NonNegativeFloat = 0.1,
+        changes: tuple[Transformation, ...] = (),
+        agreement: Number = 0.0,
         tau: float = 0.5,
     ) -> None:
         super().__init__(space, given)
@@ -96,6 +116,11 @@ class InfoGAN(Model, Decodes, Encodes, Criticises, Steadied):
         self.weights = {
             f.name: number_weight if f.name == NUMBERS else weight for f in self.code.fields
         }
+        check_agreement(agreement, changes, categories)
+        self.changes = Always(checked(changes, len(space.axes)))
+        self.agreement = agreement
+        # a category has length 1 and the noise √noise, beside which it would say little
+        self.register_buffer("loudness", loudness(noise, self.code))
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
         return {"critic": [self.critic, self.readers], "generator": [self.generator]}
@@ -112,19 +137,40 @@ class InfoGAN(Model, Decodes, Encodes, Criticises, Steadied):
         )
         loss = self.objective.critic(at_real.logits, at_fake.logits)
         paid = steepness(self.penalties, contest, progress)
-        unread = self.unread(at_fake, z)
+        unread = self.unread(fake, at_fake, z, given)
+        mu = value(self.agreement, progress.step)
+        agreed = self.agreed(x, given) if mu else x.new_zeros(())
         yield Turn({"steepness": paid, **self.information(unread)},
-                   critic=loss + paid + self.weighed(unread))  # fmt: skip
-        at_fake = self.look(self.decode(z, given).rsample(), given)
+                   critic=loss + paid + self.weighed(unread) - mu * agreed)  # fmt: skip
+        drawn = self.decode(z, given).rsample()
+        at_fake = self.look(drawn, given)
         with torch.no_grad():
             at_real = self.look(x, given)
         loss = self.objective.generator(at_real.logits, at_fake.logits)
-        yield Turn(generator=loss + self.weighed(self.unread(at_fake, z)))
+        yield Turn(generator=loss + self.weighed(self.unread(drawn, at_fake, z, given)))
 
-    def unread(self, drawn: Look, z: Tensor) -> dict[str, Tensor]:
-        """−log Q(c | x̂) of each part of the code, a mean over rows."""
-        by_field = self.read(drawn.phi).by_field(z[:, self.noise :])
-        return {name: -log_q.mean() for name, log_q in by_field.items()}
+    def unread(self, drawn: Tensor, at: Look, z: Tensor, given: Given) -> dict[str, Tensor]:
+        """−log Q(c | x̂) of each part, a mean over rows; of categories −log Q(c | T x̂)."""
+        code = z[:, self.noise :]
+        plain = self.read(at.phi).by_field(code)
+        changed = self.said(drawn, given).by_field(code) if self.changes.policy else plain
+        return {f.name: -(plain if f.name == NUMBERS else changed)[f.name].mean()
+                for f in self.code.fields}  # fmt: skip
+
+    def said(self, x: Tensor, given: Given) -> Observation:
+        """Q(c | T x), with changes of its own every time."""
+        return self.read(self.look(self.changes(x), given).phi)
+
+    def agreed(self, x: Tensor, given: Given) -> Tensor:
+        """I_Q in nats, a sum over categories; what comes of either change is asked of the other."""
+        first, second = self.said(x, given), self.said(x, given)
+        p, q = first.mean, second.mean  # (B, width of the code)
+        cross = [second.by_field(p), first.by_field(q)]  # −CE of each part, (B,)
+        whole = ((p + q) / 2).mean(0, keepdim=True).clamp(min=torch.finfo(p.dtype).tiny)
+        return torch.stack([
+            torch.special.entr(part).sum() + torch.cat([of[f.name] for of in cross]).mean()
+            for f, part in self.code.parts(whole) if f.name != NUMBERS
+        ]).sum()  # fmt: skip
 
     def weighed(self, unread: Mapping[str, Tensor]) -> Tensor:
         """−λ L_I, without the entropy, which is constant."""
@@ -153,7 +199,7 @@ class InfoGAN(Model, Decodes, Encodes, Criticises, Steadied):
         return Coded(noise, self.read(self.look(x, given).phi))
 
     def decode(self, z: Tensor, given: Given) -> Relaxed:
-        return self.generator(z, given.c)
+        return self.generator(z * self.loudness, given.c)
 
     @torch.no_grad()
     def sample(self, given: Given) -> Tensor:
@@ -175,6 +221,27 @@ def code_of(categories: Sequence[int], numbers: int) -> Space:
         Field(f"category{i}", Category(tuple(map(str, range(k))))) for i, k in enumerate(categories)
     ]
     return Space((*chosen, *[Field(NUMBERS, Real(), numbers)] * (numbers > 0)))
+
+
+def check_agreement(agreement: Number, changes: Sequence[Any], categories: Sequence[int]) -> None:
+    """Refuse an agreement on nothing."""
+    if agreement != 0 and not (changes and categories):
+        lacks = "model.categories" if changes else "model.changes"
+        raise UserError(
+            f"model.agreement is between what is read of categories before and after changes; "
+            f"{lacks} names none"
+        )
+
+
+def loudness(noise: int, code: Space) -> Tensor:
+    """What each number of a latent vector is multiplied by where the generator takes it in, (D,).
+
+    >>> loudness(4, code_of((2,), 1))
+    tensor([1., 1., 1., 1., 2., 2., 1.])
+    """
+    of_field = [1.0 if f.name == NUMBERS else math.sqrt(noise) for f in code.fields]
+    widths = torch.tensor([noise, *(f.width for f in code.fields)])
+    return torch.tensor([1.0, *of_field]).repeat_interleave(widths)
 
 
 def entropy(field: Field) -> float:
