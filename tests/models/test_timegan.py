@@ -7,8 +7,9 @@ from twofold.core.batch import Batch, Given
 from twofold.core.errors import UserError
 from twofold.core.game import Progress
 from twofold.core.space import Category, Field, Real, Space
+from twofold.maths.likelihoods import ObservationSpec
 from twofold.models.timegan import TimeGAN
-from twofold.nets.recurrent import Recurrence
+from twofold.nets.recurrent import Emission, Recurrence
 
 PULSE = Space((Field("pulse", Real()), Field("flow", Real(), missing=True)), (7,))
 WARD = Space((Field("ward", Category(("a", "b")), missing=True),))
@@ -59,6 +60,26 @@ def test_three_turns_are_played_at_their_own_losses(monkeypatch: pytest.MonkeyPa
     torch.testing.assert_close(first.losses["autoencoder"], cost)
     drawn = model.states(torch.zeros(4, 21), given)
     assert drawn.shape == (4, 5, 7)
+
+
+def test_a_scale_comes_down_as_fast_as_the_error_does() -> None:
+    """States that say what is observed: after 500 steps of 1e-3 draws are within 0.2 of it.
+
+    A logarithm that moves by the rate a step is at −0.5 then, and what is drawn mostly noise.
+    """
+    torch.manual_seed(0)
+    space = Space((Field("pulse", Real()),), (6,))
+    x = torch.randn(64, 1, 6)
+    emission = Emission(1, ObservationSpec(space, ()))
+    emission.read = torch.nn.Conv1d(1, 1, 1)  # type: ignore[assignment]
+    optimiser = torch.optim.Adam(emission.parameters(), 1e-3, betas=(0.0, 0.99))
+    emission.read.weight.data.fill_(1.0)
+    emission.read.bias.data.fill_(0.0)
+    for _ in range(500):
+        optimiser.zero_grad()
+        (-emission(x).log_prob(x).mean()).backward()
+        optimiser.step()
+    assert float((emission(x).sample() - x).std()) < 0.2
 
 
 def test_what_is_no_series_is_refused() -> None:
