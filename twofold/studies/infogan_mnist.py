@@ -28,6 +28,7 @@ from twofold.core.batch import Given
 from twofold.core.space import Space
 from twofold.data.pictures import grid, png
 from twofold.data.sources import Memory
+from twofold.maths.augmentations import Affine
 from twofold.maths.schedules import Cosine
 from twofold.measures.estimate import steady
 from twofold.models.infogan import InfoGAN
@@ -42,7 +43,9 @@ from twofold.train.feed import Feed
 from twofold.train.loop import Loop
 from twofold.train.options import Training
 
-CLASSES, NOISE, NUMBERS = 10, 62, 2
+CLASSES, NOISE, NUMBERS = 10, 8, 2
+CHANGES = (Affine(20.0, 0.2, 0.3, 0.1),)
+"""What leaves a digit the digit that it is."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,15 @@ class InfoganMnist(Study):
     paper = "Chen et al. 2016, arXiv:1606.03657"
     protocol = (
         "MNIST as published, all training digits but a tenth, no label shown. infogan: noise of "
-        "62, a category of ten, two numbers; strided convolutions of 16, 32 and 64 channels (paper "
-        "32, 64, 128), the paired relativistic objective with R1 and R2 where the publication has "
-        "the plain game with batch normalisation; λ of 1 and 0.1, 4,000 steps of 64 (paper "
-        "50,000), Adam at 1e-3 with a cosine, averaged weights; nothing was searched for. Values "
+        "8 (the publication 62), a category of ten, two numbers; strided convolutions of 16, 32 "
+        "and 64 channels (paper 32, 64, 128), the generator's normalised in groups of 4; the "
+        "paired relativistic objective with R1 and R2 where the publication has the plain game "
+        "with batch normalisation; λ of 1 and 0.1; categories are read off digits turned by up to "
+        "20°, scaled by 20 %, slanted by 0.3 and moved by 10 %, with an agreement of 1, which the "
+        "publication has not; 4,000 steps of 64 (paper 50,000), Adam at 1e-3 with a cosine, "
+        "averaged weights. Noise, changes and agreement were chosen by the error of 6,000 training "
+        "digits held out, from seeds 100 and 101. Without them, with noise of 62 and no "
+        "normalisation, 66 % were wrong. Values "
         "of the category are paired with digits by training rows (the assignment that gets most "
         "right), "
         "and judged on the 10,000 test digits. Slant and width are measured on 5,000 (paper "
@@ -101,7 +109,10 @@ def fitted(data: Told, setting: Setting, seed: int, folder: Path) -> InfoGAN:
     """A trained one."""
     seed_all(CPU, seed)
     net = Conv(setting.width, blocks=0, growth=4, places=200)
-    model = InfoGAN(SPACE, Space(), NOISE, (CLASSES,), NUMBERS, net, net)
+    normalised = replace(net, activation="relu", groups=4)
+    model = InfoGAN(
+        SPACE, Space(), NOISE, (CLASSES,), NUMBERS, normalised, net, changes=CHANGES, agreement=1.0
+    )
     training = Training(
         setting.steps, 64, seed=seed, lr=1e-3, betas=(0.0, 0.99), schedule=Cosine(warmup=0.02)
     )
