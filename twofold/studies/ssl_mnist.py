@@ -27,6 +27,7 @@ from twofold.maths.varying import Linear
 from twofold.nets.bodies import Conv, Dense
 from twofold.studies.binary import runs_of
 from twofold.studies.few_labels import Lesson, Told, alone, played
+from twofold.studies.remembered import remembered
 from twofold.studies.seeds import finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
 from twofold.train.options import Training
@@ -87,7 +88,7 @@ class SslMnist(Study):
         folder.mkdir(parents=True, exist_ok=True)
         data = told("test")
         found = {
-            count: [remembered(folder, data, setting, count, seed) for seed in range(seeds)]
+            count: [draw(folder, data, setting, count, seed) for seed in range(seeds)]
             for count in setting.labels
         }
         return [row for count in found for row in of_count(count, found[count], setting)]
@@ -124,15 +125,11 @@ TRAINING = Training(
 )  # fmt: skip
 
 
-def remembered(
-    folder: Path, data: Told, setting: Setting, count: int, seed: int
-) -> tuple[float, float]:
+def draw(folder: Path, data: Told, setting: Setting, count: int, seed: int) -> tuple[float, float]:
     """Both errors of one draw of labels, from the folder if an earlier call has left them."""
-    path = folder / f"{count}-{seed}.txt"
-    if not path.is_file():
-        ours, other = measured(data, setting, count, seed)
-        path.write_text(f"{ours!r} {other!r}\n", encoding="utf-8")
-    ours, other = map(float, path.read_text("utf-8").split())
+    ours, other = remembered(
+        folder / f"{count}-{seed}.json", lambda: measured(data, setting, count, seed)
+    )
     return ours, other
 
 
