@@ -88,6 +88,8 @@ class InfoGAN(Model, Decodes, Encodes, Criticises, Steadied):
     torch.Size([5, 8])
     """
 
+    loudness: Tensor
+
     def __init__(
         self,
         space: Space,
