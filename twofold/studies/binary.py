@@ -26,6 +26,7 @@ from twofold.data.split import split
 from twofold.measures.estimate import steady
 from twofold.measures.likelihood import importance_weighted
 from twofold.models.vae import VAE
+from twofold.studies.remembered import hold
 from twofold.studies.study import Budget
 from twofold.train import checkpoint
 from twofold.train.feed import Feed
@@ -100,7 +101,13 @@ def loop_of(model: Model, grey: Tensor, training: Training) -> Loop:
 
 
 def trained(loop: Loop, folder: Path, every: int = 2000) -> Model:
-    """Train to the end, from the folder's last checkpoint if it has one; the averaged model."""
+    """Train to the end, from the folder's last checkpoint if it has one; the averaged model.
+
+    Raises:
+        UserError: what is in the folder was asked otherwise.
+    """
+    shapes = {name: list(p.shape) for name, p in loop.model.named_parameters()}
+    hold(folder, {"train": repr(loop.training), "model": shapes})
     if (folder / checkpoint.RECORD).is_file():
         loop.load(checkpoint.load(folder)[0])
     folder.mkdir(parents=True, exist_ok=True)

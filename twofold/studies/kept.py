@@ -2,7 +2,7 @@
 
 A run that someone stopped is not measured: Ctrl-C ends the study, and not only its run, so that no
 figure is of a model that was half trained. Where the folder is the same again, as it is of budget
-`paper`, the next call goes on with it.
+`paper`, the next call goes on with it, if it asks for the same recipe.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from twofold.runs.run import Run
 from twofold.runs.training import Material, go_on, start
+from twofold.studies.remembered import hold
 from twofold.train import checkpoint
 
 
@@ -26,7 +27,9 @@ def trained(
 
     Raises:
         KeyboardInterrupt: it was asked to stop.
+        UserError: what is in the folder was asked otherwise.
     """
+    hold(folder, {**recipe, "data": table})
     if not (folder / checkpoint.RECORD).is_file():
         return unstopped(start(recipe, table, data, folder, quiet=True))
     run = Run.open(folder)
