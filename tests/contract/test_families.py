@@ -38,6 +38,7 @@ from twofold.core.game import (
     Turn,
 )
 from twofold.core.space import Bounded, Category, Count, Domain, Space, Token
+from twofold.maths.augmentations import Transformation
 from twofold.maths.guidance import Guided
 from twofold.maths.likelihoods import Likelihood
 from twofold.maths.missing import absent, channels_of
@@ -566,7 +567,9 @@ def test_every_part_trains(
 
 
 def misfit(part: Part, space: Space) -> bool:
-    """Whether the data have no field for a likelihood or noise, or no axes for a convolution."""
+    """Whether the data have no field for a likelihood or noise, or no axes for what needs them."""
+    if isinstance(part, Transformation):
+        return part.least > len(space.axes)
     if isinstance(part, Likelihood):
         return not any(part.suits(field, space.axes) for field in space.fields)
     if isinstance(part, Noise):

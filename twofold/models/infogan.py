@@ -38,7 +38,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
@@ -79,7 +78,7 @@ class InfoGAN(Model, Decodes, Encodes, Criticises, Steadied):
         tau: the temperature of relaxed categories in x.
 
     Raises:
-        UserError: a code of nothing; changes that the axes do not have; an agreement on none.
+        UserError: a code of nothing; changes that the axes do not have; an agreement on nothing.
 
     >>> from twofold.core.space import Field, Real
     >>> space = Space((Field("a", Real()), Field("b", Real())))
@@ -118,7 +117,8 @@ class InfoGAN(Model, Decodes, Encodes, Criticises, Steadied):
         self.weights = {
             f.name: number_weight if f.name == NUMBERS else weight for f in self.code.fields
         }
-        check_agreement(agreement, changes, categories)
+        if agreement != 0 and not categories:
+            raise UserError("model.agreement is on categories, and model.categories names none")
         self.changes = Always(checked(changes, len(space.axes)))
         self.agreement = agreement
         # a category has length 1 and the noise √noise, beside which it would say little
@@ -223,16 +223,6 @@ def code_of(categories: Sequence[int], numbers: int) -> Space:
         Field(f"category{i}", Category(tuple(map(str, range(k))))) for i, k in enumerate(categories)
     ]
     return Space((*chosen, *[Field(NUMBERS, Real(), numbers)] * (numbers > 0)))
-
-
-def check_agreement(agreement: Number, changes: Sequence[Any], categories: Sequence[int]) -> None:
-    """Refuse an agreement on nothing."""
-    if agreement != 0 and not (changes and categories):
-        lacks = "model.categories" if changes else "model.changes"
-        raise UserError(
-            f"model.agreement is between what is read of categories before and after changes; "
-            f"{lacks} names none"
-        )
 
 
 def loudness(noise: int, code: Space) -> Tensor:
