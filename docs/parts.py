@@ -28,6 +28,7 @@ from twofold.data.doctor import every_kind
 from twofold.maths.adversarial import Objective
 from twofold.maths.augmentations import Augmentation, Transformation
 from twofold.maths.bounds import Bound
+from twofold.maths.distributions import Normal
 from twofold.maths.divergences import Divergence
 from twofold.maths.growth import Growth
 from twofold.maths.leads import Lead
@@ -43,7 +44,7 @@ from twofold.nets.bags import Auxiliary
 from twofold.nets.bodies import Architecture, Dense
 from twofold.nets.causal import CausalTransformer
 from twofold.nets.company import Company
-from twofold.nets.expost import Codes, ExPost, OfCodes, Origin, unused
+from twofold.nets.expost import Codes, ExPost, OfCodes, Origin
 from twofold.nets.imposed import Imposed
 from twofold.nets.inference import Inference
 from twofold.nets.mechanisms import Mechanism
@@ -347,8 +348,9 @@ def of_points(make: Make) -> Iterator[tuple[str, str]]:
     if issubclass(make, ExPost) and not issubclass(make, OfCodes):
         z, none = torch.zeros(4, 1), torch.zeros(4, 0)
         try:
-            codes, nowhere = Codes(z, none, none, none), Origin(Space(), unused, lambda rows: z)
-            make().fit(codes, codes, 0, nowhere)
+            codes = Codes(z, none, none, none)
+            standard = Origin(Space(), lambda x, c: Normal.standard(len(x), 1, x), lambda rows: z)
+            make().fit(codes, codes, 0, standard)
         except UserError as error:
             yield "codes that are points, or of another posterior than `diagonal`", str(error)
 

@@ -24,7 +24,6 @@ from twofold.nets.expost import (
     Vamp,
     by_condition,
     separate,
-    unused,
 )
 
 PARTS = [Gmm(8), Flow(1, 16, 120, 0.02), TwoStage(32, 1, 300, 0.01), Vamp(64, 20)]
@@ -59,7 +58,7 @@ def fitted(part: ExPost, labels: int = 0) -> Fitted:
 
 def drawn(net: Fitted, c: Tensor) -> Tensor:
     with torch.no_grad():
-        return net(c, unused).sample()
+        return net.density(c).sample()
 
 
 @pytest.mark.parametrize("part", PARTS, ids=NAMES)

@@ -366,7 +366,7 @@ def checked(policy: Policy, axes: int) -> Policy:
             name = kebab(type(transformation).__name__)
             raise UserError(
                 f"{name} changes data of {transformation.least} axes or more, and this has {axes}; "
-                "leave it out of the policy"
+                "leave it out"
             )
     return policy
 

@@ -28,7 +28,7 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from twofold.core.build import Part
-from twofold.maths.distributions import Density, Posterior
+from twofold.maths.distributions import Density, Detachable, Posterior
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Draws:
     @property
     def log_w_by_path(self) -> Tensor:
         """The same, whose gradient reaches the encoder through z alone."""
+        assert isinstance(self.q, Detachable)  # a VAE refuses another
         return self.weights(self.q.detach())
 
     def weights(self, q: Posterior) -> Tensor:

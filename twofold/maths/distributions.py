@@ -56,13 +56,17 @@ class Posterior(Density, Reparameterised):
     def repeat(self, times: int) -> Posterior:
         """Every row `times` times, one after the other."""
 
+
+class Detachable(Posterior):
+    """A posterior that is its parameters alone, whose gradient can be cut off."""
+
     @abstractmethod
-    def detach(self) -> Posterior:
+    def detach(self) -> Detachable:
         """The same, without gradient to its parameters."""
 
 
 @dataclass(frozen=True)
-class Normal(Posterior):
+class Normal(Detachable):
     """The diagonal Gaussian N(μ, σ²), with `mu` and `log_sigma` of shape (B, D).
 
     >>> Normal(torch.zeros(1, 2), torch.zeros(1, 2)).log_prob(torch.zeros(1, 2))
@@ -148,7 +152,7 @@ class StandardNormal(Normal):
 
 
 @dataclass(frozen=True)
-class FullNormal(Posterior):
+class FullNormal(Detachable):
     """The Gaussian N(μ, L Lᵀ), with `mu` (B, D) and `scale` L (B, D, D), lower triangular.
 
     >>> FullNormal(torch.zeros(1, 2), torch.eye(2).unsqueeze(0)).log_prob(torch.zeros(1, 2))

@@ -24,8 +24,8 @@ $$ I_Q = H\big(\mathbb E_x\, Q(\cdot \mid T x)\big)
    - \mathbb E_x \mathrm{CE}\big(Q(\cdot \mid T x),\, Q(\cdot \mid T' x)\big) \;\le\; I(c; T x), $$
 
 with a weight μ, the *agreement* (Hu et al. 2017, IMSAT, arXiv:1702.08720; changes that leave the
-identity in an InfoGAN: Ojha et al. 2020, arXiv:1910.01112). μ had better rise while the generator
-learns: what Q finds before there is anything to read, it keeps.
+identity in an InfoGAN: Ojha et al. 2020, arXiv:1910.01112). A large μ keeps what Q found before
+there was anything to read.
 
 Source: Chen et al. 2016, InfoGAN, arXiv:1606.03657.
 

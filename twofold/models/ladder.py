@@ -252,9 +252,6 @@ class Descent(Posterior):
         again = [q.repeat(times) for q in self.suggested]
         return Descent(self.ladder, again, self.given.repeat(times))
 
-    def detach(self) -> Descent:
-        raise NotImplementedError("the layers between rungs learn, and are not detached with them")
-
 
 def drawn(q: Normal, p: Normal) -> Tensor:
     """z_l ~ q."""

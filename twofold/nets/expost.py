@@ -91,7 +91,14 @@ class Origin:
 
 
 class Fitted(PriorNet):
-    """A density of codes, after its fit."""
+    """A density of codes, after its fit, for which no encoder is asked."""
+
+    @abstractmethod
+    def density(self, c: Tensor) -> Density:
+        """p(z | c), a row for each of c (B, G)."""
+
+    def forward(self, c: Tensor, q: Encoder) -> Density:
+        return self.density(c)
 
     @property
     @abstractmethod
@@ -102,7 +109,7 @@ class Fitted(PriorNet):
     def score(self, codes: Codes) -> Tensor:
         """log p(z | c) of each code, (N,), in nats."""
         pairs = zip(codes.z.split(ROWS), codes.c.split(ROWS), strict=True)
-        return torch.cat([self(c, unused).log_prob(z) for z, c in pairs])
+        return torch.cat([self.density(c).log_prob(z) for z, c in pairs])
 
 
 class ExPost(Part, ABC):
@@ -125,11 +132,6 @@ class DrawnAfter(ABC):
     """A model whose codes have no prior: `density` is fitted to them when training ends."""
 
     density: OfCodes
-
-
-def unused(x: Tensor, c: Tensor) -> Normal:
-    """The encoder of those that need none."""
-    raise NotImplementedError("a fitted density does not ask the encoder")
 
 
 # Mixtures.
@@ -220,7 +222,7 @@ class PseudoInputs(nn.Module):
         """-log p(z | c), a mean over codes (B, D + G)."""
         z, c = codes.tensor_split([codes.shape[1] - self.c.shape[1]], 1)
         u = self.u + (self.inside() - self.u).detach()  # what is cut off keeps its gradient
-        return -self.bank(u)(c, unused).log_prob(z).mean()
+        return -self.bank(u).density(c).log_prob(z).mean()
 
     def learnt(self, train: Codes, part: Vamp, seed: int) -> Posteriors:
         """The posteriors after so many steps."""
@@ -263,8 +265,8 @@ class Posteriors(Fitted):
     def words(self) -> str:
         return f"{self.bank.words}, each the posterior of a pseudo-input"
 
-    def forward(self, c: Tensor, q: Encoder) -> Density:
-        return self.bank(c, q)
+    def density(self, c: Tensor) -> Density:
+        return self.bank.density(c)
 
 
 class Bank(Fitted):
@@ -293,7 +295,7 @@ class Bank(Fitted):
             return f"{gaussians} for each of {len(conditions)} conditions"
         return gaussians + (", whatever is given" if self.c.shape[1] else "")
 
-    def forward(self, c: Tensor, q: Encoder) -> Density:
+    def density(self, c: Tensor) -> Density:
         suits = self.suits(c)
         suits = suits | ~suits.any(1, keepdim=True)  # all, where a condition has none of its own
         logits = self.logits.masked_fill(~suits, -torch.inf)  # (B, M)
@@ -394,7 +396,7 @@ class Learnt(Fitted):
     def loss(self, z: Tensor, c: Tensor) -> Tensor:
         """What falls while it is fitted to standardised codes: a scalar, a mean over rows."""
 
-    def forward(self, c: Tensor, q: Encoder) -> Density:
+    def density(self, c: Tensor) -> Density:
         return Affine(self.standard(c), self.shift, self.scale)
 
 

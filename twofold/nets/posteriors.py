@@ -175,9 +175,6 @@ class FlowPosterior(Posterior):
         again = self.context.repeat_interleave(times, 0)
         return FlowPosterior(self.base.repeat(times), again, self.flow)
 
-    def detach(self) -> FlowPosterior:
-        raise NotImplementedError("the layers of a flow learn, and are not detached with its draw")
-
 
 def limited(raw: Tensor) -> Tensor:
     """log σ, which starts near the prior's and can neither explode nor vanish."""
