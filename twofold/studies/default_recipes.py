@@ -25,6 +25,8 @@ from twofold.studies.study import Budget, Row, Study
 
 CLASSES, SHARE, NEEDED = 10, 0.5, 2 / 3
 FIGURES = ("modes_covered", "recall", "fd_tiny-v1")
+OTHERS = ("-molecules", "-series", "-table", "-text", "-vector")
+"""How recipes of other kinds are named."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,22 @@ def tried(setting: Setting) -> list[str]:
 
 def packaged() -> list[str]:
     """The image recipes of the GAN families."""
-    return sorted(
-        name
-        for name, path in recipes().items()
-        if adversarial(toml.load(path).get("model", {}).get("name", "")) and suits_images(name)
-    )
+    return sorted(name for name, path in recipes().items() if of_images(name, toml.load(path)))
+
+
+def of_images(name: str, recipe: Mapping[str, Any]) -> bool:
+    """Whether a recipe is one of a GAN for images.
+
+    That of another kind is named for it, or says how a table is read; a demonstration has its data.
+
+    >>> gan = {"model": {"name": "gan"}}
+    >>> [of_images(name, gan) for name in ("dcgan", "gan-images", "gan-table", "demo-gan")]
+    [True, True, False, False]
+    >>> of_images("ctgan", {**gan, "data": {"numbers": "modes"}})
+    False
+    """
+    elsewhere = name.startswith("demo-") or name.endswith(OTHERS) or "data" in recipe
+    return adversarial(recipe.get("model", {}).get("name", "")) and not elsewhere
 
 
 def adversarial(family: str) -> bool:
@@ -101,15 +114,6 @@ def adversarial(family: str) -> bool:
     [True, True, True, False]
     """
     return "gan" in family or family.endswith("aae") or family == "progressive"
-
-
-def suits_images(name: str) -> bool:
-    """Whether a recipe is for images, by its name; a demonstration is of other data.
-
-    >>> [suits_images(name) for name in ("dcgan", "gan-images", "gan-table", "demo-gan")]
-    [True, True, False, False]
-    """
-    return not name.endswith(("-table", "-series", "-vector")) and not name.startswith("demo-")
 
 
 class Seen(NamedTuple):
