@@ -58,6 +58,8 @@ Way = tuple[Tensor, Tensor]
 """A code z (B, D) and what is given c (B, G)."""
 Choose = Callable[..., Tensor]
 LIKELIEST = Choice(temperature=0.0)
+GRAM = 5
+"""Tokens that a convolution sees at once."""
 
 
 class Sequential(Architecture):
@@ -175,16 +177,23 @@ class Places(Architecture):
     first layer on, so that a code learns what stands where within thousands of sequences; dense
     layers on one-hot tokens start too quiet for that, and a recurrent network has to find out.
 
+    What such weights do not see is that the same words stand elsewhere, which is what most
+    properties of a sequence are made of. `grams` detectors look for it, by two convolutions over
+    five tokens each; how often each found something, and how surely at best, is added to what the
+    dense layers say: $h + V \big(\tfrac1{\sqrt T} \sum_t g_t,\; \max_t g_t\big)$.
+
     Args:
         width: units of a hidden layer. depth: hidden layers. embed: numbers a token.
+        grams: detectors of tokens that stand together, anywhere; 0 for none.
 
     Source: ours; the table of tokens is of Bengio et al. 2003, A Neural Probabilistic Language
-    Model.
+    Model; detectors, Collobert et al. 2011, Natural Language Processing (Almost) from Scratch.
     """
 
     width: PositiveInt = 512
     depth: PositiveInt = 1
     embed: PositiveInt = 32
+    grams: NonNegativeInt = 0
 
     def down(self, space: Space, given: Space, out: int) -> Body:
         if space.layout != "tokens":
@@ -400,10 +409,31 @@ class PlacesDown(Body):
         self.layers = Dense(part.width, part.depth).layers(
             space.axes[0] * part.embed + given.width, out
         )
+        self.grams = Grams(part.embed, part.grams, out) if part.grams else None
 
     def run(self, h: Tensor, c: Tensor) -> Tensor:
-        e = looked_up(h, h.argmax(1), self.embed)  # (B, T, embed)
-        return self.layers(join(e.flatten(1), c))
+        k = h.argmax(1)
+        e = looked_up(h, k, self.embed)  # (B, T, embed)
+        there = self.layers(join(e.flatten(1), c))
+        return there if self.grams is None else there + self.grams(e, up_to_the_end(k))
+
+
+class Grams(nn.Module):
+    """What stands together in a sequence of vectors (B, T, E), wherever it does: (B, out)."""
+
+    def __init__(self, inputs: int, units: int, out: int) -> None:
+        super().__init__()
+        self.detect = nn.ModuleList(
+            nn.Conv1d(n, units, GRAM, padding=GRAM // 2) for n in (inputs, units)
+        )
+        self.read = nn.Linear(2 * units, out)
+
+    def forward(self, e: Tensor, shown: Tensor) -> Tensor:
+        """Of the places that `shown` (B, T) says there are."""
+        g, there = e.transpose(1, 2), shown.unsqueeze(1)
+        for layer in self.detect:
+            g = F.silu(layer(g)) * there  # (B, units, T)
+        return self.read(torch.cat([g.sum(2) / math.sqrt(g.shape[2]), g.amax(2)], 1))
 
 
 class TokensUp(Body):

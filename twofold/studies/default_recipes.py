@@ -25,8 +25,8 @@ from twofold.studies.study import Budget, Row, Study
 
 CLASSES, SHARE, NEEDED = 10, 0.5, 2 / 3
 FIGURES = ("modes_covered", "recall", "fd_tiny-v1")
-OTHERS = ("-molecules", "-series", "-table", "-text", "-vector")
-"""How recipes of other kinds are named."""
+PICTURES = ("PHOTOS", "NORMAL")
+"""What a recipe's head calls a folder of pictures."""
 
 
 @dataclass(frozen=True)
@@ -89,22 +89,21 @@ def tried(setting: Setting) -> list[str]:
 
 def packaged() -> list[str]:
     """The image recipes of the GAN families."""
-    return sorted(name for name, path in recipes().items() if of_images(name, toml.load(path)))
+    return sorted(
+        name
+        for name, path in recipes().items()
+        if adversarial(toml.load(path).get("model", {}).get("name", ""))
+        and of_pictures(path.read_text("utf-8"))
+    )
 
 
-def of_images(name: str, recipe: Mapping[str, Any]) -> bool:
-    """Whether a recipe is one of a GAN for images.
+def of_pictures(text: str) -> bool:
+    """Whether a recipe's head says that it is for pictures.
 
-    That of another kind is named for it, or says how a table is read; a demonstration has its data.
-
-    >>> gan = {"model": {"name": "gan"}}
-    >>> [of_images(name, gan) for name in ("dcgan", "gan-images", "gan-table", "demo-gan")]
-    [True, True, False, False]
-    >>> of_images("ctgan", {**gan, "data": {"numbers": "modes"}})
-    False
+    >>> [of_pictures(f"# run: twofold fit {data} -r a") for data in ("PHOTOS", "NORMAL", "a.csv")]
+    [True, True, False]
     """
-    elsewhere = name.startswith("demo-") or name.endswith(OTHERS) or "data" in recipe
-    return adversarial(recipe.get("model", {}).get("name", "")) and not elsewhere
+    return any(f"twofold fit {data} " in text for data in PICTURES)
 
 
 def adversarial(family: str) -> bool:

@@ -13,7 +13,7 @@ Models learn from the holed table and fill that table, as the papers have it; so
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,17 +25,21 @@ from twofold.apps.imputation import Filled, Filling, completed
 from twofold.core.batch import Given
 from twofold.core.game import Model, Starts
 from twofold.core.space import Space
+from twofold.data.doctor import examine
 from twofold.data.named import find
 from twofold.data.sources import Memory
 from twofold.measures.imputing import WAYS, column_fill, forest_fill
 from twofold.models import families
 from twofold.studies.binary import CPU
+from twofold.studies.iwae_order import differences
+from twofold.studies.seeds import finding, gain, most, over_seeds
+from twofold.studies.study import Row
 from twofold.train.chance import generator, seed_all
 from twofold.train.feed import Feed
 from twofold.train.loop import Loop
 from twofold.train.options import Training
 
-FOREST = "iterated forests"
+OURS, FOREST, INSIDE = "ours", "iterated forests", "inside"
 GLANCED = 2000
 """Rows that a model starts from."""
 
@@ -122,3 +126,43 @@ def covered(truth: Tensor, found: Filled, mask: Tensor) -> float:
     """The share of hidden values inside their intervals."""
     inside = (found.low <= truth) & (truth <= found.high)
     return float(inside[mask].double().mean())
+
+
+def contest(
+    x: Tensor,
+    mask: Tensor,
+    options: Mapping[str, Any],
+    training: Training,
+    filling: Filling,
+    trees: int,
+) -> dict[str, float]:
+    """The mean squared error of a VAE and of each simple way, and the share inside its intervals.
+
+    Args:
+        x: numbers (N, D), complete. mask: what is hidden of them. options: of the VAE.
+    """
+    values = x.masked_fill(mask, torch.nan)
+    space, values = examine(values.numpy()).kind.space, values.float()
+    model = learnt("vae", options, space, values, training)
+    found = filled_by(model, space, values, filling)
+    ways = {OURS: found.fill, **simply(space, values, trees)}
+    errors = {way: squared(x, guess, mask) for way, guess in ways.items()}
+    return errors | {INSIDE: covered(x, found, mask)}
+
+
+def of_contest(title: str, every: Sequence[Mapping[str, float]], target: float) -> list[Row]:
+    """The rows of one table: the error of each way over seeds, with the bars of ours.
+
+    Args:
+        every: what `contest` found, a seed each. target: of our error, the most it may be.
+    """
+    found = {name: [one[name] for one in every] for name in every[0]}
+    inside = found.pop(INSIDE)
+    name, split, ours = f"{title}, MSE", "the hidden half", over_seeds(found[OURS])
+    return [
+        Row(f"{name}: upper end of ours", "bar", most(ours), ours.low, ours.high, len(every), split,
+            "lower", target),
+        *(finding(f"{name}: {way}", values, split, "lower") for way, values in found.items()),
+        gain(f"{name}: {FOREST} minus ours", differences(found[FOREST], found[OURS]), split),
+        finding(f"{title}: share in intervals of 90 %", inside, split, "higher"),
+    ]  # fmt: skip

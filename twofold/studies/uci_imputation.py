@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from twofold.apps.imputation import Filling
@@ -37,17 +36,16 @@ from twofold.measures.imputing import WAYS
 from twofold.nets.bodies import Dense
 from twofold.nets.mechanisms import Ignorable
 from twofold.studies.gaps import (
-    FOREST,
+    OURS,
     at_random,
-    covered,
+    contest,
     filled_by,
     learnt,
+    of_contest,
     simply,
-    squared,
     wine,
 )
-from twofold.studies.iwae_order import differences
-from twofold.studies.seeds import finding, gain, most, over_seeds
+from twofold.studies.seeds import finding
 from twofold.studies.study import Budget, Row, Study
 from twofold.train.options import Training
 
@@ -61,7 +59,6 @@ MASK = 1234
 """The seed of the first mask; each further one counts on."""
 FORESTS: Mapping[str, float] = {"red": 0.742, "white": 0.797}
 """What missForest's likeness was measured to leave, on another mask: the target."""
-OURS = "ours"
 
 
 @dataclass(frozen=True)
@@ -124,39 +121,14 @@ def of_wine(colour: str, setting: Setting, seeds: int) -> list[Row]:
     """The errors of each way, and the bars of ours."""
     x = wine(colour)[: setting.rows or None]
     every = [of_mask(x, MASK + seed, setting, seed) for seed in range(seeds)]
-    found = {name: [one[name] for one in every] for name in every[0]}
-    name, split = f"{colour} wine, MSE", "the hidden half"
-    ours = over_seeds(found[OURS])
-    bar = Row(
-        f"{name}: upper end of ours", "bar", most(ours), ours.low, ours.high, seeds, split,
-        "lower", FORESTS[colour],
-    )  # fmt: skip
-    inside = finding(f"{colour} wine: share in intervals of 90 %", found.pop(INSIDE), split,
-                     "higher")  # fmt: skip
-    return [
-        bar,
-        *(finding(f"{name}: {way}", values, split, "lower") for way, values in found.items()),
-        gain(f"{name}: {FOREST} minus ours", differences(found[FOREST], found[OURS]), split),
-        inside,
-    ]
-
-
-INSIDE = "inside"
+    return of_contest(f"{colour} wine", every, FORESTS[colour])
 
 
 def of_mask(x: Tensor, mask_seed: int, setting: Setting, seed: int) -> dict[str, float]:
     """The mean squared error of each way on one mask, and the share inside our intervals."""
-    mask = at_random(x.shape, 0.5, mask_seed)
-    values = x.masked_fill(mask, torch.nan)
-    space = examine(values.numpy()).kind.space
-    values = values.float()
     training = replace(TRAINING, steps=setting.steps, seed=seed)
-    model = learnt("vae", OPTIONS, space, values, training)
     filling = Filling(samples=setting.draws, interval=0.9, seed=seed)
-    found = filled_by(model, space, values, filling)
-    ways = {OURS: found.fill, **simply(space, values, setting.trees)}
-    errors = {way: squared(x, guess, mask) for way, guess in ways.items()}
-    return errors | {INSIDE: covered(x, found, mask)}
+    return contest(x, at_random(x.shape, 0.5, mask_seed), OPTIONS, training, filling, setting.trees)
 
 
 # Tables of mixed types.
