@@ -15,8 +15,9 @@ from twofold.models.vae import VAE
 from twofold.nets.posteriors import Full
 from twofold.studies import adam, attention_vae, iwae_order, linear_gaussian, mnist_nll, peer
 from twofold.studies.beta_tradeoff import Discs, apart, gap, in_order
-from twofold.studies.binary import Pictures, loop_of, mean_nll, measured, pictures, runs_of, trained
+from twofold.studies.binary import Pictures, loop_of, mean_nll, measured, pictures, trained
 from twofold.studies.linear_vae_ppca import standardised
+from twofold.studies.study import BUDGETS, folder_of
 from twofold.train.options import Training
 
 
@@ -112,9 +113,16 @@ def test_a_long_run_goes_on_where_it_stopped(grey: Tensor, tmp_path: Path) -> No
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
-def test_only_paper_goes_on_with_old_runs(tmp_path: Path) -> None:
-    assert runs_of(tmp_path / "adam.cpu-2", "adam", "cpu") == tmp_path / "adam.cpu-2"
-    assert runs_of(tmp_path / "adam.paper-2", "adam", "paper") == tmp_path / "adam.paper"
+def test_paper_goes_on_with_old_runs_and_cpu_with_those_that_have_no_result(tmp_path: Path) -> None:
+    def places() -> list[str]:
+        return [folder_of(tmp_path, "adam", budget).name for budget in BUDGETS]
+
+    for budget in BUDGETS:
+        (tmp_path / f"adam.{budget}").mkdir()
+    assert places() == ["adam.smoke-2", "adam.cpu", "adam.paper"]
+    for budget in BUDGETS:
+        (tmp_path / f"adam.{budget}.json").touch()
+    assert places() == ["adam.smoke-2", "adam.cpu-2", "adam.paper"]
 
 
 def test_pictures_are_tossed_anew_in_training_and_once_when_held_out() -> None:

@@ -30,7 +30,7 @@ from twofold.models.aae import AAE
 from twofold.models.ssaae import SSAAE
 from twofold.models.vae import VAE
 from twofold.nets.bodies import Dense
-from twofold.studies.binary import CPU, Pictures, loop_of, pictures, runs_of, trained
+from twofold.studies.binary import CPU, Pictures, loop_of, pictures, trained
 from twofold.studies.few_labels import Told, judged
 from twofold.studies.few_labels import loop_of as labelled_loop
 from twofold.studies.iwae_order import differences
@@ -85,14 +85,14 @@ class Aae(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         digits, few = pictures("mnist"), told("test")
         found = {
-            name: [apart(digits, setting, name, seed, folder) for seed in range(seeds)]
+            name: [apart(digits, setting, name, seed, out) for seed in range(seeds)]
             for name in FAMILIES
         }
         floor = told_apart(noise(setting, 1), noise(setting, 2), 0)
-        errors = [of_labels(few, setting, seed, folder) for seed in range(seeds)]
+        errors = [of_labels(few, setting, seed, out) for seed in range(seeds)]
         return [
             *(
                 replace(finding(f"prior: accuracy of the test, {name}", values, "test", "lower"),

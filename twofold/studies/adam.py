@@ -37,7 +37,7 @@ from twofold.core.space import Bounded, Field, Space
 from twofold.data.named import find
 from twofold.models.vae import VAE
 from twofold.nets.bodies import Dense
-from twofold.studies.binary import CPU, runs_of
+from twofold.studies.binary import CPU
 from twofold.studies.seeds import finding, gain
 from twofold.studies.study import Budget, Row, Study
 from twofold.train.adam import Adam
@@ -87,7 +87,7 @@ class AdamOrder(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        bench = Bench(mnist(), SETTINGS[budget], runs_of(out, self.name, budget))
+        bench = Bench(mnist(), SETTINGS[budget], out)
         return [row for problem in PROBLEMS for row in compared(bench, problem, seeds)]
 
 

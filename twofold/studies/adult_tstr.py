@@ -23,7 +23,6 @@ from twofold.runs.recipe import load_recipe, merged
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import kept
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
 from twofold.studies.tstr import Frame, Judge, Utility, shuffled
@@ -78,7 +77,7 @@ class AdultTstr(Study):
         frames = adult(setting.rows)
         judge = Judge.of(frames.train, TARGET, POSITIVE)
         simple = judge(shuffled(frames.train, 0), frames.test)
-        folder = runs_of(out, self.name, budget)
+        folder = out
         found = [of_seed(frames, judge, setting, seed, folder) for seed in range(seeds)]
         return in_rows(found, judge(frames.train, frames.test), simple)
 

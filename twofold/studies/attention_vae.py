@@ -27,7 +27,7 @@ from twofold.core.space import Space
 from twofold.maths.schedules import Cosine
 from twofold.models.vae import VAE
 from twofold.nets.bodies import Conv
-from twofold.studies.binary import CPU, Pictures, loop_of, measured, pictures, runs_of, trained
+from twofold.studies.binary import CPU, Pictures, loop_of, measured, pictures, trained
 from twofold.studies.seeds import finding
 from twofold.studies.study import Budget, Row, Study
 from twofold.train.chance import seed_all
@@ -82,12 +82,10 @@ class AttentionVae(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         sets = {"pairs": pairs(setting.train, setting.test), "garments": garments(setting.test)}
         return [
-            row
-            for name, data in sets.items()
-            for row in compared(name, data, setting, seeds, folder)
+            row for name, data in sets.items() for row in compared(name, data, setting, seeds, out)
         ]
 
 

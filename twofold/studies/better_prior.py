@@ -35,7 +35,6 @@ from twofold.runs.refit import refit
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import kept
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, gain
 from twofold.studies.study import Budget, Row, Study
 
@@ -119,11 +118,11 @@ class BetterPrior(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         data = opened(setting.train)
-        vaes = [compared("vae", data, setting, setting.fits, s, folder) for s in range(seeds)]
+        vaes = [compared("vae", data, setting, setting.fits, s, out) for s in range(seeds)]
         mixture = {"gmm": setting.fits["gmm"]}
-        raes = [compared("rae", data, setting, mixture, s, folder) for s in range(seeds)]
+        raes = [compared("rae", data, setting, mixture, s, out) for s in range(seeds)]
         return [*of_family("vae", vaes), *bars(vaes), *of_family("rae", raes)]
 
 

@@ -35,7 +35,6 @@ from twofold.runs import measuring
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import garments
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
 
@@ -91,11 +90,11 @@ class Biggan(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         data = garments.opened(setting.side, labels=True)
         judge = Judge.of(data, setting)
         found = {
-            arm: [of_seed(arm, data, judge, setting, seed, folder) for seed in range(seeds)]
+            arm: [of_seed(arm, data, judge, setting, seed, out) for seed in range(seeds)]
             for arm in ARMS
         }
         return [

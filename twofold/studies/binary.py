@@ -27,7 +27,6 @@ from twofold.measures.estimate import steady
 from twofold.measures.likelihood import importance_weighted
 from twofold.models.vae import VAE
 from twofold.studies.remembered import hold
-from twofold.studies.study import Budget
 from twofold.train import checkpoint
 from twofold.train.feed import Feed
 from twofold.train.loop import Loop
@@ -116,11 +115,6 @@ def trained(loop: Loop, folder: Path, every: int = 2000) -> Model:
         if loop.step % every == 0 or loop.done:
             checkpoint.save(folder, loop.keep(), {}, {})
     return loop.averaged
-
-
-def runs_of(out: Path, name: str, budget: Budget) -> Path:
-    """Where a study keeps its runs: `paper` goes on with those of an earlier call."""
-    return out.with_name(f"{name}.paper") if budget == "paper" else out
 
 
 def nll(model: Model, x: Tensor, samples: int, seed: int = 0) -> Tensor:

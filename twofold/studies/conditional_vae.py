@@ -45,7 +45,6 @@ from twofold.nets.fit import fit
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import kept
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
 
@@ -126,12 +125,12 @@ class ConditionalVae(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
-        folder.mkdir(parents=True, exist_ok=True)
+        setting = SETTINGS[budget]
+        out.mkdir(parents=True, exist_ok=True)
         return [
-            *digits(setting, seeds, folder),
-            *shapes(setting, seeds, folder),
-            *faces(setting, seeds, folder),
+            *digits(setting, seeds, out),
+            *shapes(setting, seeds, out),
+            *faces(setting, seeds, out),
         ]
 
 

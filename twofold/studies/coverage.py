@@ -38,7 +38,6 @@ from twofold.runs import measuring
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import kept
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import exact, finding
 from twofold.studies.study import Budget, Row, Study
 
@@ -108,7 +107,7 @@ class PredictiveCoverage(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        folder = runs_of(out, self.name, budget)
+        folder = out
         return [
             row
             for what in (garments(PICTURES[budget]), wines(WINES[budget]))

@@ -24,7 +24,6 @@ from twofold.runs.recipe import load_recipe, merged
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import kept
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
 from twofold.studies.tstr import Frame, Judge, Utility
@@ -75,12 +74,12 @@ class CreditTstr(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         copies = {"as it is": clients(setting, 0.0), "thinned": clients(setting, setting.thinned)}
         return [
             row
             for title, frame in copies.items()
-            for row in of_copy(title, frame, setting, seeds, folder / title.replace(" ", "-"))
+            for row in of_copy(title, frame, setting, seeds, out / title.replace(" ", "-"))
         ]
 
 

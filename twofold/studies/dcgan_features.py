@@ -32,7 +32,6 @@ from twofold.nets.bodies import ConvDown
 from twofold.nets.critics import Critic
 from twofold.runs.training import Material
 from twofold.studies import garments
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, gain
 from twofold.studies.study import Budget, Row, Study
 from twofold.train.chance import seed_all
@@ -90,10 +89,10 @@ class DcganFeatures(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         data = garments.opened(setting.side)
         labelled = garments.opened(setting.side, labels=True)
-        found = [of_seed(data, labelled, setting, seed, folder) for seed in range(seeds)]
+        found = [of_seed(data, labelled, setting, seed, out) for seed in range(seeds)]
         return [row for count in LABELS for row in of_count(count, found)]
 
 

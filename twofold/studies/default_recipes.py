@@ -19,7 +19,6 @@ from twofold.core import toml
 from twofold.runs.recipe import recipes
 from twofold.runs.training import Material
 from twofold.studies import garments
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding
 from twofold.studies.study import Budget, Row, Study
 
@@ -71,13 +70,13 @@ class DefaultRecipes(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         data = garments.opened(setting.side, labels=True)
         return [
             row
             for name in tried(setting)
             for row in of_recipe(
-                name, [of_seed(name, data, setting, seed, folder) for seed in range(seeds)]
+                name, [of_seed(name, data, setting, seed, out) for seed in range(seeds)]
             )
         ]
 

@@ -35,7 +35,6 @@ from twofold.maths.noise import Clean, Gaussian
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import kept
-from twofold.studies.binary import runs_of
 from twofold.studies.iwae_order import differences
 from twofold.studies.seeds import finding, gain
 from twofold.studies.study import Budget, Row, Study
@@ -94,12 +93,12 @@ class DenoiseDigits(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         installed()
         data = {"name": setting.data, "split": {"validation": 0.1, "seed": 0}}
         examination = examine(setting.data)
         material = Material.of(examination.kind, examination.source, (), data)
-        runs = [fitted(material, data, setting, seed, folder / f"{seed}") for seed in range(seeds)]
+        runs = [fitted(material, data, setting, seed, out / f"{seed}") for seed in range(seeds)]
         return [row for sigma in LEVELS for row in compared(runs, material, setting, sigma)]
 
 

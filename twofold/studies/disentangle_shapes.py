@@ -58,7 +58,7 @@ from twofold.measures.measure import Evidence, Measure
 from twofold.measures.posterior_gap import PosteriorGap
 from twofold.models.vae import VAE
 from twofold.nets.bodies import Dense
-from twofold.studies.binary import CPU, runs_of, trained
+from twofold.studies.binary import CPU, trained
 from twofold.studies.seeds import Better, finding, gain, least, most, over_seeds
 from twofold.studies.study import Budget, Row, Study
 from twofold.train.chance import seed_all
@@ -156,10 +156,10 @@ class DisentangleShapes(Study):
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
         setting = SETTINGS[budget]
-        world, folder = World.of(setting), runs_of(out, self.name, budget)
+        world = World.of(setting)
         found = {
             name: [
-                scored(world, setting, learnt(world, setting, rate, seed, folder / f"{i}-{seed}"))
+                scored(world, setting, learnt(world, setting, rate, seed, out / f"{i}-{seed}"))
                 for seed in range(seeds)
             ]
             for i, (name, rate) in enumerate(setting.models.items())

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from twofold.measures.baselines import PPCA
 from twofold.runs.run import Run
-from twofold.studies.binary import runs_of
 from twofold.studies.iwae_order import differences
 from twofold.studies.oneclass import (
     Labelled,
@@ -73,10 +72,10 @@ class Ecg5000(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         known = Labelled.of("ecg5000", {"name": "ecg5000"})
         found = [
-            measured(known, setting, split, seeds, folder / f"{split}")
+            measured(known, setting, split, seeds, out / f"{split}")
             for split in range(setting.splits)
         ]
         by_name = dict(gathered(found))

@@ -34,7 +34,6 @@ from twofold.measures.properties import spearman
 from twofold.runs import measuring
 from twofold.runs.run import Run
 from twofold.runs.training import Material
-from twofold.studies.binary import runs_of
 from twofold.studies.molecule_search import HEAD, SETTINGS, pooled, trained, zinc
 from twofold.studies.seeds import over_seeds
 from twofold.studies.study import Budget, Row, Study
@@ -86,7 +85,7 @@ class EsolSearch(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        folder = runs_of(out, self.name, budget)
+        folder = out
         every = [of_seed(budget, folder, seed) for seed in range(seeds)]
         return [together(rows) for rows in zip(*every, strict=True)]
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from twofold.data.doctor import examine
 from twofold.runs.training import Material
-from twofold.studies.binary import runs_of
 from twofold.studies.iwae_order import differences
 from twofold.studies.seeds import gain
 from twofold.studies.study import Budget, Row, Study
@@ -43,10 +42,10 @@ class EttSeries(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         data = opened()
-        ours = measured(OURS, setting.steps, data, TABLE, setting.n, seeds, folder)
-        rival = measured(RIVAL, setting.rival, data, TABLE, setting.n, seeds, folder)
+        ours = measured(OURS, setting.steps, data, TABLE, setting.n, seeds, out)
+        rival = measured(RIVAL, setting.rival, data, TABLE, setting.n, seeds, out)
         name = FIGURES[0]
         apart = differences(values(rival, name), values(ours, name))
         bar = gain(f"{name}: {RIVAL} minus {OURS}", apart, "test")

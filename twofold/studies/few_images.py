@@ -28,7 +28,6 @@ from twofold.runs import measuring
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import garments
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, gain, over_seeds
 from twofold.studies.study import Budget, Row, Study
 
@@ -87,7 +86,7 @@ class FewImages(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         whole = garments.opened(setting.side)
         judge = Judge.of(whole, setting)
         return [
@@ -95,7 +94,7 @@ class FewImages(Study):
             *(
                 row
                 for count in COUNTS
-                for row in of_count(count, compared(whole, count, judge, setting, seeds, folder))
+                for row in of_count(count, compared(whole, count, judge, setting, seeds, out))
             ),
         ]
 

@@ -29,7 +29,6 @@ from twofold.data.sources import Subset, whole
 from twofold.maths.ranking import auroc
 from twofold.runs.run import Run
 from twofold.runs.training import Material
-from twofold.studies.binary import runs_of
 from twofold.studies.garments import trained
 from twofold.studies.iwae_order import differences
 from twofold.studies.oneclass import shuffled
@@ -78,9 +77,9 @@ class IcuOutcome(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         data = Stays.of(setting.stays)
-        found = [judged(data, setting, seed, folder / f"{seed}") for seed in range(seeds)]
+        found = [judged(data, setting, seed, out / f"{seed}") for seed in range(seeds)]
         each = {name: [one[name] for one in found] for name in found[0]}
         bar = gain(f"AUROC: {OURS} minus {MEANS}", differences(each[OURS], each[MEANS]), "test")
         rest = [finding(f"AUROC, {name}", auc, "test", "higher") for name, auc in each.items()]

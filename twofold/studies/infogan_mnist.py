@@ -33,7 +33,7 @@ from twofold.maths.schedules import Cosine
 from twofold.measures.estimate import steady
 from twofold.models.infogan import InfoGAN
 from twofold.nets.bodies import Conv
-from twofold.studies.binary import CPU, runs_of, trained
+from twofold.studies.binary import CPU, trained
 from twofold.studies.few_labels import AT_ONCE, Told
 from twofold.studies.seeds import finding, over_seeds
 from twofold.studies.ssl_mnist import SPACE, told
@@ -94,7 +94,7 @@ class InfoganMnist(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder, data = SETTINGS[budget], runs_of(out, self.name, budget), told("test")
+        setting, folder, data = SETTINGS[budget], out, told("test")
         models = [fitted(data, setting, seed, folder / f"{seed}") for seed in range(seeds)]
         (folder / "codes.png").write_bytes(shown(models[0]))
         errors = [code_error(model, data) for model in models]

@@ -34,7 +34,7 @@ from twofold.maths.bounds import ELBO, IWAE, MIWAE, Bound, Draws, averaged
 from twofold.maths.schedules import Cosine
 from twofold.models.vae import VAE
 from twofold.nets.bodies import Dense
-from twofold.studies.binary import CPU, Pictures, loop_of, mean_nll, pictures, runs_of, trained
+from twofold.studies.binary import CPU, Pictures, loop_of, mean_nll, pictures, trained
 from twofold.studies.seeds import exact, finding, gain
 from twofold.studies.study import Budget, Row, Study
 from twofold.train.chance import seed_all
@@ -96,7 +96,7 @@ class IwaeOrder(Study):
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
         setting = SETTINGS[budget]
         data = pictures(setting.data, validation=0.1)
-        folder = runs_of(out, self.name, budget)
+        folder = out
         models = {
             k: [fitted(data, setting, bound, seed, folder / f"{k}-{seed}") for seed in range(seeds)]
             for k, bound in BOUNDS.items()

@@ -1,8 +1,8 @@
 """A run that a study trains: begun, or gone on with where an earlier call left it.
 
 A run that someone stopped is not measured: Ctrl-C ends the study, and not only its run, so that no
-figure is of a model that was half trained. Where the folder is the same again, as it is of budget
-`paper`, the next call goes on with it, if it asks for the same recipe.
+figure is of a model that was half trained. The next call goes on with it, if it asks for the same
+recipe.
 """
 
 from __future__ import annotations

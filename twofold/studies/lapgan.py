@@ -17,7 +17,6 @@ from twofold.measures.measure import Figure
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import garments
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding
 from twofold.studies.study import Budget, Row, Study
 
@@ -65,11 +64,10 @@ class Lapgan(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         data = garments.opened(setting.side)
         runs = {
-            arm: [trained(arm, data, setting, seed, folder) for seed in range(seeds)]
-            for arm in ARMS
+            arm: [trained(arm, data, setting, seed, out) for seed in range(seeds)] for arm in ARMS
         }
         found = {
             arm: [garments.judged(run, data, setting.n, FIGURES) for run in made]

@@ -25,7 +25,6 @@ from twofold.apps import masks
 from twofold.apps.anomaly import Detector
 from twofold.data.sources import Memory, Source, whole
 from twofold.maths.ranking import auroc
-from twofold.studies.binary import runs_of
 from twofold.studies.oneclass import Labelled, Rows, among, fitted, gathered, learnt, shuffled
 from twofold.studies.seeds import Better, finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
@@ -95,9 +94,9 @@ class Lesions(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         known = Labelled.of("pneumoniamnist", {"name": "pneumoniamnist"})
-        found = [measured(known, setting, seed, folder / f"{seed}") for seed in range(seeds)]
+        found = [measured(known, setting, seed, out / f"{seed}") for seed in range(seeds)]
         return [row(name, values) for name, values in gathered(found)]
 
 

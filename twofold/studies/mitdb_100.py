@@ -24,7 +24,6 @@ from twofold.data.named import find
 from twofold.maths.ranking import average_precision
 from twofold.maths.statistics import bootstrap
 from twofold.maths.thresholds import Quantile
-from twofold.studies.binary import runs_of
 from twofold.studies.iwae_order import differences
 from twofold.studies.oneclass import (
     Labelled,
@@ -77,11 +76,11 @@ class Mitdb100(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         known = Labelled.of("wfdb", {"name": "wfdb"})
         judged = [parted(known, seed) for seed in range(seeds)]
         raw = [
-            each_score(known, rows, setting, seed, folder / f"{seed}")
+            each_score(known, rows, setting, seed, out / f"{seed}")
             for seed, rows in enumerate(judged)
         ]
         abnormal = judged[0].abnormal

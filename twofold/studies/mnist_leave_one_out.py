@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from twofold.studies.binary import runs_of
 from twofold.studies.mnist_one_class import averaged
 from twofold.studies.oneclass import Digits, Labelled, gathered, on_digits
 from twofold.studies.seeds import finding, over_seeds
@@ -44,11 +43,11 @@ class MnistLeaveOneOut(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         known = Labelled.of(setting.data, {"name": setting.data})
         each = [
             {
-                digit: on_digits(known, setting, others(digit), seed, folder / f"{digit}-{seed}")
+                digit: on_digits(known, setting, others(digit), seed, out / f"{digit}-{seed}")
                 for digit in setting.turns
             }
             for seed in range(seeds)

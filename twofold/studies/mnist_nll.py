@@ -41,7 +41,6 @@ from twofold.studies.binary import (
     loop_of,
     mean_nll,
     pictures,
-    runs_of,
     trained,
 )
 from twofold.studies.peer import Peer, interpreters
@@ -119,7 +118,7 @@ class MnistNll(Study):
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
         if budget == "paper":
-            return published(seeds, runs_of(out, self.name, budget))
+            return published(seeds, out)
         return contest(CONTESTS[budget], seeds)
 
 

@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from twofold.studies.binary import runs_of
 from twofold.studies.oneclass import Digits, Labelled, gathered, on_digits
 from twofold.studies.seeds import finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
@@ -50,11 +49,11 @@ class MnistOneClass(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         known = Labelled.of(setting.data, {"name": setting.data})
         by_seed = [
             averaged([
-                on_digits(known, setting, [digit], seed, folder / f"{digit}-{seed}")
+                on_digits(known, setting, [digit], seed, out / f"{digit}-{seed}")
                 for digit in setting.turns
             ])
             for seed in range(seeds)

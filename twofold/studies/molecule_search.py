@@ -74,6 +74,11 @@ def trained(
     return kept.trained(recipe, table, data, folder), data
 
 
+def shared(out: Path, budget: Budget) -> Path:
+    """Where the one run of ZINC is that the searches begin from: `paper` trains it once for all."""
+    return (out.with_name("search-zinc.paper") if budget == "paper" else out) / "zinc"
+
+
 Searched = Mapping[str, Found]
 
 

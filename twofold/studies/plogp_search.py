@@ -14,7 +14,6 @@ from pathlib import Path
 
 from twofold.apps.objectives import Computed, formulas
 from twofold.apps.optimising import Asked
-from twofold.studies.binary import runs_of
 from twofold.studies.molecule_search import (
     BESIDE,
     LATENT,
@@ -24,6 +23,7 @@ from twofold.studies.molecule_search import (
     compared,
     pooled,
     searched,
+    shared,
     trained,
     zinc,
 )
@@ -54,7 +54,7 @@ class PlogpSearch(Study):
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
         setting, where = SETTINGS[budget], zinc(SETTINGS[budget].rows)
-        run, _ = trained(where, "zinc", setting, (), runs_of(out, "search-zinc", budget) / "zinc")
+        run, _ = trained(where, "zinc", setting, (), shared(out, budget))
         asked = Asked(maximize=("plogp",), oracle=setting.oracle, beside=BESIDE)
         seen = searched(run, where, asked, seeds)
         likeness = [qed_of(seen, way) for way in (LATENT, "genetic", "draws")]

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from twofold.studies.binary import runs_of
 from twofold.studies.iwae_order import differences
 from twofold.studies.oneclass import (
     Labelled,
@@ -67,9 +66,9 @@ class Pneumonia(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         known = Labelled.of("pneumoniamnist", {"name": "pneumoniamnist"})
-        found = [measured(known, setting, seed, folder / f"{seed}") for seed in range(seeds)]
+        found = [measured(known, setting, seed, out / f"{seed}") for seed in range(seeds)]
         by_name = dict(gathered(found))
         better = differences(by_name[BARRED], by_name["pca"])
         return [

@@ -28,7 +28,6 @@ from twofold.models.progressive import Progressive as Family
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import garments
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import exact, finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
 
@@ -89,7 +88,7 @@ class Progressive(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        folder = runs_of(out, self.name, budget)
+        folder = out
         return [
             row
             for setting in SETTINGS[budget]

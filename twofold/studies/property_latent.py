@@ -26,7 +26,6 @@ from twofold.measures.properties import NEIGHBOURS, by_neighbours, seen, spearma
 from twofold.runs import measuring
 from twofold.runs.run import Run
 from twofold.runs.training import Material
-from twofold.studies.binary import runs_of
 from twofold.studies.molecule_search import HEAD, SETTINGS, Setting, trained, zinc
 from twofold.studies.seeds import over_seeds
 from twofold.studies.study import Budget, Row, Study
@@ -55,9 +54,9 @@ class PropertyLatent(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        folder, plain = runs_of(out, self.name, budget), SETTINGS[budget]
+        plain = SETTINGS[budget]
         setting = replace(plain, model={**plain.model, **HEAD})
-        found = [of_seed(setting, folder / str(seed), seed) for seed in range(seeds)]
+        found = [of_seed(setting, out / str(seed), seed) for seed in range(seeds)]
         return [row_of(name, [one[name] for one in found]) for name in found[0]]
 
 

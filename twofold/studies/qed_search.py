@@ -10,8 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twofold.apps.optimising import Asked
-from twofold.studies.binary import runs_of
-from twofold.studies.molecule_search import BESIDE, SETTINGS, compared, searched, trained, zinc
+from twofold.studies.molecule_search import (
+    BESIDE,
+    SETTINGS,
+    compared,
+    searched,
+    shared,
+    trained,
+    zinc,
+)
 from twofold.studies.study import Budget, Row, Study
 
 
@@ -35,6 +42,6 @@ class QedSearch(Study):
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
         setting, where = SETTINGS[budget], zinc(SETTINGS[budget].rows)
-        run, _ = trained(where, "zinc", setting, (), runs_of(out, "search-zinc", budget) / "zinc")
+        run, _ = trained(where, "zinc", setting, (), shared(out, budget))
         asked = Asked(maximize=("qed",), oracle=setting.oracle, beside=BESIDE)
         return compared(searched(run, where, asked, seeds), "qed")

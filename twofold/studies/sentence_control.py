@@ -20,7 +20,6 @@ from pathlib import Path
 from twofold.apps.wording import Labelled, bare, trial
 from twofold.measures.tables import accuracy
 from twofold.runs.run import Run
-from twofold.studies.binary import runs_of
 from twofold.studies.captions import (
     BRISK,
     LABELS,
@@ -85,7 +84,7 @@ class SentenceControl(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        folder = runs_of(out, self.name, budget)
+        folder = out
         every = [of_seed(SETTINGS[budget], seed, folder / f"{seed}") for seed in range(seeds)]
         return told(every)
 

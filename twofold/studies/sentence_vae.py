@@ -20,7 +20,6 @@ from twofold.data.named import find
 from twofold.measures.measure import Figure
 from twofold.runs.recipe import load_recipe, merged
 from twofold.runs.training import Material
-from twofold.studies.binary import runs_of
 from twofold.studies.captions import BRISK, HALF, TINY
 from twofold.studies.garments import judged, trained
 from twofold.studies.iwae_order import differences
@@ -80,13 +79,13 @@ class SentenceVae(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         known = find(TABLE["name"])
         wanted = {"vocabulary": setting.vocabulary, "longest": setting.longest}
         options = {**known.options, **wanted}
         seen = examine(known.where.head(setting.sentences), known.kind, **options)
         data = Material.of(seen.kind, seen.source, (), {})
-        every = [of_seed(data, setting, seed, folder / f"{seed}") for seed in range(seeds)]
+        every = [of_seed(data, setting, seed, out / f"{seed}") for seed in range(seeds)]
         return [*bars(every), *(row for model in every[0] for row in told(every, model))]
 
 

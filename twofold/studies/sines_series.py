@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from twofold.data.doctor import examine
 from twofold.runs.training import Material
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import most, over_seeds
 from twofold.studies.study import Budget, Row, Study
 from twofold.studies.windows import FIGURES, RIVAL, SETTINGS, Found, measured, told, values
@@ -46,11 +45,11 @@ class SinesSeries(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
-        data = opened(WINDOWS[budget], folder)
-        table = {"path": str(path_of(folder)), "kind": "series"}
-        ours = measured(OURS, setting.steps, data, table, setting.n, seeds, folder, FINE)
-        rival = measured(RIVAL, setting.rival, data, table, setting.n, seeds, folder)
+        setting = SETTINGS[budget]
+        data = opened(WINDOWS[budget], out)
+        table = {"path": str(path_of(out)), "kind": "series"}
+        ours = measured(OURS, setting.steps, data, table, setting.n, seeds, out, FINE)
+        rival = measured(RIVAL, setting.rival, data, table, setting.n, seeds, out)
         return [bar(ours), *told(OURS, ours), *told(RIVAL, rival)]
 
 

@@ -30,7 +30,6 @@ from twofold.runs.recipe import load_recipe, merged
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import kept
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, gain
 from twofold.studies.study import Budget, Row, Study
 
@@ -112,11 +111,9 @@ class SmallSet(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         held = held_out(setting)
-        return [
-            row for size in setting.sizes for row in of_size(setting, size, held, seeds, folder)
-        ]
+        return [row for size in setting.sizes for row in of_size(setting, size, held, seeds, out)]
 
 
 def of_size(setting: Setting, size: int, held: Held, seeds: int, folder: Path) -> list[Row]:

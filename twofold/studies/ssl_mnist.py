@@ -25,7 +25,6 @@ from twofold.maths.augmentations import Affine, DiffAugment
 from twofold.maths.schedules import Cosine
 from twofold.maths.varying import Linear
 from twofold.nets.bodies import Conv, Dense
-from twofold.studies.binary import runs_of
 from twofold.studies.few_labels import Lesson, Told, alone, played
 from twofold.studies.remembered import remembered
 from twofold.studies.seeds import finding, over_seeds
@@ -84,11 +83,11 @@ class SslMnist(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
-        folder.mkdir(parents=True, exist_ok=True)
+        setting = SETTINGS[budget]
+        out.mkdir(parents=True, exist_ok=True)
         data = told("test")
         found = {
-            count: [draw(folder, data, setting, count, seed) for seed in range(seeds)]
+            count: [draw(out, data, setting, count, seed) for seed in range(seeds)]
             for count in setting.labels
         }
         return [row for count in found for row in of_count(count, found[count], setting)]

@@ -40,7 +40,7 @@ from twofold.models.gan import GAN
 from twofold.nets.bodies import Conv
 from twofold.nets.evaluators import ImageClassifier
 from twofold.nets.fit import fit
-from twofold.studies.binary import CPU, runs_of, trained
+from twofold.studies.binary import CPU, trained
 from twofold.studies.seeds import gain, over_seeds
 from twofold.studies.study import Budget, Row, Study
 from twofold.train.chance import seed_all
@@ -165,10 +165,10 @@ class StackedMnist(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        protocol, folder = PROTOCOLS[budget], runs_of(out, self.name, budget)
+        protocol = PROTOCOLS[budget]
         namer = Namer.fitted(protocol.taught, protocol.tested)
         found = {
-            name: [one(name, protocol, namer, seed, folder) for seed in range(seeds)]
+            name: [one(name, protocol, namer, seed, out) for seed in range(seeds)]
             for name in protocol.games
         }
         rows = [

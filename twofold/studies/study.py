@@ -101,7 +101,7 @@ class Study(ABC):
 
     @abstractmethod
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        """Run the study; `out` is a folder of its own for runs and pictures."""
+        """Run the study; `out` is a folder of its own for runs and pictures, to be gone on with."""
 
     @property
     def name(self) -> str:
@@ -113,7 +113,7 @@ class Study(ABC):
             raise UserError(f"budget {budget!r} is not known; {nearest(budget, BUDGETS)}")
         out.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        rows = tuple(self.rows(budget, seeds, free(out / f"{self.name}.{budget}")))
+        rows = tuple(self.rows(budget, seeds, folder_of(out, self.name, budget)))
         seconds = round(time.monotonic() - started, 1)
         date = datetime.now(UTC).date().isoformat()
         texts = (self.claim, self.paper, self.protocol)
@@ -121,6 +121,18 @@ class Study(ABC):
         text = json.dumps(result.to_dict(), indent=1, ensure_ascii=False)
         (out / f"{self.name}.{budget}.json").write_text(text + "\n", encoding="utf-8")
         return result
+
+
+def folder_of(out: Path, name: str, budget: Budget) -> Path:
+    """Where a study keeps its runs.
+
+    `paper` goes on with those of an earlier call, `cpu` with those of a call that did not come to
+    its result; `smoke` and all else begin anew.
+    """
+    folder = out / f"{name}.{budget}"
+    ended = folder.with_name(f"{folder.name}.json").is_file()
+    goes_on = budget == "paper" or (budget == "cpu" and not ended)
+    return folder if goes_on else free(folder)
 
 
 def studies() -> dict[str, str]:

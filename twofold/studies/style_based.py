@@ -43,7 +43,6 @@ from twofold.nets import extractors
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import garments
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, gain
 from twofold.studies.study import Budget, Row, Study
 
@@ -98,16 +97,15 @@ class StyleBased(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         data = garments.opened(setting.side)
         runs = {
-            arm: [trained(arm, data, setting, seed, folder) for seed in range(seeds)]
-            for arm in ARMS
+            arm: [trained(arm, data, setting, seed, out) for seed in range(seeds)] for arm in ARMS
         }
         styles = [style_of(run) for run in runs["stylegan"]]
         mixed = [mixing(model, setting.pairs, seed) for seed, model in enumerate(styles)]
         for seed, model in enumerate(styles):
-            sheet(model, folder / f"mixing-{seed}.png")
+            sheet(model, out / f"mixing-{seed}.png")
         ways = [lengths(model, setting.pairs, seed) for seed, model in enumerate(styles)]
         distances = {arm: [distance(run, data, setting.n) for run in runs[arm]] for arm in ARMS}
         return [*of_mixing(mixed), *of_lengths(ways), *of_distance(distances), *of_time(runs)]

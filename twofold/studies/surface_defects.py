@@ -25,7 +25,6 @@ from twofold.data import pixels
 from twofold.data.kinds.images import Images, native
 from twofold.data.named import find
 from twofold.data.tiles import Wholes
-from twofold.studies.binary import runs_of
 from twofold.studies.oneclass import Labelled, Rows, areas, fitted, gathered, learnt, shuffled
 from twofold.studies.seeds import finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
@@ -83,10 +82,10 @@ class SurfaceDefects(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         known = Labelled.of("magnetic-tile", {"name": "magnetic-tile", "tiles": SIDE}, tiles=SIDE)
         found = [
-            measured(known, parted(known, setting, seed), setting, seed, folder / f"{seed}")
+            measured(known, parted(known, setting, seed), setting, seed, out / f"{seed}")
             for seed in range(seeds)
         ]
         return [row(name, values) for name, values in gathered(found)]

@@ -19,7 +19,6 @@ from twofold.apps.augmentation import Way
 from twofold.apps.wording import Labelled, compared, fresh
 from twofold.maths.choosing import Choice
 from twofold.runs.run import Run
-from twofold.studies.binary import runs_of
 from twofold.studies.captions import (
     BRISK,
     LABELS,
@@ -84,12 +83,12 @@ class TextAugment(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         return [
             row
             for n in setting.counts
             for row in told(
-                n, [of_seed(setting, n, seed, folder / f"{n}-{seed}") for seed in range(seeds)]
+                n, [of_seed(setting, n, seed, out / f"{n}-{seed}") for seed in range(seeds)]
             )
         ]
 

@@ -21,7 +21,6 @@ from typing import Any
 from twofold.measures.measure import Figure
 from twofold.runs.training import Material
 from twofold.studies import garments
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import finding, gain
 from twofold.studies.study import Budget, Row, Study
 
@@ -72,11 +71,10 @@ class VaeganSharpness(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
+        setting = SETTINGS[budget]
         data = garments.opened(setting.side)
         found = {
-            arm: [of_seed(arm, data, setting, seed, folder) for seed in range(seeds)]
-            for arm in ARMS
+            arm: [of_seed(arm, data, setting, seed, out) for seed in range(seeds)] for arm in ARMS
         }
         return [*(row for arm in ARMS for row in of_arm(arm, found[arm])), *bars(found)]
 

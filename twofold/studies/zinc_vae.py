@@ -29,7 +29,6 @@ from twofold.runs.refit import refit
 from twofold.runs.run import From, Run
 from twofold.runs.training import Material
 from twofold.studies import kept
-from twofold.studies.binary import runs_of
 from twofold.studies.seeds import over_seeds
 from twofold.studies.study import Budget, Row, Study
 
@@ -136,8 +135,8 @@ class ZincVae(Study):
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
-        setting, folder = SETTINGS[budget], runs_of(out, self.name, budget)
-        return [row for way in setting.ways for row in of_way(way, setting, seeds, folder)]
+        setting = SETTINGS[budget]
+        return [row for way in setting.ways for row in of_way(way, setting, seeds, out)]
 
 
 def of_way(way: Way, setting: Setting, seeds: int, folder: Path) -> list[Row]:
