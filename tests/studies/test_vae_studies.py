@@ -204,7 +204,7 @@ def test_the_paper_budget_sets_bars_and_goes_on_with_its_runs(
     assert [row.target for row in rows] == [87.26, 86.04, 85.28]
     assert not any(row.holds for row in rows)  # two steps on noise reach nothing
     monkeypatch.setattr(VAE, "play", None)  # nothing is trained again
-    again = mnist_nll.MnistNll().rows("paper", 1, tmp_path / "mnist-nll.paper-2")
+    again = mnist_nll.MnistNll().rows("paper", 1, out)
     assert [row.ours for row in again] == [row.ours for row in rows]
 
 
