@@ -172,8 +172,8 @@ def unbroken(n: int, seed: int, draw: Draw, broken: Callable[[Rows], Tensor]) ->
     while bad.any():
         if drawn > TRIED * n:
             raise UserError(
-                f"of {drawn:,} rows drawn, {int((~bad).sum()):,} keep every constraint of this "
-                "table; ask for less, or train for longer"
+                f"of {drawn:,} rows drawn, {int((~bad).sum()):,} keep every constraint of "
+                "these data; ask for less, or train for longer"
             )
         fresh = draw(n, seed + 7919 * (drawn // n)).rows
         mended = bad & ~broken(fresh)  # each in its own place, where other things may be asked

@@ -154,6 +154,12 @@ def test_draws_are_settled_as_they_would_be_read_again(tmp_path: Path) -> None:
     assert kind.draw(settled).shape == (2, 3, 160, 160)
 
 
+def test_a_molecule_without_an_atom_is_never_handed_out(tmp_path: Path) -> None:
+    kind, _ = Molecules.inspect(file_of(tmp_path, "CCO\nCCCO\n"), form="selfies")
+    rows = Rows(kind.words.values([["[C]"], []], kind.length), torch.zeros(2, 0))
+    assert kind.broken(rows).tolist() == [False, True]
+
+
 def test_other_data_that_does_not_fit_is_refused_by_its_row(tmp_path: Path) -> None:
     kind, _ = Molecules.inspect(file_of(tmp_path, "CCO\nCCCO\n"))
     with pytest.raises(UserError, match=r"row 2: '\[N\]' was in no training molecule"):

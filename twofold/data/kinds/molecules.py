@@ -216,6 +216,10 @@ class Molecules(Kind):
         again = [self.resettled(cut) for cut in cuts]
         return Rows(self.words.values(again, self.length).to(rows.values), rows.given)
 
+    def broken(self, rows: Rows) -> Tensor:
+        """Which have not a single atom, (B,): no file has such a molecule."""
+        return torch.tensor([not cut for cut in self.words.sequences(rows.values)])
+
     def resettled(self, cut: list[str]) -> list[str]:
         smiles = meant(self.form, cut)
         fresh = tokens(self.form, smiles) if smiles else cut
