@@ -82,15 +82,22 @@ def squares(n: int) -> torch.Tensor:
 def test_the_detector_sees_a_leak_and_no_other() -> None:
     torch.manual_seed(0)
     x = squares(600)
-    detector = few_images.Detector.fit(x, few_images.transformed(x, 0))
+    detector = few_images.Detector.fit(
+        x, few_images.transformed(x, few_images.POLICIES["adaptive"], 0)
+    )
     assert detector(squares(300)) < 0.2
-    assert detector(few_images.transformed(squares(300), 1)) > 0.6
+    assert detector(few_images.transformed(squares(300), few_images.POLICIES["adaptive"], 1)) > 0.6
 
 
 def test_a_leak_is_counted_beyond_what_no_augmentation_shows() -> None:
-    none = [few_images.Seen(9.0, 1.0, 0.5), few_images.Seen(9.0, 1.0, 0.4)]
-    same = few_images.leak("a", none, none)
-    leaked = few_images.leak("a", none, [few_images.Seen(9.0, 1.0, 0.8)] * 2)
+    none = [
+        few_images.Seen(9.0, 1.0, {"adaptive": 0.5}),
+        few_images.Seen(9.0, 1.0, {"adaptive": 0.4}),
+    ]
+    same = few_images.leak(100, "adaptive", none, none)
+    leaked = few_images.leak(
+        100, "adaptive", none, [few_images.Seen(9.0, 1.0, {"adaptive": 0.8})] * 2
+    )
     assert same.holds
     assert not leaked.holds
     assert leaked.ours == pytest.approx(0.35)
