@@ -19,7 +19,10 @@ from twofold.nets.bodies import Dense
 from twofold.nets.priors import Autoregressive as Chain
 from twofold.nets.priors import Standard
 from twofold.nets.sequences import (
+    Grams,
     Gru,
+    Places,
+    PlacesDown,
     SequenceDecoder,
     Sequential,
     Spelling,
@@ -138,6 +141,35 @@ def test_what_stands_behind_the_end_is_not_read(decoder: SequenceDecoder) -> Non
     x = WORDS.encode(k.unsqueeze(1).double())
     said = decoder(z, c).log_prob(x)
     assert torch.allclose(said[0], said[1], atol=1e-12)
+
+
+def test_grams_read_what_stands_together_wherever_it_does() -> None:
+    grams = Grams(6, 7, 5)
+    word, other = torch.randn(1, 3, 6), torch.randn(1, 3, 6)
+    rest = torch.randn(1, 1, 6)
+
+    def read(word: Tensor, at: int, shown: int = 40) -> Tensor:
+        e = torch.cat([rest.expand(1, at, 6), word, rest.expand(1, 37 - at, 6)], 1)
+        return grams(e, (torch.arange(40) < shown).float().unsqueeze(0))
+
+    torch.testing.assert_close(read(word, 10), read(word, 20), rtol=0, atol=1e-5)
+    assert not torch.allclose(read(word, 10), read(other, 10), atol=1e-3)
+    cut = read(word, 30, shown=20)
+    torch.testing.assert_close(cut, read(other, 30, shown=20), rtol=0, atol=0)
+
+
+def test_places_add_what_grams_read() -> None:
+    space = Space((Field("t", Token(("", "a", "b"))),), (9,))
+    torch.manual_seed(0)
+    plain = Places(8, embed=4).down(space, Space(), 3)
+    torch.manual_seed(0)
+    both = Places(8, embed=4, grams=5).down(space, Space(), 3)
+    x, c = space.encode(torch.tensor([[[1.0, 2, 1, 0, 0, 0, 0, 0, 0]]])), torch.zeros(1, 0)
+    assert isinstance(both, PlacesDown)
+    assert both.grams is not None
+    e = both.embed[x.argmax(1)]
+    shown = torch.tensor([[1.0, 1, 1, 1, 0, 0, 0, 0, 0]])
+    torch.testing.assert_close(both(x, c) - plain(x, c), both.grams(e, shown))
 
 
 def test_guidance_at_its_ends_is_one_of_the_two(decoder: SequenceDecoder) -> None:
