@@ -52,7 +52,7 @@ from twofold.train.options import Training
 NET = Dense(128, 2, "tanh")
 OPTIONS: Mapping[str, Any] = {
     "latent": 10, "encoder": NET, "decoder": NET, "bound": IWAE(5),
-    "likelihood": (Gaussian("shared"),), "missing": Ignorable(),
+    "likelihood": (Gaussian("predicted"),), "missing": Ignorable(),
 }  # fmt: skip
 TRAINING = Training(batch=128, lr=2e-3, schedule=Cosine(warmup=0.02), average=2.0)
 MASK = 1234
@@ -95,7 +95,7 @@ class UciImputation(Study):
         "UCI red (1,599) and white (4,898) wine, 11 numbers and the grade, standardised by all of "
         "their values; exactly half of all values hidden completely at random by numpy's "
         "RandomState of 1234 and up, a mask and a seed each. The VAE: latent 10, dense 2 × 128 "
-        "tanh, Gaussian with one scale a column, importance-weighted bound of 5 draws on what is "
+        "tanh, Gaussian with predicted scale, importance-weighted bound of 5 draws on what is "
         "there, Adam at 2e-3 with a cosine, 4,000 steps of 128 rows (paper 30,000), averaged "
         "weights; a gap is the weighted mean of 200 draws (10,000). What is filled is what was "
         "learnt from, for every way, as in the paper. Forests are 100 extremely randomised trees "
