@@ -11,8 +11,7 @@ import twofold
 from tests.stories.commands import inside, refused
 from twofold.apps.augmentation import balanced, between_neighbours, compared, smote
 from twofold.core.space import Category, Field, Modal, Real, Space
-from twofold.data.sources import Rows, whole
-from twofold.runs.measuring import evidence_of_run
+from twofold.data.sources import whole
 from twofold.runs.run import Run
 from twofold.runs.training import material_of
 
@@ -58,20 +57,6 @@ def test_any_column_can_be_asked(run: Run, tmp_path: Path) -> None:
     refused(inside("sample", run.path, "--given", "plam=full"), "did you mean 'plan'?")
     refused(inside("sample", run.path, "--given", "plan=gold"), "plan=gold does not occur")
     refused(inside("sample", run.path, "--given", "plan=full", "--truncation", "1"), "leave")
-
-
-def test_what_is_measured_keeps_constraints_as_what_is_drawn(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def low(rows: Rows) -> torch.Tensor:
-        return rows.values[:, 1] <= most
-
-    most = float(run.draw(60, {}, 0).values[:, 1].median())
-    monkeypatch.setattr(type(run.kind), "broken", lambda _, rows: ~low(rows))
-    data = material_of(run, "")
-    evidence = evidence_of_run(run, data.train, data.validation, 30, 0, "validation")
-    values = run.space.decode(evidence.fake.x)
-    assert low(Rows(values, torch.zeros(len(values), 0))).all()
 
 
 def test_without_a_likelihood_rows_are_drawn_until_they_fit(people: Path, tmp_path: Path) -> None:

@@ -27,7 +27,6 @@ from twofold.measures.latent import Latent, infer
 from twofold.measures.measure import Evidence, Figure, figures
 from twofold.measures.vitals import UNKNOWN, Spread, played
 from twofold.runs.advice import advice, in_words
-from twofold.runs.drawing import Drawn, unbroken
 from twofold.runs.folder import write_json
 from twofold.runs.run import Run
 from twofold.train.chance import generator
@@ -58,17 +57,13 @@ def factors_of(kind: Kind, source: Source, rows: Tensor) -> Factors:
 
 def drawn_like(run: Run, held: Batch, seed: int) -> Batch:
     """A draw for each held-out row, under its conditions."""
+    torch.manual_seed(seed)
     model = run.role(Samples, "measure")
-    known = run.given.decode(held.given.c)
-
-    def draw(n: int, seed: int) -> Drawn:
-        torch.manual_seed(seed)
-        parts = [model.sample(Given(c)) for c in held.given.c.split(run.chunk)]
-        return Drawn(Rows(run.space.decode(torch.cat(parts)), known))
-
-    # as if written to files and read again: what is measured is what a user would get
     with torch.inference_mode():
-        rows = run.kind.settled(unbroken(len(held), seed, draw, run.kind.broken).rows)
+        parts = [model.sample(Given(c)) for c in held.given.c.split(run.chunk)]
+    # as if written to files and read again: what is measured is what a user would get
+    known = run.given.decode(held.given.c)
+    rows = run.kind.settled(Rows(run.space.decode(torch.cat(parts)), known))
     return Batch(run.space.encode(rows.values), held.given, torch.arange(len(rows)))
 
 
