@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -214,15 +215,7 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
     blind = Blind.of(run.given, ("label", asked.labels))
     here = material_at_hand(run)
     found, known = calibrated(runs, where, here, asked, blind)
-    place = locate(where, run.kind.name).where
-    source = blind(run.kind.open(place))
-    names = tuple(run.kind.names(place)) or tuple(str(i) for i in range(len(source)))
-    check_rows(known, source)
-    if asked.part:
-        source = Subset(source, rows_of_part(run, where, asked.part))
-        known = known.of_rows(source.rows)
-        names = tuple(names[row] for row in source.pieces()[:, 0].unique().tolist())
-    known = known.of_rows(Wholes(source.pieces()).first())
+    source, names, known = observed(run, where, known, blind, asked)
     raw = found.raw(source)
     line = found.threshold(asked.threshold, asked.rate)
     scores = found.calibrated(raw, asked.threshold, asked.rate)
@@ -252,6 +245,27 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
     )
     write_json(out / "score.json", result.to_dict())
     return result
+
+
+class Observed(NamedTuple):
+    """What is scored: rows, the names of the observations they make up, what is known of these."""
+
+    source: Source
+    names: tuple[str, ...]
+    known: Known
+
+
+def observed(run: Run, where: Where, known: Known, blind: Blind, asked: Asked) -> Observed:
+    """The data, or the part of the run's own split that is asked for."""
+    place = locate(where, run.kind.name).where
+    source = blind(run.kind.open(place))
+    names = tuple(run.kind.names(place)) or tuple(str(i) for i in range(len(source)))
+    check_rows(known, source)
+    if asked.part:
+        source = Subset(source, rows_of_part(run, where, asked.part))
+        known = known.of_rows(source.rows)
+        names = tuple(names[row] for row in source.pieces()[:, 0].unique().tolist())
+    return Observed(source, names, known.of_rows(Wholes(source.pieces()).first()))
 
 
 def masked(run: Run, names: Sequence[str], where: Tensor, asked: Asked) -> list[Figure]:
