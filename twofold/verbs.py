@@ -78,6 +78,7 @@ from twofold.maths.choosing import Choice
 from twofold.maths.latents import LatentName
 from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
+from twofold.models import names as family_names
 from twofold.nets.expost import ExPost
 from twofold.report import alarms, card, files, maps, moved, structures
 from twofold.report import compare as comparison_page
@@ -119,6 +120,7 @@ def wish(what: Where, recipe: str, model: str, changes: Table) -> tuple[Wish, Ex
     """Read what was asked: a path wins over a recipe's name, a recipe over a data set's."""
     asked, where = told(what, recipe)
     named_model = model or changes.get("model", {}).get("name", "")
+    check_family(named_model)
     if named_model not in ("", asked.get("model", {}).get("name", named_model)):
         raise UserError(
             f"the recipe is for another model than {named_model}; leave one of them out"
@@ -130,6 +132,12 @@ def wish(what: Where, recipe: str, model: str, changes: Table) -> tuple[Wish, Ex
     base = asked if "model" in asked else merged(suggested(examination, named_model), asked)
     table = merged(base, merged({"model": {"name": model}} if model else {}, changes))
     return Wish(table, where, {**named(where), **data}), examination
+
+
+def check_family(name: str) -> None:
+    """Refuse the name of a recipe where that of a family is asked for."""
+    if name in packaged_recipes() and name not in family_names():
+        raise UserError(f"{name} is a recipe, not a family; name it with --recipe {name}")
 
 
 def suggested(examination: Examination, model: str) -> Table:
