@@ -66,10 +66,10 @@ class DefaultRecipes(Study):
         "the labels of these. A seed works when draws cover ten classes, by a classifier fitted to "
         "training pictures, and recall is at least half its floor. A bar asks that of two in three "
         "seeds (of fewer seeds, as large a share). The study has a budget of its own: cpu takes "
-        "about an hour a seed on one core. Rates, moments, penalties and weights of the recipes "
-        "were chosen by recall and distance to validation pictures, of seed 100 at these sizes; "
-        "that their generators are normalised in groups, on test pictures of that seed. It can be "
-        "interrupted, and goes on with its runs."
+        "about forty minutes a seed on one core. Rates, moments, penalties and weights of the "
+        "recipes were chosen by recall and distance to validation pictures, of seed 100 at these "
+        "sizes; that their generators are normalised in groups, on test pictures of that seed. It "
+        "can be interrupted, and goes on with its runs."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
