@@ -124,6 +124,7 @@ def test_a_wrong_key_names_the_nearest(setting: str, tmp_path: Path) -> None:
 def test_a_recipe_in_place_of_a_family_is_told_how_it_is_named(tmp_path: Path) -> None:
     answer = inside("fit", "digits", "--model", "wgan", "--out", tmp_path / "run")
     refused(answer, "wgan is a recipe", "--recipe wgan")
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_existing_run_is_never_overwritten(run: Path) -> None:
