@@ -18,6 +18,7 @@ from twofold.maths.augmentations import (
     DiffAugment,
     Jitter,
     Scaling,
+    Thickness,
     Transformation,
     Translation,
     Unchanged,
@@ -98,6 +99,22 @@ def test_a_picture_is_turned_scaled_and_slanted_as_asked(monkeypatch: pytest.Mon
     bar[0, 0, :, 2] = 1.0  # a pixel is as wide as it is high, whatever the sides of the picture
     leaning = Affine(0.0, 0.0, 1.0, 0.0)(bar)[0, 0]
     torch.testing.assert_close(leaning[2:7], torch.eye(5).flip(1))
+
+
+def test_a_stroke_grows_to_its_neighbours_or_gives_way_to_them() -> None:
+    x = torch.zeros(400, 1, 9, 9)
+    x[:, :, 3:6, 3:6] = 1.0
+    changed = Thickness()(x)
+    torch.testing.assert_close(changed[:, :, 4, 4], torch.ones(400, 1))  # within reach of both
+    rim, edge = changed[:, 0, 2, 2:7], changed[:, 0, 3, 3:6]
+    torch.testing.assert_close(rim, rim[:, :1].expand_as(rim))  # one u a row
+    torch.testing.assert_close(edge, edge[:, :1].expand_as(edge))
+    assert rim.max() > 0.99
+    assert edge.min() < 0.01
+    assert ((rim[:, 0] > 0) != (edge[:, 0] < 1)).all()  # thicker or thinner, and not both
+    assert changed[:, :, :2].eq(0).all()  # a reach of one place
+    assert Thickness(reach=2)(x)[:, 0, 1, 1].max() > 0.99
+    assert Thickness(share=0.0)(x).equal(x)
 
 
 def test_a_cutout_is_a_box_of_zeros_and_the_rest_stays() -> None:

@@ -18,7 +18,8 @@ inverted: then what T does never leaks into the draws.
   buffer: `observe` collects r over the parts of a batch, `advance` moves p once a step, so that
   parts and processes agree on it.
 
-Pictures are changed in colour, moved, and cut out, or turned and slanted where that is asked for;
+Pictures are changed in colour, moved, and cut out, or turned, slanted and drawn with another pen
+where that is asked for;
 series are shaken, moved and scaled; vectors are shaken. Values are in units of x, [0, 1] where the
 domain is bounded; what enters from beyond the border is 0. A film moves as one picture does.
 
@@ -36,7 +37,7 @@ from typing import Annotated, ClassVar
 import torch
 import torch.nn.functional as F
 from pydantic import Field as Limits
-from pydantic import NonNegativeFloat, PositiveFloat
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from twofold.core.build import Part, kebab
@@ -143,6 +144,39 @@ class Affine(Transformation):
         down = torch.stack([sin * W / H, k * sin + cos, t[:, 1]], 1)
         grid = F.affine_grid(torch.stack([across, down], 1), [B, 1, H, W], align_corners=False)
         return F.grid_sample(x, grid, align_corners=False)
+
+
+@dataclass(frozen=True)
+class Thickness(Transformation):
+    r"""Strokes drawn thicker, or thinner: part of the way to the brightest or darkest neighbour.
+
+    $$ x_p + [u]_+ \big(\max_{q \in N(p)} x_q - x_p\big)
+     - [-u]_+ \big(x_p - \min_{q \in N(p)} x_q\big), \quad u \sim U(-a, a) $$
+
+    Grey dilation where u is positive, erosion where it is negative; bright strokes on dark ground
+    grow or shrink, dark strokes on bright ground the other way.
+
+    Args:
+        share: a, of the way.
+        reach: places from p to the border of its square N(p).
+
+    Source: Serra 1982, Image Analysis and Mathematical Morphology, chapter 12.
+    """
+
+    share: Share = 1.0
+    reach: PositiveInt = 1
+    least = 2
+
+    def __call__(self, x: Tensor) -> Tensor:
+        flat = x.flatten(1, -3)  # (B, C, H, W), of a film its frames too
+        u = self.share * uniform(flat)
+        thicker, thinner = self.brightest(flat), -self.brightest(-flat)
+        changed = flat + F.relu(u) * (thicker - flat) - F.relu(-u) * (flat - thinner)
+        return changed.reshape(x.shape)
+
+    def brightest(self, x: Tensor) -> Tensor:
+        """The largest number in the square about each place, of x (B, C, H, W)."""
+        return F.max_pool2d(x, 2 * self.reach + 1, stride=1, padding=self.reach)
 
 
 @dataclass(frozen=True)
