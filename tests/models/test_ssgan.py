@@ -87,6 +87,20 @@ def test_consistency_is_the_distance_of_two_views() -> None:
     assert paid[0] == 0 < paid[1] < paid[2]
 
 
+def test_entropy_is_that_of_the_labels_of_real_rows() -> None:
+    x, given = torch.randn(5, 2), Given.none(5, LABEL)
+    paid = []
+    for entropy in (0.0, 3.0):
+        torch.manual_seed(1)
+        model = ssgan(entropy=entropy, penalties=())
+        turn = next(iter(model.play(Batch.of(x, given), Progress())))
+        paid.append(turn.losses["critic"])
+    p = model.classify(x, given).mean
+    H = -(p * p.log()).sum(1).mean()
+    torch.testing.assert_close(turn.notes["unsure"], H)
+    torch.testing.assert_close(paid[1] - paid[0], 3 * H)
+
+
 def test_real_is_what_belongs_to_some_label() -> None:
     """D(x) = Z / (Z + 1)."""
     model, x = ssgan(), torch.randn(5, 2)

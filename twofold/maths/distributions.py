@@ -314,6 +314,14 @@ class Categories(Density):
     def log_prob(self, x: Tensor) -> Tensor:
         return (self.logits.log_softmax(1) * x).sum(1)
 
+    def entropy(self) -> Tensor:
+        """−Σ p log p of each row, in nats, (B,).
+
+        >>> Categories(torch.zeros(1, 4)).entropy().exp()
+        tensor([4.])
+        """
+        return -self.log_prob(self.mean)
+
 
 def one_of(scores: Tensor) -> Tensor:
     """The largest of each row of scores (B, K), one-hot."""

@@ -26,7 +26,12 @@ in its layers); it may then be asked to say the same of an observation however i
 (*consistency*, Laine & Aila 2017, arXiv:1610.02242; in this game Wei et al. 2018,
 arXiv:1803.01541),
 
-$$ \mu\, \mathbb E_x \|p(y \mid T(x)) - p(y \mid T'(x))\|^2. $$
+$$ \mu\, \mathbb E_x \|p(y \mid T(x)) - p(y \mid T'(x))\|^2, $$
+
+and to be sure of it, whatever it says, so that its borders run where there are few observations
+(*entropy*, Grandvalet & Bengio 2005; in this game Dai et al. 2017, arXiv:1705.09783),
+
+$$ \nu\, \mathbb E_x H\big(p(y \mid T(x))\big). $$
 
 The label is never shown to a network. The noise of a wanted label is chosen
 among draws of p(z) with the chance p(y | G(z)) (*sampling importance resampling*); what else is
@@ -75,6 +80,7 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
         deceiving: α, the weight of the generator's part in the critic's game.
         penalties: what the critic pays besides, for the slope of log Z, summed.
         consistency: μ, the weight of saying the same of an observation twice changed.
+        entropy: ν, the weight of being sure of an observation's label, in nats.
         augment: what real and drawn go through before the critic sees them.
         instance_noise: the standard deviation of noise on what the critic sees, in units of x.
         candidates: draws among which one of a wanted label is chosen.
@@ -106,6 +112,7 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
         deceiving: NonNegativeFloat = 0.0,
         penalties: tuple[Penalty, ...] = (R1(0.1),),
         consistency: Number = 0.0,
+        entropy: Number = 0.0,
         augment: Augmentation = Unchanged(),
         instance_noise: Number = 0.0,
         candidates: PositiveInt = 16,
@@ -122,7 +129,7 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
         self.generator = Generator(generator, latent, rest, space, tau)
         self.critic = LabelCritic(critic, space, rest, features, len(self.label.names))
         self.supervised, self.matching, self.deceiving = supervised, matching, deceiving
-        self.penalties, self.consistency = penalties, consistency
+        self.penalties, self.consistency, self.entropy = penalties, consistency, entropy
         self.augmenter = augment.build(len(space.axes))
         self.instance_noise, self.candidates = instance_noise, candidates
 
@@ -132,7 +139,9 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
     def play(self, batch: Batch, progress: Progress) -> Iterator[Turn]:
         x, given, told, w = batch.x, batch.given, self.label(batch.given), batch.weight
         notes = self.augmenter.advance(progress)
-        sigma, mu = (value(n, progress.step) for n in (self.instance_noise, self.consistency))
+        sigma, mu, nu = (
+            value(n, progress.step) for n in (self.instance_noise, self.consistency, self.entropy)
+        )
         with torch.no_grad():
             drawn = self.draw(given)
         real, fake = (
@@ -148,10 +157,11 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
         unsteady = (
             mu * self.unsteady(at_real, self.shown(x, sigma), given, w) if mu else L.new_zeros(())
         )
+        unsure = (w * at_real.p.entropy()).mean()
         self.augmenter.observe(at_real.log_Z)
         notes |= {"real": at_real.log_Z.mean(), "fake": at_fake.log_Z.mean()}
         notes |= {"mistaken": L_supervised, "steepness": paid, "unsteady": unsteady}
-        yield Turn(notes, critic=L + paid + unsteady)
+        yield Turn(notes | {"unsure": unsure}, critic=L + paid + unsteady + nu * unsure)
         with torch.no_grad():
             at_real = self.look(self.shown(x, sigma), given)
         at_fake = self.look(self.shown(self.draw(given), sigma), given)
