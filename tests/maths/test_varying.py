@@ -2,7 +2,7 @@
 
 import pytest
 
-from twofold.core.build import build_part, complete, resolved
+from twofold.core.build import build_part, complete, parts_of, resolved
 from twofold.core.errors import UserError
 from twofold.core.game import Progress
 from twofold.maths.divergences import KL, Divergence
@@ -37,7 +37,13 @@ def test_a_recipe_says_how_a_number_varies_and_gets_it_back() -> None:
     assert build_part(Divergence, resolved(part), "model.divergence") == part
 
 
-@pytest.mark.parametrize("beta", [{"name": "liner"}, "much", [1]])
+@pytest.mark.parametrize(
+    "beta",
+    [{"name": "liner"}, "much", [1], -1.0, float("nan"), *(
+        {"name": name, end: -1.0}
+        for name, sort in parts_of(Varying).items() for end in sort.levels
+    )],
+)  # fmt: skip
 def test_what_is_neither_number_nor_schedule_is_refused(beta: object) -> None:
     with pytest.raises(UserError, match="beta"):
         build_part(Divergence, {"name": "kl", "beta": beta}, "model.divergence")

@@ -110,6 +110,10 @@ RECIPES = {
     "model.likelihood=[{name='student-t'}]": ("student-t",),
     "data.split={tset=0.2}": ("data.split.tset", "'test'"),
     "data.split={test=1.5}": ("data.split.test",),
+    "model.divergence={name='kl', beta=-1}": (
+        "model.divergence.beta",
+        "greater than or equal to 0",
+    ),
     "model.name=vea": ("vea", "'vae'"),
 }
 

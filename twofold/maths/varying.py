@@ -19,7 +19,8 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Annotated, ClassVar, Self, TypeVar, cast
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field as Limits
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from twofold.core.build import Part
 from twofold.core.game import Progress
@@ -43,8 +44,8 @@ class Varying(Part, ABC):
         return replace(self, **levels)  # type: ignore[type-var]
 
 
-Number = Annotated[float, Varying]
-"""A number that a recipe may let vary: a float wherever it is used, which is after `at`."""
+Number = Annotated[float, Varying, Limits(ge=0)]
+"""A weight or a size that may vary: a float wherever it is used, which is after `at`."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class Linear(Varying):
     Source: as KL warm-up, Bowman et al. 2016, arXiv:1511.06349.
     """
 
-    start: float = 0.0
-    end: float = 1.0
+    start: NonNegativeFloat = 0.0
+    end: NonNegativeFloat = 1.0
     steps: PositiveInt = 1000
     after: NonNegativeInt = 0
 
@@ -87,8 +88,8 @@ class Cosine(Varying):
     Source: the curve of Loshchilov & Hutter 2017, arXiv:1608.03983.
     """
 
-    start: float = 0.0
-    end: float = 1.0
+    start: NonNegativeFloat = 0.0
+    end: NonNegativeFloat = 1.0
     steps: PositiveInt = 1000
     after: NonNegativeInt = 0
 
@@ -112,8 +113,8 @@ class Sigmoid(Varying):
     Source: as KL warm-up, Bowman et al. 2016, arXiv:1511.06349.
     """
 
-    start: float = 0.0
-    end: float = 1.0
+    start: NonNegativeFloat = 0.0
+    end: NonNegativeFloat = 1.0
     middle: NonNegativeInt = 1000
     width: PositiveInt = 100
 
@@ -139,8 +140,8 @@ class Cyclic(Varying):
     Source: Fu et al. 2019, arXiv:1903.10145.
     """
 
-    start: float = 0.0
-    end: float = 1.0
+    start: NonNegativeFloat = 0.0
+    end: NonNegativeFloat = 1.0
     period: PositiveInt = 2000
     rise: float = 0.5
     after: NonNegativeInt = 0

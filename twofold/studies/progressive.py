@@ -86,11 +86,11 @@ class Progressive(Study):
         "the same processor time by steps that were timed in turns (paper 39,000 and 26,000; "
         "31,000 and 14,000, reckoned from earlier timings of its stages); seconds are told. "
         "fd_tiny-v1 to 2,048 test pictures (10,000; 500 faces). Bars: the mean over seeds of "
-        "growing less that of full size, at most 0; its standard deviation over seeds over that of"
-        " full size, at most 1, with few seeds little more than a sign; the largest difference of "
-        "generator, critic and data from the stage before at the beginning of each stage, at most "
-        "1e-6, in float64. Rates, shares and fade were chosen in half the steps, by validation "
-        "pictures, seed 100: stages of equal length are worse than full size."
+        "growing less that of full size, at most 0; its standard deviation over seeds over that "
+        "of full size, at most 1, with few seeds little more than a sign; the largest difference "
+        "of generator, critic and data from the stage before at the beginning of each stage, at "
+        "most 1e-6, in float64. Rates, shares and fade were chosen in half the steps, by "
+        "validation pictures, seed 100: stages of equal length are worse than full size."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:

@@ -73,8 +73,8 @@ class SslMnist(Study):
     )
     protocol = (
         "MNIST as published: all 60,000 training digits but a tenth, of which 100 (or 20), as "
-        "many of each digit, keep their label, others for each seed; the error on the 10,000 test"
-        " digits. ssgan: strided convolutions of 16, 32 and 64 channels (paper 32, 64, 128), "
+        "many of each digit, keep their label, others for each seed; the error on the 10,000 test "
+        "digits. ssgan: strided convolutions of 16, 32 and 64 channels (paper 32, 64, 128), "
         "normalised in groups of 4, a dense generator 2 × 256, feature matching, a third of each "
         "batch of 100 labelled, consistency rising to 10 and entropy to 1 over 400 steps, digits "
         "turned by up to 15°, scaled by 15 %, slanted by 0.2, moved by 8 %; 24,000 steps (paper "
