@@ -6,7 +6,7 @@ it is what the model makes of the fragment by itself. *Beginning*: the tokens of
 the order in which it is written, stand before those that are drawn, so that the rest grows from its
 last atom. A model without a latent then draws exactly from $p(\text{rest} \mid \text{beginning})$;
 one with a latent draws its code without knowing of the fragment. What follows may close a ring into
-the fragment or, in SMILES, spell no molecule: the share that contains it is told as well.
+the fragment: the share that contains it is told as well.
 """
 
 from __future__ import annotations

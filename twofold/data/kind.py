@@ -95,6 +95,9 @@ class Kind(ABC):
     example: ClassVar[Space]
     """What one observation of such data may be, small: for lists of what trains on it."""
 
+    fault: ClassVar[str] = "broke a constraint"
+    """What is said of rows that are `broken`."""
+
     space: Space
     """What one observation is."""
 
@@ -140,7 +143,7 @@ class Kind(ABC):
         return rows
 
     def broken(self, rows: Rows) -> Tensor:
-        """Which rows break a constraint of these data, (B,): they are never handed out."""
+        """Which rows these data cannot have, (B,): `sample` never hands them out."""
         return torch.zeros(len(rows), dtype=torch.bool)
 
     def number(self, name: str, words: str) -> float:

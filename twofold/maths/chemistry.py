@@ -17,11 +17,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from twofold.core.errors import UserError
 
+KEPT = 1 << 16
+"""Strings whose canonical form is remembered: what is looked at is mostly written next."""
 LONGEST = 4000
 """Letters of a string beyond which it is no molecule that a drug may be."""
 SMILES_TOKEN = re.compile(r"\[[^\]]+\]|Br|Cl|%\d\d|[BCNOPSFIbcnops]|[()=#.+\-\\/:~@?>*$\d]")
@@ -123,6 +125,7 @@ def canonical(molecule: Any) -> str:
     return str(rdkit().MolToSmiles(molecule))
 
 
+@lru_cache(KEPT)
 def written(smiles: str) -> str:
     """A molecule's canonical SMILES from any of its SMILES; empty where it is no molecule."""
     try:

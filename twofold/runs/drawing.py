@@ -3,8 +3,8 @@
 What is asked of a draw is a condition where the model was trained with it as one. Any other field
 of a row (no image, no series) may be asked as well: by importance sampling of the code where the
 model has a likelihood (`maths/partly.py`), else by drawing rows until enough of them are as asked,
-which is slow where that is rare; how slow is said. Rows that break a constraint of the table are
-drawn again.
+which is slow where that is rare; how slow is said. Rows that break a constraint of the table, and
+SMILES that are no molecule, are drawn again, and how many is said.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from twofold.core.errors import UserError, nearest
 from twofold.core.space import Space
+from twofold.data.kind import Kind
 from twofold.data.sources import Rows
 from twofold.maths.partly import Asked, Partly, partly
 from twofold.runs.conditions import Asker
@@ -29,6 +30,8 @@ Draw = Callable[[int, int], "Drawn"]
 """How n rows are drawn, and with which seed."""
 TRIED = 200
 """Rows that are drawn in vain for one that is kept, at most."""
+FEW = 16
+"""Rows kept, of fewer of which nothing is concluded."""
 AT_ONCE = 4096
 RARE = 0.02
 """A share of equal draws among weighted ones below which it is said that they are few."""
@@ -159,26 +162,38 @@ def alike(values: Tensor, row: Tensor) -> Tensor:
     return (values - row).abs() <= CLOSE * (1 + row.abs())
 
 
-def unbroken(n: int, seed: int, draw: Draw, broken: Callable[[Rows], Tensor]) -> Drawn:
+def unbroken(n: int, seed: int, draw: Draw, kind: Kind, alike: bool) -> Drawn:
     """n rows of which none is broken: those that are are drawn again.
 
     Args:
-        n: how many. seed: of the draw. draw: how rows are drawn. broken: which are to go, (B,).
+        n: how many. seed: of the draw. draw: how rows are drawn. kind: what says which are broken.
+        alike: whether a row may stand in any place, the same being asked of all.
+
+    Raises:
+        UserError: hardly any row is kept.
     """
     first = draw(n, seed)
-    rows, drawn = first.rows, n
-    bad = broken(rows)
+    rows, drawn, turn = first.rows, n, 0
+    bad = kind.broken(rows)
     count = int(bad.sum())
     while bad.any():
-        if drawn > TRIED * n:
+        kept, turn = n - int(bad.sum()), turn + 1
+        if drawn > TRIED * max(kept, min(n, FEW)):
             raise UserError(
-                f"of {drawn:,} rows drawn, {int((~bad).sum()):,} keep every constraint of "
-                "these data; ask for less, or train for longer"
+                f"{kept:,} of {n:,} rows are there after {drawn:,} draws: all others {kind.fault}; "
+                "train for longer, or ask for something else"
             )
-        fresh = draw(n, seed + 7919 * (drawn // n)).rows
-        mended = bad & ~broken(fresh)  # each in its own place, where other things may be asked
-        values, given = rows.values.clone(), rows.given.clone()
-        values[mended], given[mended] = fresh.values[mended], fresh.given[mended]
-        rows, drawn, bad = Rows(values, given), drawn + n, bad & ~mended
-    text = f"constraints: {count:,} of {n:,} rows broke one, and were drawn again until none did"
+        fresh = draw(n - kept if alike else n, seed + 7919 * turn).rows
+        drawn += len(fresh)
+        rows, bad = mended(rows, bad, fresh, ~kind.broken(fresh), alike)
+    text = f"{count:,} of {n:,} draws {kind.fault}, and were drawn again until none was left"
     return Drawn(rows, (*first.said, text)) if count else first
+
+
+def mended(rows: Rows, bad: Tensor, fresh: Rows, good: Tensor, alike: bool) -> tuple[Rows, Tensor]:
+    """Rows whose bad ones, (B,), are good fresh ones, as far as these go; and what is bad yet."""
+    here = good.nonzero()[:, 0] if alike else (bad & good).nonzero()[:, 0]
+    there = bad.nonzero()[: len(here), 0] if alike else here  # each where it was asked for
+    values, given, left = rows.values.clone(), rows.given.clone(), bad.clone()
+    values[there], given[there], left[there] = fresh.values[here], fresh.given[here], False
+    return Rows(values, given), left

@@ -285,7 +285,7 @@ class Run:
 
         chosen = nullcontext() if choice == PLAIN else choosing(self.model, choice)
         with torch.inference_mode(), chosen:
-            return unbroken(n, seed, asked if fields else plain, self.kind.broken)
+            return unbroken(n, seed, asked if fields else plain, self.kind, not given)
 
     def drawer(self, guidance: float, truncation: float) -> Samples:
         """What samples, guided or truncated or plainly.

@@ -154,9 +154,12 @@ def test_draws_are_settled_as_they_would_be_read_again(tmp_path: Path) -> None:
     assert kind.draw(settled).shape == (2, 3, 160, 160)
 
 
-def test_a_molecule_without_an_atom_is_never_handed_out(tmp_path: Path) -> None:
-    kind, _ = Molecules.inspect(file_of(tmp_path, "CCO\nCCCO\n"), form="selfies")
-    rows = Rows(kind.words.values([["[C]"], []], kind.length), torch.zeros(2, 0))
+@pytest.mark.parametrize(
+    ("form", "spelt"), [("selfies", [["[C]"], []]), ("smiles", [["C"], ["C", "("]])]
+)
+def test_what_is_no_molecule_is_broken(tmp_path: Path, form: str, spelt: list[list[str]]) -> None:
+    kind, _ = Molecules.inspect(file_of(tmp_path, "CCO\nCC(C)CO\n"), form=form)
+    rows = Rows(kind.words.values(spelt, kind.length), torch.zeros(2, 0))
     assert kind.broken(rows).tolist() == [False, True]
 
 

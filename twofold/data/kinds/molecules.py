@@ -82,6 +82,7 @@ class Molecules(Kind):
     """
 
     name = "molecules"
+    fault = "were no molecule"
     example = Space((Field("selfies", Token(("", "[C]", "[=C]", "[N]", "[O]"))),), (12,))
     form: FormName
     labels: tuple[str, ...]
@@ -217,8 +218,8 @@ class Molecules(Kind):
         return Rows(self.words.values(again, self.length).to(rows.values), rows.given)
 
     def broken(self, rows: Rows) -> Tensor:
-        """Which have not a single atom, (B,): no file has such a molecule."""
-        return torch.tensor([not cut for cut in self.words.sequences(rows.values)])
+        """Which are no molecule, (B,), among them those of not a single atom."""
+        return torch.tensor([not one for one in self.molecules(rows.values)])
 
     def resettled(self, cut: list[str]) -> list[str]:
         smiles = meant(self.form, cut)
