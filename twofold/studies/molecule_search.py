@@ -47,6 +47,8 @@ class Setting:
     oracle: int
 
 
+NEAR = {"divergence": {"beta": 0.1}, "decoder": {"width": 128}}
+"""Codes from which more molecules come back than from the recipe's own; these spell SELFIES."""
 HEAD = {"properties": {"name": "predicted", "weight": 30.0, "width": 256}}
 TINY = {"latent": 4, "encoder": {"name": "places", "width": 16}}
 SETTINGS: Mapping[Budget, Setting] = {
@@ -65,11 +67,12 @@ def trained(
     where: Where, name: str, setting: Setting, given: Sequence[str], folder: Path, seed: int = 0
 ) -> tuple[Run, Material]:
     """A run of molecules that predicts what is given, gone on with where it was interrupted."""
-    options: dict[str, Any] = {"given": list(given)} if given else {}
+    options: dict[str, Any] = {"form": "selfies", **({"given": list(given)} if given else {})}
     found = examine(where, "molecules", smiles="smiles", **options)
     data = Material.of(found.kind, found.source, (), {})
     train = {**setting.train, "seed": seed, "best": "none"}
-    recipe = merged(load_recipe("vae-molecules"), {"model": setting.model, "train": train})
+    model = merged(NEAR, setting.model)
+    recipe = merged(load_recipe("vae-molecules"), {"model": model, "train": train})
     table = {"name": name, "kind": "molecules", "smiles": "smiles", **options}
     return kept.trained(recipe, table, data, folder), data
 

@@ -1,12 +1,14 @@
-"""Molecules as sequences of tokens: SELFIES or SMILES, with the properties that a file has.
+"""Molecules as sequences of tokens: SMILES or SELFIES, with the properties that a file has.
 
 Each molecule is cleaned (`data/molecules.py`): the largest fragment, canonical, once. Its tokens
 give the very molecule back, or it is dropped, and what is dropped is said with its first row. Any
 column of the file may be given to the model. What is drawn is written as canonical SMILES.
 
-SELFIES (the default) makes every sequence a molecule; SMILES are closer to the distribution of the
-data and may fail to be any (Skinnider et al. 2021). Of a small set, `enumerate` shows each molecule
-with its atoms in another order every time, which stands for several times as many molecules.
+SMILES (the default) may spell no molecule, which is to their advantage: a slip of the model mostly
+spells none and is drawn again, where in SELFIES, any sequence of which is a molecule, it stays as
+one that is unlike the data (Skinnider 2024, Nature Machine Intelligence 6:437). Of a small set,
+`enumerate` shows each molecule with its atoms in another order every time, which stands for several
+times as many molecules.
 
 >>> import pandas
 >>> frame = pandas.DataFrame({"smiles": ["CCO", "OCC", "c1ccccc1.[Na+].[Cl-]", "C("]})
@@ -45,7 +47,7 @@ from twofold.data.sources import Copies, Memory, Rows, Source
 from twofold.data.vocabulary import Vocabulary
 from twofold.maths.chemistry import again, meant, rdkit, scaffold, tokens
 
-FormName = Literal["selfies", "smiles"]
+FormName = Literal["smiles", "selfies"]
 SIDE = 160  # of a drawing, in pixels
 
 
@@ -83,7 +85,7 @@ class Molecules(Kind):
 
     name = "molecules"
     fault = "were no molecule"
-    example = Space((Field("selfies", Token(("", "[C]", "[=C]", "[N]", "[O]"))),), (12,))
+    example = Space((Field("smiles", Token(("", "C", "=", "N", "O"))),), (12,))
     form: FormName
     labels: tuple[str, ...]
     length: int
@@ -118,7 +120,7 @@ class Molecules(Kind):
         cls,
         where: Where,
         *,
-        form: FormName = "selfies",
+        form: FormName = "smiles",
         smiles: str = "",
         given: tuple[str, ...] = (),
         longest: PositiveInt = 120,
@@ -129,7 +131,7 @@ class Molecules(Kind):
 
         Args:
             where: a .smi or .sdf, a table with a column of SMILES, or a data frame.
-            form: `selfies`, which always make a molecule, or `smiles`.
+            form: `smiles`, or `selfies`, any sequence of which is a molecule.
             smiles: the column of SMILES; found by its name where empty.
             given: columns that are conditions, by name or pattern.
             longest: tokens of a molecule at most; longer ones are dropped.
