@@ -45,12 +45,13 @@ class PropertyLatent(Study):
     claim = "A property that is predicted from the code orders molecules that were held out."
     paper = "Gómez-Bombarelli et al. 2018, arXiv:1610.02415"
     protocol = (
-        "ZINC, a tenth each for validation and test; the packaged recipe vae-molecules of SELFIES, with "
-        "β of 0.1 and a decoder of 128 units, logP and QED predicted from the code, weighed 30, by 256 units, 4,000 steps (paper 30,000). "
-        "Spearman's correlation between the property and what the head expects of the mean code, "
-        "on 1,000 test molecules, and the coverage of its central intervals. Neighbours are the "
-        "ten nearest of 10,000 training molecules, by the Euclidean distance of codes, and by the "
-        "Tanimoto similarity of Morgan fingerprints. The weight was chosen on validation molecules."
+        "ZINC, a tenth each for validation and test; the packaged recipe vae-molecules of "
+        "SELFIES, with β of 0.1 and a decoder of 128 units, logP and QED predicted from the code, "
+        "weighed 30, by 256 units, 4,000 steps (paper 30,000). Spearman's correlation between the "
+        "property and what the head expects of the mean code, on 1,000 test molecules, and the "
+        "coverage of its central intervals. Neighbours are the ten nearest of 10,000 training "
+        "molecules, by the Euclidean distance of codes, and by the Tanimoto similarity of Morgan "
+        "fingerprints. The weight was chosen on validation molecules."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:

@@ -31,14 +31,14 @@ class QedSearch(Study):
     )
     paper = "Gómez-Bombarelli et al. 2018, arXiv:1610.02415; Jensen 2019"
     protocol = (
-        "A VAE of ZINC by the packaged recipe vae-molecules of SELFIES, with β of 0.1 "
-        "and a decoder of 128 units, 4,000 steps (paper 30,000), seed 0. "
-        "Each search has 5,000 calls, a call being one distinct molecule; a tenth of them are "
-        "molecules of ZINC in a random order, another for each seed. bayes searches the latent; "
-        "draws are of the prior, screening looks at ZINC alone, genetic is a genetic algorithm on "
-        "graphs. Of all but screening, molecules of ZINC are not counted. The bar is the lower end "
-        "of the difference between the hundred fittest of bayes and of draws, rank by rank, over "
-        "seeds of the search, or of one seed over the molecules. Nothing was chosen on these seeds."
+        "A VAE of ZINC by the packaged recipe vae-molecules of SELFIES, with β of 0.1 and a "
+        "decoder of 128 units, 4,000 steps (paper 30,000), seed 0. Each search has 5,000 calls, a "
+        "call being one distinct molecule; a tenth of them are molecules of ZINC in a random "
+        "order, another for each seed. bayes searches the latent; draws are of the prior, "
+        "screening looks at ZINC alone, genetic is a genetic algorithm on graphs. Of all but "
+        "screening, molecules of ZINC are not counted. The bar is the lower end of the difference "
+        "between the hundred fittest of bayes and of draws, rank by rank, over seeds of the "
+        "search, or of one seed over the molecules. Nothing was chosen on these seeds."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
