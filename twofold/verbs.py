@@ -90,6 +90,7 @@ from twofold.runs import matrix as trial
 from twofold.runs.conditions import of_pairs
 from twofold.runs.drawing import Drawn
 from twofold.runs.folder import existing, free, slug
+from twofold.runs.other import other
 from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
 from twofold.runs.recipe import recipes as packaged_recipes
 from twofold.runs.refit import refit
@@ -456,7 +457,8 @@ def encode(
 ) -> Path:
     """The codes of observations, as an NPZ file with `z` (N, D), or `mean` and `std`.
 
-    What is given of each row stands beside them, `given` (N, G).
+    What is given of each row stands beside them, `given` (N, G), and where a file has rows its
+    number there, `row` (N,): what could not be read has no code.
 
     Args:
         run: the run. data: observations of the same form.
@@ -469,7 +471,8 @@ def encode(
         trust: as in `load`.
     """
     opened = load(run, trust=trust)
-    codes = opened.encode(data, how, seed)
+    asked = other(opened, data)
+    codes = opened.encode(asked.source, how, seed)
     arrays = (
         dict(zip(("mean", "std"), codes, strict=True)) if how == "distribution" else {"z": codes}
     )
@@ -478,23 +481,32 @@ def encode(
         raise UserError(f"{path} exists; choose another --out")
     if by and not map:
         raise UserError(f"--by {by} colours a map; say --map as well")
-    arrays["given"] = opened.source(data).labels().numpy()
+    arrays["given"] = asked.source.labels().numpy()
+    if asked.rows:
+        arrays["row"] = np.array(asked.rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     if map:
-        drawn = picture_of_codes(opened, next(iter(arrays.values())), data, by)
+        drawn = picture_of_codes(opened, next(iter(arrays.values())), asked.source, data, by)
         with new(path.with_suffix(".png")) as file:
             drawn.save(file, "PNG")
     np.savez(path, allow_pickle=False, **arrays)
     return path
 
 
-def picture_of_codes(run: Run, codes: Any, data: Where, by: str) -> Image.Image:
+def passed_over(
+    run: Run | str | Path, data: Where, *, trust: Sequence[str | Path] = ()
+) -> tuple[str, ...]:
+    """What of the data has no row in an answer about each of them, and why."""
+    return other(load(run, trust=trust), data).said
+
+
+def picture_of_codes(run: Run, codes: Any, source: Source, data: Where, by: str) -> Image.Image:
     """The map of codes (N, D) of some data, coloured by a number or by label."""
     if len(codes) < 3:
         raise UserError("a map needs at least three observations; leave out --map")
     if by:
         return maps.by_number(torch.as_tensor(codes), colouring.numbers(run, data, by), by)
-    return maps.picture(run, torch.as_tensor(codes), run.source(data).labels())
+    return maps.picture(run, torch.as_tensor(codes), source.labels())
 
 
 def reconstruct(
@@ -882,12 +894,13 @@ def predict(
     asking = Asking(draws, interval, seed)
     if not foretelling.foretells(opened):
         return predicting.predict(opened, data, asking, check, path)
-    names = near.called(opened, data, len(opened.source(data)))
-    own = materials(opened, "")
-    found = foretelling.foretell(opened, opened.source(data), asking, own, check)
-    columns = ["of", *foretelling.COLUMNS]
-    table = files.delimited(path.parent, path.name, columns, [*found.lines(names)])
-    return foretelling.Written(table, len(names), found)
+    asked, own = other(opened, data), materials(opened, "")
+    found = foretelling.foretell(opened, asked.source, asking, own, check)
+    found = replace(found, said=(*asked.said, *found.said))
+    head = {"row": asked.rows, "of": asked.names} if asked.rows else {"of": asked.names}
+    lines = found.lines(list(zip(*head.values(), strict=True)))
+    table = files.delimited(path.parent, path.name, [*head, *foretelling.COLUMNS], [*lines])
+    return foretelling.Written(table, len(asked.names), found)
 
 
 def augment(

@@ -58,6 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = inside(
         "fit", folder / "molecules.csv", "--set", "train.steps=8", "--set", "train.batch=16",
         "--set", "data.given=['size']", "--set", "model.properties=predicted",
+        "--set", "data.form=selfies",  # a molecule whatever is spelt, as so short a run needs
         "--set", "train.best=none", "--set", "model.latent=4", "--out", folder / "run", "--quiet",
     )  # fmt: skip
     assert made.status == 0, made.err
@@ -355,3 +356,26 @@ def test_properties_are_those_of_rdkit_and_of_the_papers() -> None:
     assert big < plogp(["CC1CCCCC1C"])[0]  # a ring of eight costs two
     assert Similar("CCO")(["CCO", "c1ccccc1"]) == [1.0, 0.0]
     assert alerts().HasMatch(rdkit().MolFromSmiles("O=[N+]([O-])c1ccccc1"))
+
+
+def test_every_molecule_is_answered_with_its_row_and_what_is_not_is_told(
+    here: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "asked.csv"
+    again = "NC1CC(O)CCC1C"  # the third, written otherwise
+    lines = [SEEDS[0], "C(", again, SEEDS[2], "[13CH3]CO", f"{SEEDS[1]}.[Na+].[Cl-]"]
+    file.write_text("smiles\n" + "\n".join(lines) + "\n")
+    made = inside("predict", here / "run", file, "--out", tmp_path / "p.csv")
+    assert made.status == 0, made.err
+    assert "dropped 1, the first at" in made.out
+    assert "'[13CH3]' was in no training molecule" in made.out
+    rows = proposals(tmp_path / "p.csv")
+    assert [row["row"] for row in rows] == ["2", "4", "5", "7"]
+    assert rows[1]["predicted"] == rows[2]["predicted"]
+    assert rows[1]["of"] == rows[2]["of"] == written(SEEDS[2])
+    coded = inside("encode", here / "run", file, "--out", tmp_path / "z.npz")
+    assert "'[13CH3]' was in no training molecule" in coded.err
+    with np.load(tmp_path / "z.npz") as arrays:
+        assert arrays["row"].tolist() == [2, 4, 5, 7]
+        assert arrays["z"].shape == (4, 4)
+        assert (arrays["z"][1] == arrays["z"][2]).all()

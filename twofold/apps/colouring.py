@@ -26,7 +26,7 @@ def numbers(run: Run, where: Where, name: str) -> Tensor:
         UserError: these data have no such number.
     """
     if isinstance(run.kind, Molecules):
-        return of_molecules(run.kind, where, name)
+        return of_molecules(run.kind.lenient(), where, name)
     source = run.source(where)
     if name in single(run.given):
         return source.labels()[:, single(run.given)[name]]

@@ -91,12 +91,12 @@ class Foretold:
     held: tuple[Held, ...] = ()
     said: tuple[str, ...] = ()
 
-    def lines(self, texts: Sequence[str]) -> Iterator[list[str]]:
-        """A row an observation and property."""
-        for i, text in enumerate(texts):
+    def lines(self, heads: Sequence[Sequence[object]]) -> Iterator[list[str]]:
+        """A row an observation and property, after what says which observation it is."""
+        for i, head in enumerate(heads):
             for f, name in enumerate(self.names):
                 told = (self.middle, self.deviation, *self.ends)
-                yield [text, name, *(f"{one[i, f]:.6g}" for one in told)]
+                yield [*map(str, head), name, *(f"{one[i, f]:.6g}" for one in told)]
 
 
 @dataclass(frozen=True)

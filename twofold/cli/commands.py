@@ -248,6 +248,8 @@ def encode(
         seed: Of the draw.
     """
     arguments = {"how": how, "map": map, "by": by, "seed": seed}
+    for said in verbs().passed_over(run, data, trust=trust):
+        print(said, file=sys.stderr)
     paths([verbs().encode(run, data, **arguments, out=out, trust=trust)], json)
 
 

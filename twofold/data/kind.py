@@ -162,6 +162,18 @@ class Kind(ABC):
         """The same codec for data in which any value may be missing: it reads NaN there."""
         return self
 
+    def lenient(self) -> Kind:
+        """The same codec for data of which a run is asked: what it cannot read has no row."""
+        return self
+
+    def rows(self, where: Where) -> list[int]:
+        """The number of each row in the user's file; none where that is no list of rows."""
+        return []
+
+    def passed(self, where: Where) -> list[Finding]:
+        """What of the data has no row, and why."""
+        return []
+
     def names(self, where: Where) -> list[str]:
         """What the user calls each row: its file, its number; none where they have no names."""
         return []

@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -199,19 +199,22 @@ class Sheet:
     findings: tuple[Finding, ...]
 
 
-def sheet(frame: Frame, cells: Cells, form: str, longest: int) -> Sheet:
+Unfit = Callable[[Prepared], str]
+"""Why a molecule is dropped; empty where it is kept."""
+
+
+def sheet(frame: Frame, cells: Cells, form: str, unfit: Unfit) -> Sheet:
     """Clean the molecules of a file.
 
     Args:
         frame: the file. cells: its column of SMILES. form: of the tokens.
-        longest: tokens of a molecule at most.
+        unfit: what is dropped of those that are molecules.
     """
-    ready, seen = prepared(cells.texts, form), set[str]()
+    ready = prepared(cells.texts, form)
     kept, dropped = list[int](), list[tuple[int, str]]()
     for row, code in enumerate(cells.codes.tolist()):
-        why = unwanted(ready[code], seen, longest)
+        why = ready[code].why or unfit(ready[code])
         (dropped.append((row, why)) if why else kept.append(row))
-        seen.add(ready[code].smiles)
     chosen = [ready[code] for code in cells.codes[kept].tolist()] if kept else []
     said = report(frame, len(kept), dropped)
     if not kept:
@@ -220,13 +223,18 @@ def sheet(frame: Frame, cells: Cells, form: str, longest: int) -> Sheet:
     return Sheet(frame, tuple(kept), smiles, cut, tuple(said))
 
 
-def unwanted(one: Prepared, seen: set[str], longest: int) -> str:
-    """Why a molecule is dropped; empty where it is kept."""
-    if one.why:
-        return one.why
-    if len(one.tokens) > longest:
-        return f"it is longer than {longest} tokens (data.longest)"
-    return "it came before" if one.smiles in seen else ""
+def distinct(longest: int) -> Unfit:
+    """What is not learnt from: molecules of more tokens, and all but the first of each."""
+    seen = set[str]()
+
+    def unfit(one: Prepared) -> str:
+        if len(one.tokens) > longest:
+            return f"it is longer than {longest} tokens (data.longest)"
+        again = one.smiles in seen
+        seen.add(one.smiles)
+        return "it came before" if again else ""
+
+    return unfit
 
 
 def report(frame: Frame, kept: int, dropped: Sequence[tuple[int, str]]) -> list[Finding]:

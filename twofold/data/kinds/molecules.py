@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, final
@@ -42,7 +42,16 @@ from twofold.data.delimited import write_text
 from twofold.data.frames import Frame, Style
 from twofold.data.guess import MISSING, Look, blanks, learn
 from twofold.data.kind import Finding, Kind, Where, matching
-from twofold.data.molecules import Sheet, column_of, is_molecules, prepare, read_molecules, sheet
+from twofold.data.molecules import (
+    Prepared,
+    Sheet,
+    column_of,
+    distinct,
+    is_molecules,
+    prepare,
+    read_molecules,
+    sheet,
+)
 from twofold.data.sources import Copies, Memory, Rows, Source
 from twofold.data.vocabulary import Vocabulary
 from twofold.maths.chemistry import again, meant, rdkit, scaffold, tokens
@@ -81,6 +90,7 @@ class Molecules(Kind):
         scaffolds: whether molecules of one scaffold stay together when the data are divided.
         enumerated: whether training shows each in another order of its atoms.
         style: how the file was written.
+        asked: whether the run is asked of what is read: copies stay, and what it cannot take goes.
     """
 
     name = "molecules"
@@ -95,6 +105,7 @@ class Molecules(Kind):
     scaffolds: bool = False
     enumerated: bool = False
     style: Style = field(default_factory=Style)
+    asked: bool = False
     space: Space = field(init=False)
     given: Space = field(init=False)
     augments: tuple[Augment, ...] = field(init=False)
@@ -142,7 +153,7 @@ class Molecules(Kind):
             raise UserError("data.enumerate is for SMILES; set data.form=smiles, or leave it out")
         frame = read_molecules(where)
         cells = column_of(frame, smiles)
-        read = sheet(frame, cells, form, longest)
+        read = sheet(frame, cells, form, distinct(longest))
         names = matching(given, frame.names)
         columns, said = zip(*(condition(frame, name) for name in names), strict=True) if names \
             else ((), ())  # fmt: skip
@@ -164,8 +175,9 @@ class Molecules(Kind):
     def sheet(self, where: Where) -> Sheet:
         """Another file of this form."""
         frame = read_molecules(where)
-        asked = self.column if self.column in frame.names else ""
-        return sheet(frame, column_of(frame, asked), self.form, self.longest)
+        column = self.column if self.column in frame.names else ""
+        unfit = self.strange if self.asked else distinct(self.longest)
+        return sheet(frame, column_of(frame, column), self.form, unfit)
 
     def spelt(self, texts: Sequence[str]) -> Source:
         """SMILES, cleaned; of what is given, nothing is known."""
@@ -173,24 +185,36 @@ class Molecules(Kind):
         for text, one in zip(texts, ready, strict=True):
             if one.why:
                 raise UserError(f"{text!r} is no molecule: {one.why}")
-            self.fits_one(repr(text), one.tokens)
+            self.fits_one(repr(text), one)
         values = self.words.values([one.tokens for one in ready], self.length)
         return Memory(values, torch.full((len(texts), len(self.conditions)), torch.nan))
 
     def fits(self, read: Sheet) -> None:
         """Refuse what no molecule of the training data was like."""
         for row, cut in zip(read.kept, read.tokens, strict=True):
-            self.fits_one(f"{read.frame.title} row {read.frame.rows[row]}", cut)
+            self.fits_one(f"{read.frame.title} row {read.frame.rows[row]}", Prepared(tokens=cut))
 
-    def fits_one(self, place: str, cut: Sequence[str]) -> None:
-        """Refuse the tokens of one."""
-        if len(cut) >= self.length:
-            raise UserError(f"{place}: {len(cut)} tokens, and the run has at most "
-                            f"{self.length - 1}; leave it out or fit anew")  # fmt: skip
-        strange = [token for token in cut if token not in self.words.place]
-        if strange:
-            raise UserError(f"{place}: {strange[0]!r} was in no training molecule; leave it out "
-                            "or fit anew")  # fmt: skip
+    def fits_one(self, place: str, one: Prepared) -> None:
+        """Refuse one molecule."""
+        if why := self.strange(one):
+            raise UserError(f"{place}: {why}; leave it out or fit anew")
+
+    def strange(self, one: Prepared) -> str:
+        """Why the run cannot take a molecule; empty where it can."""
+        if len(one.tokens) >= self.length:
+            return f"{len(one.tokens)} tokens, and the run has at most {self.length - 1}"
+        new = [token for token in one.tokens if token not in self.words.place]
+        return f"{new[0]!r} was in no training molecule" if new else ""
+
+    def lenient(self) -> Self:
+        return replace(self, asked=True)
+
+    def rows(self, where: Where) -> list[int]:
+        read = self.sheet(where)
+        return [int(read.frame.rows[row]) for row in read.kept]
+
+    def passed(self, where: Where) -> list[Finding]:
+        return [found for found in self.sheet(where).findings if found.level == "warning"]
 
     def known(self, read: Sheet) -> Tensor:
         """What is given of each molecule, (N, G); NaN where the file does not say."""
