@@ -100,3 +100,39 @@ def test_a_run_is_kept_where_it_was_asked_for(tmp_path: Path) -> None:
     assert made.run_.path == tmp_path / "mine"
     assert (tmp_path / "mine" / "recipe.toml").exists()
     assert not hasattr(clone(made), "run_")
+
+
+@pytest.fixture(scope="module")
+def numbers() -> pd.DataFrame:
+    """Rows of numbers alone: money, which has two decimals, and visits, which are whole."""
+    chance = np.random.default_rng(0)
+    money, visits = chance.exponential(5, 200).round(2), chance.poisson(20, 200)
+    return pd.DataFrame({"money": money, "visits": visits})
+
+
+def test_a_frame_of_numbers_alone_is_a_table(numbers: pd.DataFrame) -> None:
+    made = Synthesizer(**SMALL).fit(numbers)
+    drawn = made.sample(300)
+    assert list(drawn.columns) == list(numbers.columns)
+    assert list(drawn.dtypes) == list(numbers.dtypes)
+    assert (drawn.money >= numbers.money.min()).all()
+    assert (drawn.money == drawn.money.round(2)).all()
+    assert isinstance(Synthesizer(**SMALL).fit(numbers.to_numpy()).sample(5), np.ndarray)
+
+
+@pytest.mark.parametrize("make", EVERY)
+def test_a_frame_of_numbers_may_have_gaps(
+    make: Callable[..., Trained], numbers: pd.DataFrame
+) -> None:
+    holed = numbers.mask(np.random.default_rng(1).random(numbers.shape) < 0.1)
+    found = make(**SMALL).fit(holed)
+    for verb in ("transform", "score_samples"):
+        if hasattr(found, verb):
+            assert np.isfinite(getattr(found, verb)(holed)).all(axis=None)
+
+
+def test_what_was_fitted_to_a_frame_takes_its_rows_as_an_array(numbers: pd.DataFrame) -> None:
+    made = VAEEncoder(**SMALL).fit(numbers)
+    with pytest.warns(UserWarning, match="valid feature names"):
+        codes = made.transform(numbers.to_numpy())
+    assert np.array_equal(codes, made.transform(numbers))
