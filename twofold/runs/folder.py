@@ -13,8 +13,10 @@ runs/00007-vae-fashion-mnist/
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +98,26 @@ def write_space(folder: Path, kind: Kind, known: Mapping[str, Any]) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write a JSON file of a run in one step."""
-    guarded(path.parent, lambda: replace(path, (json.dumps(data, indent=1) + "\n").encode()))
+    """Write a JSON file of a run in one step, null for what is not a number."""
+    text = json.dumps(plain(data), indent=1, allow_nan=False) + "\n"
+    guarded(path.parent, lambda: replace(path, text.encode()))
+
+
+def plain(thing: Any) -> Any:
+    """A thing as JSON knows it: there is no NaN, and what is infinite is a text.
+
+    >>> plain({"low": math.nan, "high": (1, math.inf)})
+    {'low': None, 'high': [1, 'inf']}
+    """
+    if is_dataclass(thing) and not isinstance(thing, type):
+        return plain(asdict(thing))
+    if isinstance(thing, Mapping):
+        return {str(k): plain(v) for k, v in thing.items()}
+    if isinstance(thing, Sequence) and not isinstance(thing, str):
+        return [plain(item) for item in thing]
+    if isinstance(thing, float) and not math.isfinite(thing):
+        return None if math.isnan(thing) else str(thing)
+    return str(thing) if isinstance(thing, Path) else thing
 
 
 def guarded(folder: Path, write: Callable[[], None]) -> None:

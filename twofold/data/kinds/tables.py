@@ -43,10 +43,12 @@ from twofold.data.frames import (
     Frame,
     Header,
     Style,
+    flat,
     is_table,
     pandas,
     read_frame,
     read_parquet,
+    to_pandas,
     typed,
 )
 from twofold.data.guess import MISSING, Coding, Look, blanks, learn, plural
@@ -249,11 +251,12 @@ class Tables(Kind):
         whole = self.whole(where)
         back = self.kept(whole, inverse(self.constraints, texts), asked)
         out.mkdir(parents=True, exist_ok=True)
-        if frame.style.form == "parquet":
-            made = self.outer or columns
-            apart = [differ(whole[c.name], back[c.name]) for c in made]
-            table = patched(read_parquet(Path(where)), made, back, np.stack(apart, 1))
-            return [write_parquet(out / "completed.parquet", table)]
+        if frame.style.form != "csv":
+            parquet = frame.style.form == "parquet"
+            table = read_parquet(Path(where)) if parquet else flat(to_pandas(where)).copy()
+            table = patched(table, self.outer or columns, whole, back)
+            write = write_parquet if parquet else write_frame
+            return [write(out / f"completed.{'parquet' if parquet else 'csv'}", table)]
         write_text(out / "completed.csv", whole.names, [back[n] for n in whole.names], frame.style)
         return [out / "completed.csv"]
 
@@ -398,20 +401,16 @@ def differ(cells: Cells, texts: Sequence[str]) -> NDArray[np.bool_]:
 
 
 def patched(
-    table: Any,
-    columns: Sequence[Column],
-    texts: Mapping[str, Sequence[str]],
-    put: NDArray[np.bool_],
+    table: Any, columns: Sequence[Column], whole: Frame, texts: Mapping[str, Sequence[str]]
 ) -> Any:
-    """A pandas frame with the cells marked by `put` (N, F) taken from texts, in its own types."""
-    names = [str(name).strip() for name in table.columns]
-    for at, column in enumerate(columns):
-        rows = np.flatnonzero(put[:, at]).tolist()
+    """A pandas frame, of which `whole` is the text, with other texts put in, in its own types."""
+    for column in columns:
+        rows = np.flatnonzero(differ(whole[column.name], texts[column.name])).tolist()
         form = column.clock.format if isinstance(column, Moment) else "mixed"
         cells = [texts[column.name][row] for row in rows]
         if cells:
-            new = typed(cells, np.zeros(len(cells), bool), column.dtype, form)
-            table.iloc[rows, names.index(column.name)] = new.to_numpy()
+            new = typed(cells, np.zeros(len(cells), bool), whole[column.name].dtype, form)
+            table.iloc[rows, whole.names.index(column.name)] = new.to_numpy()
     return table
 
 
@@ -512,7 +511,19 @@ def paint(colour: tuple[int, int, int]) -> Tensor:
 
 def write_parquet(path: Path, table: Any) -> Path:
     """Write a pandas frame; a file that is there already is not touched."""
-    if path.exists():
-        raise UserError(f"{path} is already there; name another --out")
+    unwritten(path)
     table.to_parquet(path, index=False)
     return path
+
+
+def write_frame(path: Path, table: Any) -> Path:
+    """Write a pandas frame as text; a file that is there already is not touched."""
+    unwritten(path)
+    table.to_csv(path, index=False)
+    return path
+
+
+def unwritten(path: Path) -> None:
+    """A file that is there already is an error."""
+    if path.exists():
+        raise UserError(f"{path} is already there; name another --out")
