@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from twofold.core.errors import UserError
 from twofold.sklearn import AnomalyDetector, Imputer, Synthesizer, Trained, VAEEncoder
 
 SMALL = {
@@ -136,3 +137,32 @@ def test_what_was_fitted_to_a_frame_takes_its_rows_as_an_array(numbers: pd.DataF
     with pytest.warns(UserWarning, match="valid feature names"):
         codes = made.transform(numbers.to_numpy())
     assert np.array_equal(codes, made.transform(numbers))
+
+
+def test_a_category_never_seen_is_unknown_and_abnormal(people: pd.DataFrame) -> None:
+    strange = people.head(20).copy()
+    strange.loc[strange.index[3], "city"] = "Atlantis"
+    codes = VAEEncoder(**SMALL).fit(people)
+    with pytest.warns(UserWarning, match="'Atlantis' was never seen"):
+        told = codes.transform(strange)
+    assert np.isfinite(told).all()
+    others = np.arange(20) != 3
+    assert np.array_equal(told[others], codes.transform(people.head(20))[others])
+    found = AnomalyDetector(**SMALL).fit(people)
+    with pytest.warns(UserWarning, match="'Atlantis' was never seen"):
+        score = found.decision_function(strange)
+    assert score[3] < 0
+    assert score.argmin() == 3
+    assert np.isfinite(score).all()
+
+
+def test_a_count_below_one_is_refused(people: pd.DataFrame) -> None:
+    with pytest.raises(UserError, match="n = -1 is no count"):
+        Synthesizer(**SMALL).fit(people).sample(-1)
+
+
+def test_a_rate_that_cannot_be_kept_is_told(people: pd.DataFrame) -> None:
+    with pytest.raises(UserError, match="rate = 2 is no rate"):
+        AnomalyDetector(**SMALL, rate=2).fit(people)
+    with pytest.warns(UserWarning, match=r"75 held-out rows cannot promise the rate of 0.01%"):
+        AnomalyDetector(**SMALL, rate=1e-4).fit(people)

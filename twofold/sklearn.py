@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import warnings
 import weakref
 from abc import ABC
 from collections.abc import Mapping, Sequence
@@ -43,8 +44,10 @@ from twofold import verbs
 from twofold.apps import anomaly, imputation
 from twofold.apps.anomaly import Detector, How
 from twofold.apps.imputation import Filling
+from twofold.core.errors import UserError
 from twofold.core.game import Encodes
 from twofold.data.frames import library, pandas, to_pandas
+from twofold.data.kinds.tables import Tables
 from twofold.data.sources import Rows, Source, Subset
 from twofold.runs.run import Run
 from twofold.runs.training import material_of
@@ -127,7 +130,13 @@ class Trained(BaseEstimator, ABC):  # type: ignore[misc]
     def _opened(self, X: Any) -> Source:
         """Rows at use, as the run keeps them."""
         X = self._checked(X)
-        return self.run_.source(X)
+        kind = self.run_.kind
+        if not isinstance(kind, Tables):
+            return self.run_.source(X)
+        rows, found = kind.read(X, unknown=True)
+        for one in found:
+            warnings.warn(one.text, UserWarning, stacklevel=3)
+        return rows
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
@@ -208,6 +217,8 @@ class AnomalyDetector(OutlierMixin, Trained):  # type: ignore[misc]
     samples: int = 20
 
     def _settings(self) -> Sequence[str]:
+        if not 0 < self.rate < 1:
+            raise UserError(f"rate = {self.rate} is no rate; say 0.01 for one false alarm in 100")
         return ["data.split.validation=0.25", "data.split.test=0"]
 
     def _learn(self, X: Any) -> None:
@@ -216,7 +227,14 @@ class AnomalyDetector(OutlierMixin, Trained):  # type: ignore[misc]
         how = How(draws=self.samples)
         found = anomaly.detector([self.run_], made.train, made.validation, none, how)
         anomaly.keep(found)
-        self.offset_ = -found.threshold("quantile", self.rate).value
+        line = found.threshold("quantile", self.rate)
+        self.offset_ = -line.value
+        if line.promised > self.rate:
+            text = (
+                f"{len(made.validation)} held-out rows cannot promise the rate of {self.rate:.2%} "
+                f"asked for, but one of {line.promised:.2%}; fit more rows"
+            )
+            warnings.warn(text, UserWarning, stacklevel=3)
 
     @property
     def detector_(self) -> Detector:
@@ -226,7 +244,13 @@ class AnomalyDetector(OutlierMixin, Trained):  # type: ignore[misc]
 
     def score_samples(self, X: Any) -> Array:
         """How normal rows are, (N,): the ensemble's score with its sign turned."""
-        return -self.detector_.raw(self._opened(X))["score"].numpy()
+        X = self._checked(X)
+        found = self.detector_
+        raw = found.raw(self._opened(X))["score"]
+        kind = self.run_.kind
+        if isinstance(kind, Tables):
+            raw = anomaly.alarmed(raw, kind.unseen(X).any(1), found.normal["score"])
+        return -raw.numpy()
 
     def decision_function(self, X: Any) -> Array:
         """The same above the threshold, (N,): negative is abnormal."""

@@ -51,7 +51,7 @@ from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.predicting import Asking, Predicted
 from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, build_part, complete
-from twofold.core.errors import UserError
+from twofold.core.errors import UserError, at_least_one
 from twofold.core.game import (
     Classifies,
     Criticises,
@@ -374,6 +374,7 @@ def sample(
         out: a folder; without it `samples` in the run, numbered when it is taken.
         weights, prior, trust: as in `load`.
     """
+    at_least_one(n, "n")
     opened = load(run, trust=trust, weights=weights, prior=prior)
     wanted = fragments.Wanted(containing, begin)
     if wanted and (codes or mix):

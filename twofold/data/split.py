@@ -233,7 +233,10 @@ def labelled(given: Space, labels: Tensor, names: Sequence[str]) -> Tensor:
     """
     each = strata(given, labels)
     if not len(each):
-        raise UserError("data.split.normal needs data with labels; these have none")
+        raise UserError(
+            "data.split.normal needs data with labels that are given; these have none: name the field in "
+            "data.given, or use data that have one"
+        )
     known = next(f.domain.labels for f in given.fields if isinstance(f.domain, Category))
     for name in names:
         if name not in known:

@@ -13,15 +13,14 @@ runs/00007-vae-fashion-mnist/
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from twofold.core import toml
 from twofold.core.errors import UserError
+from twofold.core.plain import plain
 from twofold.data.doctor import remember
 from twofold.data.kind import Kind
 from twofold.train.checkpoint import FORMAT, full, parse, replace
@@ -94,30 +93,17 @@ def write_space(folder: Path, kind: Kind, known: Mapping[str, Any]) -> None:
         "given": kind.given.to_dict(),
         "known": dict(known),
     }
-    write_json(folder / "space.json", data)
+    put(folder / "space.json", json.dumps(data, indent=1))  # a bound may be infinite
 
 
 def write_json(path: Path, data: Any) -> None:
     """Write a JSON file of a run in one step, null for what is not a number."""
-    text = json.dumps(plain(data), indent=1, allow_nan=False) + "\n"
-    guarded(path.parent, lambda: replace(path, text.encode()))
+    put(path, json.dumps(plain(data), indent=1, allow_nan=False))
 
 
-def plain(thing: Any) -> Any:
-    """A thing as JSON knows it: there is no NaN, and what is infinite is a text.
-
-    >>> plain({"low": math.nan, "high": (1, math.inf)})
-    {'low': None, 'high': [1, 'inf']}
-    """
-    if is_dataclass(thing) and not isinstance(thing, type):
-        return plain(asdict(thing))
-    if isinstance(thing, Mapping):
-        return {str(k): plain(v) for k, v in thing.items()}
-    if isinstance(thing, Sequence) and not isinstance(thing, str):
-        return [plain(item) for item in thing]
-    if isinstance(thing, float) and not math.isfinite(thing):
-        return None if math.isnan(thing) else str(thing)
-    return str(thing) if isinstance(thing, Path) else thing
+def put(path: Path, text: str) -> None:
+    """Write a text file of a run in one step."""
+    guarded(path.parent, lambda: replace(path, (text + "\n").encode()))
 
 
 def guarded(folder: Path, write: Callable[[], None]) -> None:

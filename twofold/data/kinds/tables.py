@@ -35,7 +35,7 @@ from twofold.core.errors import UserError
 from twofold.core.space import Category, Count, Field, Real, Space
 from twofold.data import constraints as rules
 from twofold.data import schema as schemas
-from twofold.data.columns import Column, Modelled, Moment, Number, describe, recall
+from twofold.data.columns import Column, Label, Modelled, Moment, Number, describe, recall
 from twofold.data.constraints import Constraint, Range, forward, inverse, learnt
 from twofold.data.delimited import write_text
 from twofold.data.frames import (
@@ -172,15 +172,19 @@ class Tables(Kind):
         useful(kind, frame)
         return kind, [*frame.findings, *found, *repeated(frame), *in_time(frame), *said_of(kept)]
 
-    def open(self, where: Where) -> Source:
+    def open(self, where: Where, unknown: bool = False) -> Source:
         """Rows of one patient belong together, where the table says whose they are."""
-        rows, frame = self.read(where)[0], self.frame(where)
+        rows, frame = self.read(where, unknown)[0], self.frame(where)
         if self.patient not in frame.names:
             return rows
         return Together(rows, torch.from_numpy(frame[self.patient].codes))
 
-    def read(self, where: Where) -> tuple[Memory, list[Finding]]:
+    def read(self, where: Where, unknown: bool = False) -> tuple[Memory, list[Finding]]:
         """The rows of another table of this form, and what did not fit but could be coped with.
+
+        Args:
+            where: the table.
+            unknown: take a category that was never seen as missing, in columns without gaps too.
 
         Raises:
             UserError: a column that is not there, or a cell that a field which is never missing
@@ -188,7 +192,10 @@ class Tables(Kind):
         """
         frame = self.frame(where)
         found = list(frame.findings)
-        values = [self.encoded(frame, c, c.fields[0].missing, found) for c in fielded(self.drawn)]
+        values = [
+            self.encoded(frame, c, c.fields[0].missing or (unknown and isinstance(c, Label)), found)
+            for c in fielded(self.drawn)
+        ]
         given = [self.encoded(frame, c, True, found) for c in fielded(self.known)]
         return Memory(stacked(values, len(frame)), stacked(given, len(frame))), found
 
@@ -218,6 +225,18 @@ class Tables(Kind):
             raise UserError(f"{what}, which has no missing cell there; mend it or fit anew")
         cells = plural(int(look.count[strange].sum()), "cell")
         return [Finding("warning", f"{what}; {cells} of the column taken as missing")]
+
+    def unseen(self, where: Where) -> Tensor:
+        """Where a category stands that was never seen in the training data, (N, F)."""
+        frame = self.frame(where)
+        looks = [Look(frame, frame[c.name], frozenset(self.blank)) for c in fielded(self.drawn)]
+        each = [
+            (look.present & np.isnan(column.numbers(look.cells.texts)[:, 0]))[look.cells.codes]
+            if isinstance(column, Label)
+            else np.zeros(len(frame), bool)
+            for column, look in zip(fielded(self.drawn), looks, strict=True)
+        ]
+        return torch.from_numpy(np.stack(each, 1))
 
     def gappy(self) -> Tables:
         columns = (replace(c, missing=True) if isinstance(c, Modelled) else c for c in self.columns)
