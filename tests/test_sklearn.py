@@ -28,6 +28,7 @@ EVERY = (VAEEncoder, AnomalyDetector, Imputer, Synthesizer)
 
 @parametrize_with_checks([make(**SMALL) for make in EVERY])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore:.*cannot promise the rate")
 def test_it_keeps_the_laws_of_scikit_learn(estimator: Trained, check: Callable[..., None]) -> None:
     check(estimator)
 

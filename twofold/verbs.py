@@ -72,6 +72,7 @@ from twofold.data.doctor import Examination, examine, locate
 from twofold.data.kind import Where
 from twofold.data.kinds.molecules import Molecules
 from twofold.data.kinds.tables import Tables
+from twofold.data.places import folder as made_folder
 from twofold.data.places import free_name, new
 from twofold.data.sources import Rows, Source, Subset, whole
 from twofold.maths.choosing import Choice
@@ -872,14 +873,15 @@ def predict(
         interval: the share between its ends.
         check: predict held-out data too, and say how far that is from what came.
         seed: of the draws.
-        out: the file; without it `predicted.csv` in the run, numbered when it is taken.
+        out: the file, or a folder for `predicted.csv`; without it in the run, numbered when it is
+            taken.
         trust: as in `load`.
 
     Raises:
         UserError: the run is given nothing before a window, or the series are too short.
     """
     opened = load(run, trust=trust)
-    path = Path(out) if out else free_name(opened.path, "predicted.csv")
+    path = table_in(Path(out)) if out else free_name(opened.path, "predicted.csv")
     asking = Asking(draws, interval, seed)
     if not foretelling.foretells(opened):
         return predicting.predict(opened, data, asking, check, path)
@@ -889,6 +891,11 @@ def predict(
     columns = ["of", *foretelling.COLUMNS]
     table = files.delimited(path.parent, path.name, columns, [*found.lines(names)])
     return foretelling.Written(table, len(names), found)
+
+
+def table_in(out: Path) -> Path:
+    """A file of this name, or `predicted.csv` in a folder of this name, which has no suffix."""
+    return out if out.suffix else made_folder(out) / "predicted.csv"
 
 
 def augment(

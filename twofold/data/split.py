@@ -234,8 +234,8 @@ def labelled(given: Space, labels: Tensor, names: Sequence[str]) -> Tensor:
     each = strata(given, labels)
     if not len(each):
         raise UserError(
-            "data.split.normal needs data with labels that are given; these have none: name the field in "
-            "data.given, or use data that have one"
+            "data.split.normal needs data with labels, and these are given none; "
+            "name the field that says it in data.given"
         )
     known = next(f.domain.labels for f in given.fields if isinstance(f.domain, Category))
     for name in names:

@@ -319,3 +319,12 @@ def test_parquet_is_completed_by_what_was_learnt_of_text(tmp_path: Path) -> None
     made = pd.read_parquet(filled_in(kind, tmp_path / "t.parquet", tmp_path / "out"))
     assert made["size"].tolist()[1:5] == frame["size"].tolist()[1:5]
     assert made.flag[0] is made.flag[1]
+
+
+def test_a_file_is_read_by_its_own_delimiter(tmp_path: Path) -> None:
+    frame = holed()[["size", "flag"]].dropna()
+    frame.to_csv(tmp_path / "a.csv", sep=";", index=False)
+    frame.to_csv(tmp_path / "b.csv", index=False)
+    kind, _ = Tables.inspect(tmp_path / "a.csv")
+    ours, theirs = (whole(kind.open(tmp_path / name)) for name in ("a.csv", "b.csv"))
+    assert torch.equal(ours.values, theirs.values)

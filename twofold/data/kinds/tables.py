@@ -249,7 +249,9 @@ class Tables(Kind):
     def whole(self, where: Where) -> Frame:
         """Another table of this form, as text, as it is in the file."""
         header: Header = "yes" if self.style.header else "no"
-        return read_frame(where, self.style.delimiter if self.style.form == "csv" else "", header)
+        frame = read_frame(where, self.style.delimiter if self.style.form == "csv" else "", header)
+        uncut = self.style.form == "csv" and len(frame.columns) < 2 <= len(self.columns)
+        return read_frame(where, "", header) if uncut else frame  # by the file's own delimiter
 
     def names(self, where: Where) -> list[str]:
         return [str(row) for row in self.whole(where).rows.tolist()]
