@@ -270,8 +270,9 @@ class Observed(NamedTuple):
 def observed(run: Run, where: Where, known: Known, blind: Blind, asked: Asked) -> Observed:
     """The data, or the part of the run's own split that is asked for."""
     place = locate(where, run.kind.name).where
-    tabled = isinstance(run.kind, Tables)
-    source = blind(run.kind.open(place, unknown=True) if tabled else run.kind.open(place))
+    kind = run.kind
+    rows = kind.open(place, unknown=True) if isinstance(kind, Tables) else kind.open(place)
+    source = blind(rows)
     names = tuple(run.kind.names(place)) or tuple(str(i) for i in range(len(source)))
     check_rows(known, source)
     if asked.part:
