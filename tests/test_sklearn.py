@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from twofold.core.errors import UserError
 from twofold.sklearn import AnomalyDetector, Imputer, Synthesizer, Trained, VAEEncoder
 
 SMALL = {
@@ -27,6 +28,7 @@ EVERY = (VAEEncoder, AnomalyDetector, Imputer, Synthesizer)
 
 @parametrize_with_checks([make(**SMALL) for make in EVERY])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore:.*cannot promise the rate")
 def test_it_keeps_the_laws_of_scikit_learn(estimator: Trained, check: Callable[..., None]) -> None:
     check(estimator)
 
@@ -100,3 +102,68 @@ def test_a_run_is_kept_where_it_was_asked_for(tmp_path: Path) -> None:
     assert made.run_.path == tmp_path / "mine"
     assert (tmp_path / "mine" / "recipe.toml").exists()
     assert not hasattr(clone(made), "run_")
+
+
+@pytest.fixture(scope="module")
+def numbers() -> pd.DataFrame:
+    """Rows of numbers alone: money, which has two decimals, and visits, which are whole."""
+    chance = np.random.default_rng(0)
+    money, visits = chance.exponential(5, 200).round(2), chance.poisson(20, 200)
+    return pd.DataFrame({"money": money, "visits": visits})
+
+
+def test_a_frame_of_numbers_alone_is_a_table(numbers: pd.DataFrame) -> None:
+    made = Synthesizer(**SMALL).fit(numbers)
+    drawn = made.sample(300)
+    assert list(drawn.columns) == list(numbers.columns)
+    assert list(drawn.dtypes) == list(numbers.dtypes)
+    assert (drawn.money >= numbers.money.min()).all()
+    assert (drawn.money == drawn.money.round(2)).all()
+    assert isinstance(Synthesizer(**SMALL).fit(numbers.to_numpy()).sample(5), np.ndarray)
+
+
+@pytest.mark.parametrize("make", EVERY)
+def test_a_frame_of_numbers_may_have_gaps(
+    make: Callable[..., Trained], numbers: pd.DataFrame
+) -> None:
+    holed = numbers.mask(np.random.default_rng(1).random(numbers.shape) < 0.1)
+    found = make(**SMALL).fit(holed)
+    for verb in ("transform", "score_samples"):
+        if hasattr(found, verb):
+            assert np.isfinite(getattr(found, verb)(holed)).all(axis=None)
+
+
+def test_what_was_fitted_to_a_frame_takes_its_rows_as_an_array(numbers: pd.DataFrame) -> None:
+    made = VAEEncoder(**SMALL).fit(numbers)
+    with pytest.warns(UserWarning, match="valid feature names"):
+        codes = made.transform(numbers.to_numpy())
+    assert np.array_equal(codes, made.transform(numbers))
+
+
+def test_a_category_never_seen_is_unknown_and_abnormal(people: pd.DataFrame) -> None:
+    strange = people.head(20).copy()
+    strange.loc[strange.index[3], "city"] = "Atlantis"
+    codes = VAEEncoder(**SMALL).fit(people)
+    with pytest.warns(UserWarning, match="'Atlantis' was never seen"):
+        told = codes.transform(strange)
+    assert np.isfinite(told).all()
+    others = np.arange(20) != 3
+    assert np.array_equal(told[others], codes.transform(people.head(20))[others])
+    found = AnomalyDetector(**SMALL).fit(people)
+    with pytest.warns(UserWarning, match="'Atlantis' was never seen"):
+        score = found.decision_function(strange)
+    assert score[3] < 0
+    assert score.argmin() == 3
+    assert np.isfinite(score).all()
+
+
+def test_a_count_below_one_is_refused(people: pd.DataFrame) -> None:
+    with pytest.raises(UserError, match="n = -1 is no count"):
+        Synthesizer(**SMALL).fit(people).sample(-1)
+
+
+def test_a_rate_that_cannot_be_kept_is_told(people: pd.DataFrame) -> None:
+    with pytest.raises(UserError, match="rate = 2 is no rate"):
+        AnomalyDetector(**SMALL, rate=2).fit(people)
+    with pytest.warns(UserWarning, match=r"75 held-out rows cannot promise the rate of 0.01%"):
+        AnomalyDetector(**SMALL, rate=1e-4).fit(people)

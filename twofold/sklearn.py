@@ -2,8 +2,8 @@
 
 `VAEEncoder` turns rows into codes, `AnomalyDetector` says which rows are abnormal, `Imputer` fills
 gaps, and `Synthesizer` draws new rows. They go into a pipeline and a grid search, and take arrays
-of numbers or data frames: a frame in which a column is no number is a table of mixed types
-(`data/kinds/tables.py`), all else is vectors (`data/kinds/arrays.py`).
+of numbers or data frames: a frame is a table (`data/kinds/tables.py`), whose columns keep their
+types and bounds and may have gaps; all else is vectors (`data/kinds/arrays.py`).
 
 Fitting makes a run like any other, `run_`, in a temporary folder or in `out`; an estimator that is
 pickled or copied carries the files of its run along. Codes depend on their row alone; fills and
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import warnings
 import weakref
 from abc import ABC
 from collections.abc import Mapping, Sequence
@@ -43,7 +44,10 @@ from twofold import verbs
 from twofold.apps import anomaly, imputation
 from twofold.apps.anomaly import Detector, How
 from twofold.apps.imputation import Filling
+from twofold.core.errors import UserError
 from twofold.core.game import Encodes
+from twofold.data.frames import library, pandas, to_pandas
+from twofold.data.kinds.tables import Tables
 from twofold.data.sources import Rows, Source, Subset
 from twofold.runs.run import Run
 from twofold.runs.training import material_of
@@ -109,12 +113,12 @@ class Trained(BaseEstimator, ABC):  # type: ignore[misc]
         return home(self) / "run"
 
     def _taken(self, X: Any, fitting: bool) -> Any:
-        """X as the product takes it: a frame of mixed types, or numbers in double precision."""
+        """X as the product takes it: a frame as a table, or numbers in double precision."""
         if fitting:
-            self._mixed = mixed(X)
-        if self._mixed:
+            self._types = types_of(X)
+        if len(self._types):
             validate_data(self, X, reset=fitting, skip_check_array=True)
-            return X
+            return X if library(X) else framed(X, self._types)
         gaps = "allow-nan" if self.__sklearn_tags__().input_tags.allow_nan else True
         return validate_data(self, X, reset=fitting, dtype=np.float64, ensure_all_finite=gaps)
 
@@ -126,7 +130,13 @@ class Trained(BaseEstimator, ABC):  # type: ignore[misc]
     def _opened(self, X: Any) -> Source:
         """Rows at use, as the run keeps them."""
         X = self._checked(X)
-        return self.run_.source(X)
+        kind = self.run_.kind
+        if not isinstance(kind, Tables):
+            return self.run_.source(X)
+        rows, found = kind.read(X, unknown=True)
+        for one in found:
+            warnings.warn(one.text, UserWarning, stacklevel=3)
+        return rows
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
@@ -168,14 +178,14 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, Trained):  # type: ignore[
 
     Args:
         samples: weighted draws a row, whose mean fills a number.
-        likelihood: of numbers.
+        likelihood: of the numbers of an array; a table has its own.
     """
 
     samples: int = 100
     likelihood: str = "student-t"
 
     def _settings(self) -> Sequence[str]:
-        return [] if self._mixed else [f'model.likelihood=["{self.likelihood}"]']
+        return [] if len(self._types) else [f'model.likelihood=["{self.likelihood}"]']
 
     def transform(self, X: Any) -> Any:
         """The rows without a gap, as an array, or as the frame that came in."""
@@ -184,7 +194,7 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, Trained):  # type: ignore[
         rows = imputation.opened(kind.open(X))
         filled = imputation.filled(self.run_, rows, Filling(samples=self.samples)).fill
         found = kind.native(Rows(filled, rows.given))
-        return patched(X, found) if self._mixed else np.where(np.isnan(X), found, X)
+        return patched(X, found) if len(self._types) else np.where(np.isnan(X), found, X)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -207,6 +217,8 @@ class AnomalyDetector(OutlierMixin, Trained):  # type: ignore[misc]
     samples: int = 20
 
     def _settings(self) -> Sequence[str]:
+        if not 0 < self.rate < 1:
+            raise UserError(f"rate = {self.rate} is no rate; say 0.01 for one false alarm in 100")
         return ["data.split.validation=0.25", "data.split.test=0"]
 
     def _learn(self, X: Any) -> None:
@@ -215,7 +227,14 @@ class AnomalyDetector(OutlierMixin, Trained):  # type: ignore[misc]
         how = How(draws=self.samples)
         found = anomaly.detector([self.run_], made.train, made.validation, none, how)
         anomaly.keep(found)
-        self.offset_ = -found.threshold("quantile", self.rate).value
+        line = found.threshold("quantile", self.rate)
+        self.offset_ = -line.value
+        if line.promised > self.rate:
+            text = (
+                f"{len(made.validation)} held-out rows cannot promise the rate of {self.rate:.2%} "
+                f"asked for, but one of {line.promised:.2%}; fit more rows"
+            )
+            warnings.warn(text, UserWarning, stacklevel=3)
 
     @property
     def detector_(self) -> Detector:
@@ -225,7 +244,13 @@ class AnomalyDetector(OutlierMixin, Trained):  # type: ignore[misc]
 
     def score_samples(self, X: Any) -> Array:
         """How normal rows are, (N,): the ensemble's score with its sign turned."""
-        return -self.detector_.raw(self._opened(X))["score"].numpy()
+        X = self._checked(X)
+        found = self.detector_
+        raw = found.raw(self._opened(X))["score"]
+        kind = self.run_.kind
+        if isinstance(kind, Tables):
+            raw = anomaly.alarmed(raw, kind.unseen(X).any(1), found.normal["score"])
+        return -raw.numpy()
 
     def decision_function(self, X: Any) -> Array:
         """The same above the threshold, (N,): negative is abnormal."""
@@ -265,17 +290,16 @@ class Synthesizer(Trained):
 # Rows.
 
 
-def mixed(X: Any) -> bool:
-    """Whether X is a frame in which some column is no number."""
-    dtypes = getattr(X, "dtypes", ())
-    return hasattr(X, "columns") and not all(numeric(dtype) for dtype in dtypes)
+def types_of(X: Any) -> Mapping[Any, Any]:
+    """The types of the columns of a frame by their names; none of what is no frame."""
+    return dict(to_pandas(X).dtypes) if library(X) else {}
 
 
-def numeric(dtype: Any) -> bool:
-    """Whether a column of a frame is of numbers, for pandas and polars."""
-    if hasattr(dtype, "is_numeric"):
-        return bool(dtype.is_numeric())
-    return getattr(dtype, "kind", "O") in "biuf"
+def framed(X: Any, types: Mapping[Any, Any]) -> Any:
+    """An array as a frame of the columns that were fitted."""
+    frame = pandas().DataFrame(np.asarray(X), columns=list(types))
+    whole = {name: dtype for name, dtype in types.items() if not frame[name].isna().any()}
+    return frame.astype(whole)
 
 
 def patched(X: Any, found: Any) -> Any:

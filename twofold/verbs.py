@@ -51,7 +51,7 @@ from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.predicting import Asking, Predicted
 from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, build_part, complete
-from twofold.core.errors import UserError
+from twofold.core.errors import UserError, at_least_one
 from twofold.core.game import (
     Classifies,
     Criticises,
@@ -72,6 +72,7 @@ from twofold.data.doctor import Examination, examine, locate
 from twofold.data.kind import Where
 from twofold.data.kinds.molecules import Molecules
 from twofold.data.kinds.tables import Tables
+from twofold.data.places import folder as made_folder
 from twofold.data.places import free_name, new
 from twofold.data.sources import Rows, Source, Subset, whole
 from twofold.maths.choosing import Choice
@@ -375,6 +376,7 @@ def sample(
         out: a folder; without it `samples` in the run, numbered when it is taken.
         weights, prior, trust: as in `load`.
     """
+    at_least_one(n, "n")
     opened = load(run, trust=trust, weights=weights, prior=prior)
     wanted = fragments.Wanted(containing, begin)
     if wanted and (codes or mix):
@@ -883,14 +885,15 @@ def predict(
         interval: the share between its ends.
         check: predict held-out data too, and say how far that is from what came.
         seed: of the draws.
-        out: the file; without it `predicted.csv` in the run, numbered when it is taken.
+        out: the file, or a folder for `predicted.csv`; without it in the run, numbered when it is
+            taken.
         trust: as in `load`.
 
     Raises:
         UserError: the run is given nothing before a window, or the series are too short.
     """
     opened = load(run, trust=trust)
-    path = Path(out) if out else free_name(opened.path, "predicted.csv")
+    path = table_in(Path(out)) if out else free_name(opened.path, "predicted.csv")
     asking = Asking(draws, interval, seed)
     if not foretelling.foretells(opened):
         return predicting.predict(opened, data, asking, check, path)
@@ -901,6 +904,11 @@ def predict(
     lines = found.lines(list(zip(*head.values(), strict=True)))
     table = files.delimited(path.parent, path.name, [*head, *foretelling.COLUMNS], [*lines])
     return foretelling.Written(table, len(asked.names), found)
+
+
+def table_in(out: Path) -> Path:
+    """A file of this name, or `predicted.csv` in a folder of this name, which has no suffix."""
+    return out if out.suffix else made_folder(out) / "predicted.csv"
 
 
 def augment(

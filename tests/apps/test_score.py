@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -378,3 +379,39 @@ def test_large_pictures_are_scored_by_tiles_and_put_together(tmp_path: Path) -> 
     assert not arrays["marked"][0, 70:].any()
     with Image.open(sorted((tmp_path / "out" / "where").glob("*.png"))[0]) as first:
         assert first.size == (90, 70)
+
+
+def strict(text: str) -> Any:
+    """JSON that has no NaN."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.mark.parametrize("gaps", [True, False])
+def test_a_category_never_seen_raises_an_alarm(gaps: bool, tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    lines = [[f"{x:.3f}", chance.choice(["Chad", "Peru"])] for x in chance.normal(size=120)]
+    lines[0][1] = "" if gaps else "Peru"
+    named = {"t.csv": lines, "new.csv": [*lines[1:20], ["0.1", "Atlantis"]]}
+    for name, rows in named.items():
+        with (tmp_path / name).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["size", "country"], *rows])
+    small = settings("vae", steps=5, evaluate=1000)
+    made = inside("fit", tmp_path / "t.csv", *small, "--out", tmp_path / "run", "--quiet")
+    assert made.status == 0, made.err
+    words = ["score", tmp_path / "run", tmp_path / "new.csv", *FAST, "--out", tmp_path / "s"]
+    answer = inside(*words)
+    assert answer.status == 0, answer.err
+    assert "'Atlantis' was never seen" in answer.out
+    scores, where = cells(tmp_path / "s" / "scores.csv"), cells(tmp_path / "s" / "where.csv")
+    assert scores[-1]["abnormal"] == "1"
+    assert max(scores, key=lambda row: float(row["score"])) == scores[-1]
+    assert float(where[-1]["country"]) > float(where[-1]["size"])
+    assert strict((tmp_path / "s" / "score.json").read_text())["findings"]
+
+
+def test_score_json_is_json(scored: tuple[Path, str]) -> None:
+    assert strict((scored[0] / "score.json").read_text())["figures"][0]["floor"] is None

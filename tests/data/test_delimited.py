@@ -157,3 +157,9 @@ def test_an_existing_file_is_never_written_over(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="already there"):
         write_text(path, ["a"], [["1"]], Style())
     assert path.read_text() == "mine"
+
+
+def test_a_header_alone_is_told(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("age,sex\n")
+    with pytest.raises(UserError, match="has a header and no rows"):
+        read_text(tmp_path / "t.csv")

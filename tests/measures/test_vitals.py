@@ -106,6 +106,13 @@ def evidence(model: object, fake: Tensor) -> Evidence:
     return Evidence(space, Space(), real, train, Batch.of(fake), model)
 
 
+def test_a_count_has_an_interval_above_nothing() -> None:
+    chance = torch.Generator().manual_seed(1)
+    shown = evidence(Toy(), torch.randn(200, 2, generator=chance) * 3)
+    found = next(figure for figure in Birthday()(shown) if figure.name == "birthday_support")
+    assert 0 < found.low <= found.value <= found.high
+
+
 def test_the_figures_of_a_run_have_the_same_numbers_and_their_floors() -> None:
     shown = evidence(Toy(), torch.zeros(200, 2))
     found = {figure.name: figure for figure in [*Critic()(shown), *Birthday()(shown)]}

@@ -50,6 +50,8 @@ def test_each_series_goes_on_in_its_own_time(run: Run, monitor: Path, tmp_path: 
         assert len(row["pulse"].partition(".")[2]) <= 1
     again = twofold.predict(run, monitor, draws=20, out=tmp_path / "again.csv")
     assert again.path.read_text() == out.read_text()
+    within = twofold.predict(run, monitor, draws=20, out=tmp_path / "folder")
+    assert within.path == tmp_path / "folder" / "predicted.csv"
 
 
 def test_what_cannot_be_gone_on_with_is_said(run: Run, monitor: Path, tmp_path: Path) -> None:

@@ -306,6 +306,17 @@ def ensemble(
     return torch.stack([(raw[name] - middle[name]) / spread[name] for name in middle]).mean(0)
 
 
+def alarmed(raw: Tensor, strange: Tensor, normal: Tensor) -> Tensor:
+    """Scores (N,), above every normal one for rows of something never seen in training.
+
+    Of such a thing the model can say nothing, so that it would count for nothing in the score.
+
+    >>> alarmed(torch.tensor([1.0, 2.0]), torch.tensor([False, True]), torch.tensor([3.0, 4.0]))
+    tensor([1., 5.])
+    """
+    return torch.where(strange, raw.nan_to_num().clamp(min=float(normal.max())) + 1, raw)
+
+
 def spread_out(total: int, most: int) -> Tensor:
     """At most so many row numbers, evenly spread."""
     return torch.linspace(0, total - 1, min(total, most)).round().long()

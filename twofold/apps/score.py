@@ -28,6 +28,7 @@ from twofold.apps.anomaly import (
     Calibrated,
     Detector,
     How,
+    alarmed,
     detector,
     keep,
     kept,
@@ -131,6 +132,7 @@ class Scored:
         hourly: observations an hour; 0 where that is not known.
         alone: the training data were not there: no baselines.
         worst: the most abnormal observations, drawn, with what is marked in them: (K, 3, h, w).
+        findings: what the data have that was never seen in training.
     """
 
     paths: tuple[Path, ...]
@@ -149,6 +151,7 @@ class Scored:
     hourly: float = 0.0
     alone: bool = False
     worst: tuple[tuple[str, Tensor], ...] = ()
+    findings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return "\n".join([*self.words(), *map(str, self.paths[:2])])
@@ -173,6 +176,8 @@ class Scored:
                 f"{len(self.normal):,} rows cannot promise the rate of {self.asked:.2%} asked for; "
                 "hold more out"
             )
+        for found in self.findings:
+            yield f"{found}; a row with such a text is called abnormal"
         if self.hourly:
             yield (
                 f"that is {count / total * self.hourly:.3g} alarms an hour, of which at most "
@@ -200,6 +205,7 @@ class Scored:
             "rate_asked": self.asked,
             "normal_rows": len(self.normal),
             "trained_on": self.seen,
+            "findings": [*self.findings],
             "alarms": dict(zip(ALARMS, self.alarms, strict=True)),
             "alarms_an_hour": float(self.abnormal.double().mean()) * self.hourly,
             "figures": [asdict(figure) for figure in self.figures],
@@ -215,15 +221,19 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
     blind = Blind.of(run.given, ("label", asked.labels))
     here = material_at_hand(run)
     found, known = calibrated(runs, where, here, asked, blind)
-    source, names, known = observed(run, where, known, blind, asked)
-    raw = found.raw(source)
+    source, names, known, strange = observed(run, where, known, blind, asked)
     line = found.threshold(asked.threshold, asked.rate)
+    raw = found.raw(source)
+    never = torch.cat([found.normal["score"], torch.tensor([line.value])])
+    raw["score"] = alarmed(raw["score"], strange.any(1), never)
     scores = found.calibrated(raw, asked.threshold, asked.rate)
     scores |= simple_scores(found, known, here, blind, source, asked)
     abnormal = scores["score"].raw > line.value
     empty(out)
     table = write_scores(out / "scores.csv", names, scores, abnormal, known.texts)
     where_ = found.maps(source)
+    if strange.any() and where_.shape == strange.shape:  # a map of columns
+        where_ = alarmed(where_, strange, where_.nan_to_num())
     written = write_maps(run, found, source, names, where_, scores["score"].raw, asked, out)
     result = Scored(
         (table, *written),
@@ -242,6 +252,7 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
         asked.hourly,
         not here,
         tuple(worst(run, found, source, names, where_, scores["score"].raw, asked)),
+        said_of(run, where) if strange.any() else (),
     )
     write_json(out / "score.json", result.to_dict())
     return result
@@ -253,19 +264,34 @@ class Observed(NamedTuple):
     source: Source
     names: tuple[str, ...]
     known: Known
+    strange: Tensor  # (N, F): what was never seen in training; (N, 0) where all is numbers
 
 
 def observed(run: Run, where: Where, known: Known, blind: Blind, asked: Asked) -> Observed:
     """The data, or the part of the run's own split that is asked for."""
     place = locate(where, run.kind.name).where
-    source = blind(run.kind.open(place))
+    kind = run.kind
+    rows = kind.open(place, unknown=True) if isinstance(kind, Tables) else kind.open(place)
+    source = blind(rows)
     names = tuple(run.kind.names(place)) or tuple(str(i) for i in range(len(source)))
     check_rows(known, source)
     if asked.part:
         source = Subset(source, rows_of_part(run, where, asked.part))
         known = known.of_rows(source.rows)
         names = tuple(names[row] for row in source.pieces()[:, 0].unique().tolist())
-    return Observed(source, names, known.of_rows(Wholes(source.pieces()).first()))
+    known = known.of_rows(Wholes(source.pieces()).first())
+    if not isinstance(run.kind, Tables):
+        return Observed(source, names, known, torch.zeros(len(names), 0, dtype=torch.bool))
+    strange = run.kind.unseen(place)
+    return Observed(source, names, known, strange[rows_of(source)] if asked.part else strange)
+
+
+def said_of(run: Run, where: Where) -> tuple[str, ...]:
+    """What was never seen of a table, in words."""
+    if not isinstance(run.kind, Tables):
+        return ()
+    found = run.kind.read(locate(where, run.kind.name).where, unknown=True)[1]
+    return tuple(one.text for one in found)
 
 
 def masked(run: Run, names: Sequence[str], where: Tensor, asked: Asked) -> list[Figure]:

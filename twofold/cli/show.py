@@ -6,27 +6,15 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
+
+from twofold.core.plain import plain
 
 
 def as_json(thing: Any) -> None:
     """Print a thing as JSON, null for what is not a number."""
     print(json.dumps(plain(thing), indent=1, ensure_ascii=False))
-
-
-def plain(thing: Any) -> Any:
-    """A thing as JSON knows it."""
-    if is_dataclass(thing) and not isinstance(thing, type):
-        return plain(asdict(thing))
-    if isinstance(thing, Mapping):
-        return {str(k): plain(v) for k, v in thing.items()}
-    if isinstance(thing, Sequence) and not isinstance(thing, str):
-        return [plain(item) for item in thing]
-    if isinstance(thing, float) and not math.isfinite(thing):
-        return None if math.isnan(thing) else str(thing)
-    return str(thing) if isinstance(thing, Path) else thing
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

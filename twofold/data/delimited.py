@@ -188,8 +188,10 @@ def is_header(rows: Sequence[Sequence[str]]) -> bool:
     (True, False)
     """
     first, below = rows[0], rows[1:]
-    if not below or any(NUMBER.fullmatch(cell) for cell in first) or not any(first):
+    if any(NUMBER.fullmatch(cell) for cell in first) or not any(first):
         return False
+    if not below:  # names alone
+        return len(first) > 1 and all(first) and len({*first}) == len(first)
     return not any(
         cell and cell in {row[at] for row in below if at < len(row)}
         for at, cell in enumerate(first)

@@ -223,8 +223,7 @@ def to_pandas(where: Any) -> Any:
 
 def from_pandas(table: Any, title: str, style: Style) -> Frame:
     """A pandas frame as text; an index of dates, or with a name, becomes a column."""
-    if table.index.name is not None or str(table.index.dtype).startswith("datetime"):
-        table = table.reset_index()
+    table = flat(table)
     if not len(table) or not len(table.columns):
         raise UserError(
             f"{title} has {len(table)} rows and {len(table.columns)} columns; "
@@ -235,12 +234,20 @@ def from_pandas(table: Any, title: str, style: Style) -> Frame:
     return Frame(title, columns, np.arange(1, len(table) + 1), style, tuple(found))
 
 
+def flat(table: Any) -> Any:
+    """A pandas frame whose index of dates, or with a name, is a column."""
+    told = table.index.name is not None or str(table.index.dtype).startswith("datetime")
+    return table.reset_index() if told else table
+
+
 def cells_of(name: str, series: Any) -> Cells:
     """One column of a pandas frame as text; missing is the empty text."""
     dtype = str(series.dtype)
     if dtype == "category":
         dtype = f"category[{series.cat.categories.dtype}]"
-        series = series.astype(series.cat.categories.dtype)
+    elif dtype == "object":
+        inferred = pandas().api.types.infer_dtype(series, skipna=True)
+        dtype = OBJECTS.get(inferred, dtype)  # such as truth values with gaps
     elif dtype.startswith("timedelta"):
         series = series.dt.total_seconds()
     elif dtype.startswith("datetime") and series.dt.tz is not None:
@@ -297,13 +304,17 @@ def as_duration(series: Any, dtype: str, form: str) -> Any:
 
 def as_category(series: Any, dtype: str, form: str) -> Any:
     inner = dtype.partition("[")[2][:-1]
-    return typed(series.fillna(""), series.isna().to_numpy(), inner, form).astype("category")
+    known = series.dropna()
+    levels = typed(known.tolist(), np.zeros(len(known), bool), inner, form).astype("category")
+    return levels.set_axis(known.index).reindex(series.index)
 
 
 def as_text(series: Any, dtype: str, form: str) -> Any:
     return series.infer_objects() if dtype == "str" else series.astype(dtype)
 
 
+OBJECTS = {"boolean": "bool", "integer": "int64", "floating": "float64"}
+"""The type of a column of objects that are all alike."""
 TYPED: dict[str, Callable[[Any, str, str], Any]] = {
     "int": as_whole,
     "uint": as_whole,

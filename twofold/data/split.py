@@ -233,7 +233,10 @@ def labelled(given: Space, labels: Tensor, names: Sequence[str]) -> Tensor:
     """
     each = strata(given, labels)
     if not len(each):
-        raise UserError("data.split.normal needs data with labels; these have none")
+        raise UserError(
+            "data.split.normal needs data with labels, and these are given none; "
+            "name the field that says it in data.given"
+        )
     known = next(f.domain.labels for f in given.fields if isinstance(f.domain, Category))
     for name in names:
         if name not in known:

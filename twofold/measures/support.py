@@ -19,13 +19,14 @@ that between real observations; its floor is that of training observations.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from twofold.measures.estimate import jackknife
+from twofold.measures.estimate import Estimate, jackknife
 from twofold.measures.measure import Evidence, Figure, Measure
 from twofold.measures.views import EXTRACTORS, incomparable, seen, sort
 from twofold.measures.vitals import apart, nearness, support
@@ -55,10 +56,12 @@ class Birthday(Measure):
 
         def statistics(rows: Tensor) -> Tensor:
             kept = fake[rows]
-            return torch.tensor([support(kept, near), apart(real, kept, other)])
+            return torch.tensor([math.log(support(kept, near)), apart(real, kept, other)])
 
         values = statistics(torch.arange(len(fake)))
-        estimates = jackknife(statistics, values, len(fake), GROUPS)
+        told, far = jackknife(statistics, values, len(fake), GROUPS)
+        ends = (math.exp(end) for end in (told.value, told.low, told.high))
+        estimates = (Estimate(*ends), far)
         floors = (support(real, near), apart(real, other, other))
         notes = (
             "draws, in the law of which duplicates are as frequent; compare it with its floor",

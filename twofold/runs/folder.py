@@ -20,6 +20,7 @@ from typing import Any
 
 from twofold.core import toml
 from twofold.core.errors import UserError
+from twofold.core.plain import plain
 from twofold.data.doctor import remember
 from twofold.data.kind import Kind
 from twofold.train.checkpoint import FORMAT, full, parse, replace
@@ -92,12 +93,17 @@ def write_space(folder: Path, kind: Kind, known: Mapping[str, Any]) -> None:
         "given": kind.given.to_dict(),
         "known": dict(known),
     }
-    write_json(folder / "space.json", data)
+    put(folder / "space.json", json.dumps(data, indent=1))  # a bound may be infinite
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write a JSON file of a run in one step."""
-    guarded(path.parent, lambda: replace(path, (json.dumps(data, indent=1) + "\n").encode()))
+    """Write a JSON file of a run in one step, null for what is not a number."""
+    put(path, json.dumps(plain(data), indent=1, allow_nan=False))
+
+
+def put(path: Path, text: str) -> None:
+    """Write a text file of a run in one step."""
+    guarded(path.parent, lambda: replace(path, (text + "\n").encode()))
 
 
 def guarded(folder: Path, write: Callable[[], None]) -> None:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from twofold.core.batch import Batch, Given
 from twofold.core.build import NO_TRUST, Trust
-from twofold.core.errors import UserError, nearest
+from twofold.core.errors import UserError, at_least_one, nearest
 from twofold.core.game import (
     Criticises,
     Decodes,
@@ -240,6 +240,7 @@ class Run:
                 model, ψ.
             choice: how tokens are chosen that are spelt one by one.
         """
+        at_least_one(n, "n")
         return self.kind.native(self.draw(n, given or {}, seed, guidance, truncation, choice))
 
     def draw(

@@ -261,3 +261,70 @@ def test_any_table_is_learnt_or_refused_in_one_sentence(
     assert rows_.values.shape == (len(source), kind.space.size)
     assert len(kind.native(rows_)) == len(source)
     assert Tables.from_dict(json.loads(json.dumps(kind.to_dict()))) == kind
+
+
+def holed() -> pd.DataFrame:
+    """Types that pandas keeps in its own way where a cell is missing; rows 0 and 5 have a gap."""
+    chance = np.random.default_rng(0)
+    frame = pd.DataFrame({
+        "flag": (chance.random(60) < 0.5).astype(object),
+        "grade": pd.Categorical(chance.integers(1, 4, 60)),
+        "size": chance.normal(size=60).round(2),
+        "when": pd.date_range("2020-03-18 14:54:20", periods=60, freq="7h", tz="Europe/Paris"),
+        "wait": pd.to_timedelta(chance.integers(1, 10**6, 60), unit="s"),
+    })  # fmt: skip
+    frame.iloc[[0, 5]] = None
+    return frame
+
+
+def test_truth_values_and_categories_of_numbers_may_have_gaps() -> None:
+    frame = holed()
+    kind, _ = Tables.inspect(frame)
+    back = kind.native(through(kind, kind.open(frame)))
+    assert back.flag.dtype == "boolean"
+    assert back.flag.dropna().tolist() == frame.flag.dropna().tolist()
+    pd.testing.assert_series_equal(back.grade, frame.grade)
+
+
+def filled_in(kind: Tables, where: object, out: Path) -> Path:
+    """The table with each gap of row 0 and 5 taken from row 1, in a file."""
+    rows = whole(kind.open(where))
+    gaps = rows.values.isnan()
+    assert gaps.sum() == 2 * len(kind.space.fields)
+    values = torch.where(gaps, rows.values[1], rows.values)
+    [path] = kind.complete(where, Rows(values, rows.given), gaps, out)
+    return path
+
+
+def test_what_was_observed_is_written_as_it_was(tmp_path: Path) -> None:
+    frame = holed()
+    kind, _ = Tables.inspect(frame)
+    told = frame.copy()
+    told.iloc[[0, 5]] = told.iloc[[1, 1]].to_numpy()
+    made = pd.read_csv(filled_in(kind, frame, tmp_path), dtype=str)
+    assert made.when.tolist() == frame.when.fillna(frame.when[1]).astype(str).tolist()
+    assert made.wait.tolist() == frame.wait.fillna(frame.wait[1]).astype(str).tolist()
+    assert made.flag.tolist() == told.flag.astype(str).tolist()
+    frame.to_parquet(tmp_path / "t.parquet")
+    kind, _ = Tables.inspect(tmp_path / "t.parquet")
+    made = pd.read_parquet(filled_in(kind, tmp_path / "t.parquet", tmp_path / "parquet"))
+    assert made.flag.tolist() == told.flag.tolist()
+
+
+def test_parquet_is_completed_by_what_was_learnt_of_text(tmp_path: Path) -> None:
+    frame = holed()[["flag", "size"]].assign(city="Oslo")
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    kind, _ = Tables.inspect(tmp_path / "t.csv")
+    made = pd.read_parquet(filled_in(kind, tmp_path / "t.parquet", tmp_path / "out"))
+    assert made["size"].tolist()[1:5] == frame["size"].tolist()[1:5]
+    assert made.flag[0] is made.flag[1]
+
+
+def test_a_file_is_read_by_its_own_delimiter(tmp_path: Path) -> None:
+    frame = holed()[["size", "flag"]].dropna()
+    frame.to_csv(tmp_path / "a.csv", sep=";", index=False)
+    frame.to_csv(tmp_path / "b.csv", index=False)
+    kind, _ = Tables.inspect(tmp_path / "a.csv")
+    ours, theirs = (whole(kind.open(tmp_path / name)) for name in ("a.csv", "b.csv"))
+    assert torch.equal(ours.values, theirs.values)

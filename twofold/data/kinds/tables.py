@@ -35,7 +35,7 @@ from twofold.core.errors import UserError
 from twofold.core.space import Category, Count, Field, Real, Space
 from twofold.data import constraints as rules
 from twofold.data import schema as schemas
-from twofold.data.columns import Column, Modelled, Moment, Number, describe, recall
+from twofold.data.columns import Column, Label, Modelled, Moment, Number, describe, recall
 from twofold.data.constraints import Constraint, Range, forward, inverse, learnt
 from twofold.data.delimited import write_text
 from twofold.data.frames import (
@@ -43,10 +43,12 @@ from twofold.data.frames import (
     Frame,
     Header,
     Style,
+    flat,
     is_table,
     pandas,
     read_frame,
     read_parquet,
+    to_pandas,
     typed,
 )
 from twofold.data.guess import MISSING, Coding, Look, blanks, learn, plural
@@ -170,15 +172,19 @@ class Tables(Kind):
         useful(kind, frame)
         return kind, [*frame.findings, *found, *repeated(frame), *in_time(frame), *said_of(kept)]
 
-    def open(self, where: Where) -> Source:
+    def open(self, where: Where, unknown: bool = False) -> Source:
         """Rows of one patient belong together, where the table says whose they are."""
-        rows, frame = self.read(where)[0], self.frame(where)
+        rows, frame = self.read(where, unknown)[0], self.frame(where)
         if self.patient not in frame.names:
             return rows
         return Together(rows, torch.from_numpy(frame[self.patient].codes))
 
-    def read(self, where: Where) -> tuple[Memory, list[Finding]]:
+    def read(self, where: Where, unknown: bool = False) -> tuple[Memory, list[Finding]]:
         """The rows of another table of this form, and what did not fit but could be coped with.
+
+        Args:
+            where: the table.
+            unknown: take a category that was never seen as missing, in columns without gaps too.
 
         Raises:
             UserError: a column that is not there, or a cell that a field which is never missing
@@ -186,7 +192,10 @@ class Tables(Kind):
         """
         frame = self.frame(where)
         found = list(frame.findings)
-        values = [self.encoded(frame, c, c.fields[0].missing, found) for c in fielded(self.drawn)]
+        values = [
+            self.encoded(frame, c, c.fields[0].missing or (unknown and isinstance(c, Label)), found)
+            for c in fielded(self.drawn)
+        ]
         given = [self.encoded(frame, c, True, found) for c in fielded(self.known)]
         return Memory(stacked(values, len(frame)), stacked(given, len(frame))), found
 
@@ -217,6 +226,18 @@ class Tables(Kind):
         cells = plural(int(look.count[strange].sum()), "cell")
         return [Finding("warning", f"{what}; {cells} of the column taken as missing")]
 
+    def unseen(self, where: Where) -> Tensor:
+        """Where a category stands that was never seen in the training data, (N, F)."""
+        frame = self.frame(where)
+        looks = [Look(frame, frame[c.name], frozenset(self.blank)) for c in fielded(self.drawn)]
+        each = [
+            (look.present & np.isnan(column.numbers(look.cells.texts)[:, 0]))[look.cells.codes]
+            if isinstance(column, Label)
+            else np.zeros(len(frame), bool)
+            for column, look in zip(fielded(self.drawn), looks, strict=True)
+        ]
+        return torch.from_numpy(np.stack(each, 1))
+
     def gappy(self) -> Tables:
         columns = (replace(c, missing=True) if isinstance(c, Modelled) else c for c in self.columns)
         return replace(self, columns=tuple(columns))
@@ -228,7 +249,9 @@ class Tables(Kind):
     def whole(self, where: Where) -> Frame:
         """Another table of this form, as text, as it is in the file."""
         header: Header = "yes" if self.style.header else "no"
-        return read_frame(where, self.style.delimiter if self.style.form == "csv" else "", header)
+        frame = read_frame(where, self.style.delimiter if self.style.form == "csv" else "", header)
+        uncut = self.style.form == "csv" and len(frame.columns) < 2 <= len(self.columns)
+        return read_frame(where, "", header) if uncut else frame  # by the file's own delimiter
 
     def names(self, where: Where) -> list[str]:
         return [str(row) for row in self.whole(where).rows.tolist()]
@@ -249,11 +272,12 @@ class Tables(Kind):
         whole = self.whole(where)
         back = self.kept(whole, inverse(self.constraints, texts), asked)
         out.mkdir(parents=True, exist_ok=True)
-        if frame.style.form == "parquet":
-            made = self.outer or columns
-            apart = [differ(whole[c.name], back[c.name]) for c in made]
-            table = patched(read_parquet(Path(where)), made, back, np.stack(apart, 1))
-            return [write_parquet(out / "completed.parquet", table)]
+        if frame.style.form != "csv":
+            parquet = frame.style.form == "parquet"
+            table = read_parquet(Path(where)) if parquet else flat(to_pandas(where)).copy()
+            table = patched(table, self.outer or columns, whole, back)
+            write = write_parquet if parquet else write_frame
+            return [write(out / f"completed.{'parquet' if parquet else 'csv'}", table)]
         write_text(out / "completed.csv", whole.names, [back[n] for n in whole.names], frame.style)
         return [out / "completed.csv"]
 
@@ -398,20 +422,16 @@ def differ(cells: Cells, texts: Sequence[str]) -> NDArray[np.bool_]:
 
 
 def patched(
-    table: Any,
-    columns: Sequence[Column],
-    texts: Mapping[str, Sequence[str]],
-    put: NDArray[np.bool_],
+    table: Any, columns: Sequence[Column], whole: Frame, texts: Mapping[str, Sequence[str]]
 ) -> Any:
-    """A pandas frame with the cells marked by `put` (N, F) taken from texts, in its own types."""
-    names = [str(name).strip() for name in table.columns]
-    for at, column in enumerate(columns):
-        rows = np.flatnonzero(put[:, at]).tolist()
+    """A pandas frame, of which `whole` is the text, with other texts put in, in its own types."""
+    for column in columns:
+        rows = np.flatnonzero(differ(whole[column.name], texts[column.name])).tolist()
         form = column.clock.format if isinstance(column, Moment) else "mixed"
         cells = [texts[column.name][row] for row in rows]
         if cells:
-            new = typed(cells, np.zeros(len(cells), bool), column.dtype, form)
-            table.iloc[rows, names.index(column.name)] = new.to_numpy()
+            new = typed(cells, np.zeros(len(cells), bool), whole[column.name].dtype, form)
+            table.iloc[rows, whole.names.index(column.name)] = new.to_numpy()
     return table
 
 
@@ -512,7 +532,19 @@ def paint(colour: tuple[int, int, int]) -> Tensor:
 
 def write_parquet(path: Path, table: Any) -> Path:
     """Write a pandas frame; a file that is there already is not touched."""
-    if path.exists():
-        raise UserError(f"{path} is already there; name another --out")
+    unwritten(path)
     table.to_parquet(path, index=False)
     return path
+
+
+def write_frame(path: Path, table: Any) -> Path:
+    """Write a pandas frame as text; a file that is there already is not touched."""
+    unwritten(path)
+    table.to_csv(path, index=False)
+    return path
+
+
+def unwritten(path: Path) -> None:
+    """A file that is there already is an error."""
+    if path.exists():
+        raise UserError(f"{path} is already there; name another --out")
