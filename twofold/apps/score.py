@@ -40,7 +40,7 @@ from twofold.core.game import Decodes
 from twofold.core.space import Category, Space
 from twofold.data import pictures, places
 from twofold.data.doctor import examine, locate
-from twofold.data.kind import Where
+from twofold.data.kind import Kind, Where
 from twofold.data.kinds.tables import Tables
 from twofold.data.sources import Rows, Source, Subset
 from twofold.data.tiles import Wholes
@@ -257,15 +257,20 @@ class Observed(NamedTuple):
 
 def observed(run: Run, where: Where, known: Known, blind: Blind, asked: Asked) -> Observed:
     """The data, or the part of the run's own split that is asked for."""
-    place = locate(where, run.kind.name).where
-    source = blind(run.kind.open(place))
-    names = tuple(run.kind.names(place)) or tuple(str(i) for i in range(len(source)))
+    place, kind = locate(where, run.kind.name).where, laid_out(run.kind, asked)
+    source = blind(kind.open(place))
+    names = tuple(kind.names(place)) or tuple(str(i) for i in range(len(source)))
     check_rows(known, source)
     if asked.part:
         source = Subset(source, rows_of_part(run, where, asked.part))
         known = known.of_rows(source.rows)
         names = tuple(names[row] for row in source.pieces()[:, 0].unique().tolist())
     return Observed(source, names, known.of_rows(Wholes(source.pieces()).first()))
+
+
+def laid_out(kind: Kind, asked: Asked) -> Kind:
+    """The codec of what is scored: a part of the run's split has the rows that were divided."""
+    return kind if asked.part else kind.unbroken()
 
 
 def masked(run: Run, names: Sequence[str], where: Tensor, asked: Asked) -> list[Figure]:
@@ -420,9 +425,9 @@ class Known:
         """Read the labels of the data, and of the run's own data where it has them."""
         if not asked.labels:
             return cls()
-        texts = labels_of(run, where, asked.labels)
+        texts = labels_of(run, where, asked.labels, whole=not asked.part)
         try:
-            own = labels_of(run, place_of(run.recipe["data"]), asked.labels)
+            own = labels_of(run, place_of(run.recipe["data"]), asked.labels, whole=False)
         except (UserError, KeyError):
             own = ()
         if asked.positive:
@@ -496,8 +501,12 @@ def rows_of(source: Source) -> list[int]:
     return source.rows.tolist()
 
 
-def labels_of(run: Run, where: Where, name: str) -> tuple[str, ...]:
-    """The text of a column, or of a field that is given, for each observation."""
+def labels_of(run: Run, where: Where, name: str, whole: bool) -> tuple[str, ...]:
+    """The text of a column, or of a field that is given, for each observation.
+
+    Args:
+        whole: the data are not divided, which leaves no step out.
+    """
     found = locate(where, run.kind.name)
     if isinstance(run.kind, Tables):
         cells = run.kind.frame(found.where)[name]
@@ -509,7 +518,8 @@ def labels_of(run: Run, where: Where, name: str) -> tuple[str, ...]:
     if name not in fields:
         raise UserError(f"--labels {name}: what is known of this data is {fields or 'nothing'}")
     at = fields.index(name)
-    domain, column = seen.kind.given.fields[at].domain, seen.source.labels()[:, at].tolist()
+    source = seen.kind.unbroken().open(found.where) if whole else seen.source
+    domain, column = seen.kind.given.fields[at].domain, source.labels()[:, at].tolist()
     if not isinstance(domain, Category):
         return tuple(f"{value:g}" for value in column)
     return tuple("" if value != value else domain.labels[int(value)] for value in column)

@@ -159,6 +159,10 @@ class Kind(ABC):
         """The same codec for data in which any value may be missing: it reads NaN there."""
         return self
 
+    def unbroken(self) -> Kind:
+        """The same codec for data that no split divides, of which no step may be passed over."""
+        return self
+
     def names(self, where: Where) -> list[str]:
         """What the user calls each row: its file, its number; none where they have no names."""
         return []

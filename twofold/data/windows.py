@@ -7,6 +7,10 @@ windows of one block are one *group* that a split keeps together. Twenty blocks 
 least four windows long, cost at most 19 (T − 1) windows. Where the steps before a window are given,
 they are in its block too.
 
+Data that are not to be divided have windows `throughout`: recordings are not cut, no steps are
+passed over between windows, and where some are left after the last window, one more ends with the
+recording.
+
 >>> windows = Windows.of([torch.arange(8.0).reshape(8, 1)], torch.zeros(8, 0), length=3, stride=2)
 >>> windows.read(torch.tensor([1])).values
 tensor([[[2., 3., 4.]]])
@@ -55,9 +59,26 @@ class Windows(Source):
         """Windows of recordings (L_i, C), whose steps have `given` (ΣL_i, G), end to end."""
         cuts = list(blocks([len(recording) for recording in recordings], past + length))
         starts = [torch.arange(begin + past, end - length + 1, stride) for begin, end in cuts]
-        block = [torch.full_like(start, i) for i, start in enumerate(starts)]
-        steps = torch.cat(list(recordings))
-        return cls(steps, given, torch.cat(starts), torch.cat(block), length, past)
+        return cls(torch.cat(list(recordings)), given, *numbered(starts), length, past)
+
+    @classmethod
+    def throughout(
+        cls, recordings: Sequence[Tensor], given: Tensor, length: int, stride: int, past: int = 0
+    ) -> Self:
+        """Windows of whole recordings, which hold every step of those that are long enough.
+
+        >>> steps = torch.zeros(10, 1)
+        >>> Windows.throughout([steps], torch.zeros(10, 0), length=4, stride=4).starts
+        tensor([0, 4, 6])
+        """
+        lengths = [len(recording) for recording in recordings]
+        ends = torch.tensor(lengths).cumsum(0).tolist()
+        starts = [
+            up_to(end - long + past, end - length, min(stride, length))
+            for end, long in zip(ends, lengths, strict=True)
+            if long >= past + length
+        ]
+        return cls(torch.cat(list(recordings)), given, *numbered(starts), length, past)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -79,6 +100,23 @@ class Windows(Source):
         """Which recording each window is of, (N,), where they have these lengths."""
         ends = torch.tensor(lengths).cumsum(0)
         return torch.searchsorted(ends, self.starts, right=True)
+
+
+def numbered(starts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """The starts of all blocks in one, and the block of each."""
+    block = [torch.full_like(start, i) for i, start in enumerate(starts)]
+    return torch.cat(list(starts)), torch.cat(block)
+
+
+def up_to(first: int, last: int, stride: int) -> Tensor:
+    """Starts from the first to the last, `stride` apart but for the last two.
+
+    >>> up_to(0, 6, 4), up_to(0, 8, 4)
+    (tensor([0, 4, 6]), tensor([0, 4, 8]))
+    """
+    starts = torch.arange(first, last + 1, stride)
+    over = starts.new_tensor([last] * (int(starts[-1]) < last))
+    return torch.cat([starts, over])
 
 
 def behind(steps: Tensor, starts: Tensor, past: int) -> Tensor:

@@ -231,3 +231,12 @@ def test_drawings_are_lines() -> None:
     inked = (pictures != 250).any(1)
     assert inked.any(1).float().mean() > 0.99, "every column of pixels is crossed"
     assert inked.float().mean() < 0.2
+
+
+def test_what_is_not_divided_is_windowed_without_regard_to_blocks() -> None:
+    frame = hourly(800)
+    kind, _ = Series.inspect(frame, window=24, stride=24)
+    assert len(kind.open(frame)) < 33
+    assert kind.unbroken().open(frame).starts.tolist() == [*range(0, 769, 24), 776]
+    assert kind.gappy().open(frame).starts.tolist() == [*range(0, 769, 24), 776]
+    assert Series.from_dict(kind.to_dict()) == kind

@@ -101,6 +101,7 @@ class Series(Kind):
         style: how the table was written.
         cutting: how WFDB records are cut. patient: what says whose a row is, as asked.
         past: steps before a window that are given of it, P.
+        throughout: windows hold every step, and none is kept apart for a split.
     """
 
     name = "series"
@@ -115,6 +116,7 @@ class Series(Kind):
     cutting: Cutting = Cutting()
     patient: str = ""
     past: int = 0
+    throughout: bool = False
     space: Space = field(init=False)
     given: Space = field(init=False)
 
@@ -221,7 +223,8 @@ class Series(Kind):
         """Their windows; those of one patient are one block."""
         fits(recordings, self.length, self.stride, self.past)
         steps = self.numbers(recordings).split(list(recordings.lengths))
-        found = Windows.of(steps, self.known(recordings), self.length, self.stride, self.past)
+        lay = Windows.throughout if self.throughout else Windows.of
+        found = lay(steps, self.known(recordings), self.length, self.stride, self.past)
         each = whose(self, recordings)
         return (
             replace(found, block=each[found.recording(recordings.lengths)]) if len(each) else found
@@ -264,9 +267,13 @@ class Series(Kind):
         return [f"{recordings.of[i]} {clock(step / self.cutting.hertz)}" for i, step in names]
 
     def gappy(self) -> Series:
-        """Also end to end, so that no step is in two windows."""
+        """Also end to end: only the last window of a series may share steps with another."""
         channels = tuple(replace(one, missing=True) for one in self.channels)
-        return replace(self, channels=channels, stride=self.length)
+        return replace(self.unbroken(), channels=channels, stride=self.length)
+
+    def unbroken(self) -> Series:
+        """With windows that hold every step."""
+        return replace(self, throughout=True)
 
     def places(self, recordings: Recordings) -> list[int]:
         """Where in a recording each channel of the codec is."""
