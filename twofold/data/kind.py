@@ -167,6 +167,14 @@ class Kind(ABC):
         """What the user calls each row: its file, its number; none where they have no names."""
         return []
 
+    def left(self, where: Where, fields: Sequence[str]) -> dict[str, int]:
+        """Cells that `complete` cannot fill, by column; of the fields named, those it passes over.
+
+        Args:
+            where: the data. fields: those whose every value is to be filled.
+        """
+        return {}
+
     def complete(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
         """Write data again in a folder with some values put in; the others are as they were.
 

@@ -76,6 +76,10 @@ class Source(ABC):
         """
         return torch.arange(len(self))[:, None]
 
+    def first(self) -> Tensor:
+        """Which values no row before has, in a shape that fits (N, F, *A): all, but of windows."""
+        return torch.ones(1, dtype=torch.bool)
+
 
 @dataclass(frozen=True)
 class Memory(Source):

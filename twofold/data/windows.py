@@ -96,6 +96,19 @@ class Windows(Source):
     def groups(self) -> Tensor:
         return self.block
 
+    def first(self) -> Tensor:
+        """Which steps no window before has, (N, 1, T)."""
+        steps = self.starts[:, None] + torch.arange(self.length)
+        before = (self.starts + self.length).cummax(0).values.roll(1)
+        before[0] = 0
+        return (steps >= before[:, None])[:, None]
+
+    def outside(self) -> Tensor:
+        """Which steps are in no window, (L,)."""
+        found = torch.ones(len(self.steps), dtype=torch.bool)
+        found[self.starts[:, None] + torch.arange(self.length)] = False
+        return found
+
     def recording(self, lengths: Sequence[int]) -> Tensor:
         """Which recording each window is of, (N,), where they have these lengths."""
         ends = torch.tensor(lengths).cumsum(0)

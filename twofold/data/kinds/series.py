@@ -287,7 +287,8 @@ class Series(Kind):
                 step = int(np.isnan(recordings.steps[:, at]).argmax())
                 raise UserError(
                     f"{recordings.title}: channel {one.name!r} is missing at step "
-                    f"{step}, which it never was in training; fill it or fit anew"
+                    f"{step}, which it never was in training; fill it first with twofold impute RUN FILE, "
+                    "or fit anew"
                 )
         return where
 
@@ -306,6 +307,16 @@ class Series(Kind):
             if column.name == name:
                 return float(column.numbers([words])[0, 0])
         return float(words)
+
+    def left(self, where: Where, fields: Sequence[str]) -> dict[str, int]:
+        """Those of stretches that are shorter than a window."""
+        recordings = self.laid(where)
+        steps = torch.from_numpy(recordings.steps[:, self.places(recordings)])
+        short = self.windows(self.recordings(where)).outside()[: len(steps)]
+        named = torch.tensor([name in fields for name in self.titles])
+        counts = (short[:, None] & (steps.isnan() | named)).sum(0).tolist()
+        found = dict(zip(self.titles, counts, strict=True))
+        return {name: count for name, count in found.items() if count}
 
     def complete(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
         """`completed.csv`: of a table that has every step, itself with its gaps filled.
