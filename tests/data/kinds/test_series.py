@@ -240,3 +240,19 @@ def test_what_is_not_divided_is_windowed_without_regard_to_blocks() -> None:
     assert kind.unbroken().open(frame).starts.tolist() == [*range(0, 769, 24), 776]
     assert kind.gappy().open(frame).starts.tolist() == [*range(0, 769, 24), 776]
     assert Series.from_dict(kind.to_dict()) == kind
+
+
+def test_series_that_are_mixed_are_not_read_as_one() -> None:
+    one = hourly(60)
+    kind, _ = Series.inspect(one, window=12)
+    both = pd.concat([one.assign(patient=name) for name in ("x", "y")])
+    with pytest.raises(UserError, match=r"several series are mixed, and column 'patient' looks"):
+        kind.open(both)
+    with pytest.raises(UserError, match="none says which"):
+        kind.open(pd.concat([one, one]))
+
+
+def test_gaps_that_training_had_not_can_be_filled_first() -> None:
+    kind, _ = Series.inspect(hourly(60), window=12)
+    with pytest.raises(UserError, match="fill it first with twofold impute"):
+        kind.open(hourly(60, a=[None, *range(59)]))
