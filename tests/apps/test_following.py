@@ -173,3 +173,17 @@ def test_a_table_is_heard_row_by_row(tmp_path: Path) -> None:
     assert (calm.row, strange.row) == (122, 123)
     assert strange.score > calm.score
     assert str(Heard(7, "12:00", 3.14159, 0.01, True)) == "alarm  12:00  row 7  score 3.142  p 0.01"
+
+
+def test_what_was_scored_is_traced_to_the_file(folder: Path) -> None:
+    with (folder / "first" / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == HOURS - 11
+    assert (rows[40]["row"], rows[40]["last_row"]) == ("42", "53")
+    assert rows[40]["last_time"] == "2024-01-03 03:00"
+    with (folder / "first" / "spans.csv").open(newline="") as file:
+        for span in csv.DictReader(file):
+            assert (
+                int(span["last_row"]) - int(span["row"])
+                == int(span["end"]) - int(span["start"]) - 1
+            )

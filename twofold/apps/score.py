@@ -44,6 +44,7 @@ from twofold.data.kind import Kind, Where
 from twofold.data.kinds.tables import Tables
 from twofold.data.sources import Rows, Source, Subset
 from twofold.data.tiles import Wholes
+from twofold.data.traces import Trace
 from twofold.maths import conformal
 from twofold.maths.ranking import auroc, average_precision
 from twofold.maths.statistics import bootstrap
@@ -215,16 +216,17 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
     blind = Blind.of(run.given, ("label", asked.labels))
     here = material_at_hand(run)
     found, known = calibrated(runs, where, here, asked, blind)
-    source, names, known = observed(run, where, known, blind, asked)
+    source, names, known, trace = observed(run, where, known, blind, asked)
     raw = found.raw(source)
     line = found.threshold(asked.threshold, asked.rate)
     scores = found.calibrated(raw, asked.threshold, asked.rate)
     scores |= simple_scores(found, known, here, blind, source, asked)
     abnormal = scores["score"].raw > line.value
     empty(out)
-    table = write_scores(out / "scores.csv", names, scores, abnormal, known.texts)
+    begun = {"row": names} | trace.columns()
+    table = write_scores(out / "scores.csv", begun, scores, abnormal, known.texts)
     where_ = found.maps(source)
-    written = write_maps(run, found, source, names, where_, scores["score"].raw, asked, out)
+    written = write_maps(run, found, source, names, trace, where_, scores["score"].raw, asked, out)
     result = Scored(
         (table, *written),
         names,
@@ -248,11 +250,16 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
 
 
 class Observed(NamedTuple):
-    """What is scored: rows, the names of the observations they make up, what is known of these."""
+    """What is scored: rows, the names of the observations they make up, what is known of these.
+
+    Args:
+        trace: where in the file they are.
+    """
 
     source: Source
     names: tuple[str, ...]
     known: Known
+    trace: Trace
 
 
 def observed(run: Run, where: Where, known: Known, blind: Blind, asked: Asked) -> Observed:
@@ -260,12 +267,14 @@ def observed(run: Run, where: Where, known: Known, blind: Blind, asked: Asked) -
     place, kind = locate(where, run.kind.name).where, laid_out(run.kind, asked)
     source = blind(kind.open(place))
     names = tuple(kind.names(place)) or tuple(str(i) for i in range(len(source)))
+    trace = kind.trace(place)
     check_rows(known, source)
     if asked.part:
         source = Subset(source, rows_of_part(run, where, asked.part))
         known = known.of_rows(source.rows)
         names = tuple(names[row] for row in source.pieces()[:, 0].unique().tolist())
-    return Observed(source, names, known.of_rows(Wholes(source.pieces()).first()))
+        trace = trace.of(source.rows)
+    return Observed(source, names, known.of_rows(Wholes(source.pieces()).first()), trace)
 
 
 def laid_out(kind: Kind, asked: Asked) -> Kind:
@@ -530,15 +539,19 @@ def labels_of(run: Run, where: Where, name: str, whole: bool) -> tuple[str, ...]
 
 def write_scores(
     path: Path,
-    names: Sequence[str],
+    begun: Mapping[str, Sequence[str]],
     scores: Mapping[str, Calibrated],
     abnormal: Tensor,
     texts: Sequence[str],
 ) -> Path:
-    """`scores.csv`: the score, whether that is abnormal, each term and each baseline, with p."""
+    """`scores.csv`: the score, whether that is abnormal, each term and each baseline, with p.
+
+    Args:
+        begun: the first columns, which say what and where each observation is.
+    """
     first = scores["score"]
     columns: dict[str, Sequence[object]] = {
-        "row": names,
+        **begun,
         "score": first.raw.tolist(),
         "p": first.p.tolist(),
         "abnormal": abnormal.int().tolist(),
@@ -569,6 +582,7 @@ def write_maps(
     found: Detector,
     source: Source,
     names: Sequence[str],
+    trace: Trace,
     where: Tensor,
     raw: Tensor,
     asked: Asked,
@@ -585,7 +599,7 @@ def write_maps(
     marked = smooth(where) > level
     np.savez_compressed(path, where=where.numpy(), row=np.array(names), marked=marked.numpy())
     if len(run.space.axes) == 1:
-        return [write_spans(out / "spans.csv", run.space, names, where, level), path]
+        return [write_spans(out / "spans.csv", run.space, names, trace, where, level), path]
     if len(run.space.axes) != 2:
         return [path]
     heat = heated(where, found.ends)  # (N, 3, H, W)
@@ -604,18 +618,22 @@ def fields_of(space: Space, where: Tensor) -> list[str]:
 
 
 def write_spans(
-    path: Path, space: Space, names: Sequence[str], where: Tensor, level: float
+    path: Path, space: Space, names: Sequence[str], trace: Trace, where: Tensor, level: float
 ) -> Path:
-    """`spans.csv`: from which step to which each series is marked, and by which channel most."""
+    """`spans.csv`: where each series is marked, and by which channel most.
+
+    `start` and `end` are steps of its window; a table's rows and times are those of the span.
+    """
     fields, high = fields_of(space, where), smooth(where)
     columns: dict[str, list[object]] = {
-        key: [] for key in ("row", "start", "end", "peak", "most_by")
+        key: [] for key in ("row", *trace.columns(), "start", "end", "peak", "most_by")
     }
-    for name, line, each in zip(names, high, where, strict=True):
+    for at, (name, line, each) in enumerate(zip(names, high, where, strict=True)):
         for start, end in spans(line > level):
             most = int(each[:, start:end].nanmean(1).nan_to_num(-math.inf).argmax())
             peak = float(line[start:end].max())
-            for key, value in zip(columns, (name, start, end, peak, fields[most]), strict=True):
+            told = {"start": start, "end": end, "peak": peak, "most_by": fields[most]}
+            for key, value in ({"row": name} | trace.span(at, start, end) | told).items():
                 columns[key].append(value)
     return write_table(path, columns)
 

@@ -23,6 +23,7 @@ from twofold.core.errors import UserError, nearest
 from twofold.core.space import Space
 from twofold.data.augment import Augment
 from twofold.data.sources import Rows, Source
+from twofold.data.traces import Trace
 
 Where = Any  # a path, or an object in memory: an array, a data frame
 
@@ -166,6 +167,10 @@ class Kind(ABC):
     def names(self, where: Where) -> list[str]:
         """What the user calls each row: its file, its number; none where they have no names."""
         return []
+
+    def trace(self, where: Where) -> Trace:
+        """Where in its file each row is, where that takes more than its name."""
+        return Trace()
 
     def left(self, where: Where, fields: Sequence[str]) -> dict[str, int]:
         """Cells that `complete` cannot fill, by column; of the fields named, those it passes over.

@@ -256,3 +256,17 @@ def test_gaps_that_training_had_not_can_be_filled_first() -> None:
     kind, _ = Series.inspect(hourly(60), window=12)
     with pytest.raises(UserError, match="fill it first with twofold impute"):
         kind.open(hourly(60, a=[None, *range(59)]))
+
+
+def test_windows_are_traced_to_the_rows_times_and_series_of_the_file(tmp_path: Path) -> None:
+    panel = pd.concat([hourly(40).assign(id=name) for name in ("x", "y")])
+    panel.to_csv(tmp_path / "panel.csv", index=False)
+    kind = Series.inspect(tmp_path / "panel.csv", window=24, stride=24)[0].unbroken()
+    told = kind.trace(tmp_path / "panel.csv").columns()
+    assert told["row"] == ["2", "18", "42", "58"]  # as an editor counts: the header is row 1
+    assert told["last_row"] == ["25", "41", "65", "81"]
+    assert told["series"] == ["x", "x", "y", "y"]
+    assert told["last_time"][1] == "2024-01-02 15:00:00"
+    assert kind.names(tmp_path / "panel.csv")[3] == "y 2024-01-01 16:00:00 row 58"
+    regular, _ = Series.inspect(tmp_path / "panel.csv", window=24, stride=24, every="2h")
+    assert regular.trace(tmp_path / "panel.csv").columns()["time"][0] == "2024-01-01 00:00:00"

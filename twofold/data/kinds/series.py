@@ -55,6 +55,7 @@ from twofold.data.recordings import (
     wide,
 )
 from twofold.data.sources import Rows
+from twofold.data.traces import Trace
 from twofold.data.windows import Windows, behind
 
 WINDOW = 24  # steps of a window of a long recording, as in Yoon et al. 2019, unless it is said
@@ -255,9 +256,9 @@ class Series(Kind):
         return Ends(tuple(names), torch.cat([given, before], 1), tuple(times))
 
     def names(self, where: Where) -> list[str]:
-        """Of records, each window's record and time: of a beat that of its R-peak."""
+        """Each window's series, time and row; of a beat its record and the time of its R-peak."""
         if self.layout != "record":
-            return []
+            return self.trace(where).names()
         recordings = self.recordings(where)
         found = self.windows(recordings)
         of = found.recording(recordings.lengths)
@@ -265,6 +266,25 @@ class Series(Kind):
         steps = torch.tensor(recordings.begins)[of] + found.starts - first
         names = zip(of.tolist(), steps.tolist(), strict=True)
         return [f"{recordings.of[i]} {clock(step / self.cutting.hertz)}" for i, step in names]
+
+    def trace(self, where: Where) -> Trace:
+        """Of a table, the row, time and series of every step."""
+        _, frame = opened(where, self.layout)
+        if not frame:
+            return Trace()
+        recordings = self.recordings(where)
+        cells: dict[str, Sequence[str]] = {}
+        if self.how.series:
+            named = zip(recordings.of, recordings.lengths, strict=True)
+            cells["series"] = [name for name, length in named for _ in range(length)]
+        if self.how.every:
+            cells["time"] = times_of(self.laid(where), recordings)
+        else:
+            cells["row"] = [str(row) for row in frame[0].rows[recordings.rows].tolist()]
+        if self.how.time and not self.how.every:
+            time = frame[0][self.how.time]
+            cells["time"] = [time.texts[code] for code in time.codes[recordings.rows]]
+        return Trace(cells, self.windows(recordings).starts, self.length)
 
     def gappy(self) -> Series:
         """Also end to end: only the last window of a series may share steps with another."""
@@ -578,6 +598,16 @@ def recorded(
 def long_enough(recordings: Recordings, how: Timeline, least: int) -> Recordings:
     """As they are; where measurements come at any time, each as long as a window at least."""
     return lengthened(recordings, least) if how.every else recordings
+
+
+def times_of(short: Recordings, long: Recordings) -> list[str]:
+    """The time of each step of recordings that were lengthened."""
+    told = zip(short.onward, short.lengths, long.lengths, strict=True)
+    return [
+        text
+        for one, length, whole in told
+        for text in [*one.until(length), *one.texts(whole - length)]
+    ]
 
 
 def usual(form: Layout, recordings: Recordings) -> int:
