@@ -187,3 +187,14 @@ def test_what_was_scored_is_traced_to_the_file(folder: Path) -> None:
                 int(span["last_row"]) - int(span["row"])
                 == int(span["end"]) - int(span["start"]) - 1
             )
+
+
+def test_windows_that_overlap_do_not_promise_as_much_as_rows(folder: Path) -> None:
+    told = inside("score", folder / "run", folder / "past.csv", *FAST, "--out", folder / "again")
+    assert told.status == 0, told.err
+    [kept] = anomaly.kept([Run.open(folder / "run")], score.Asked(samples=5).how)
+    rows, apart = len(kept.normal["score"]), kept.basis.apart
+    assert rows > 3 * apart
+    assert f"{rows} held-out normal rows of one series, which overlap: worth {apart} " in told.out
+    assert f"at most {1 / (apart + 1):.2%} are called abnormal" in told.out
+    assert "no rate is promised for other ones" in told.out

@@ -25,6 +25,7 @@ from torch import Tensor
 from twofold.apps import masks
 from twofold.apps.anomaly import LEARNT as TAUGHT
 from twofold.apps.anomaly import (
+    Basis,
     Calibrated,
     Detector,
     How,
@@ -132,6 +133,7 @@ class Scored:
         hourly: observations an hour; 0 where that is not known.
         alone: the training data were not there: no baselines.
         worst: the most abnormal observations, drawn, with what is marked in them: (K, 3, h, w).
+        basis: of how many series the normal rows are, and how many of them do not overlap.
     """
 
     paths: tuple[Path, ...]
@@ -150,6 +152,7 @@ class Scored:
     hourly: float = 0.0
     alone: bool = False
     worst: tuple[tuple[str, Tensor], ...] = ()
+    basis: Basis = Basis()
 
     def __str__(self) -> str:
         return "\n".join([*self.words(), *map(str, self.paths[:2])])
@@ -165,14 +168,20 @@ class Scored:
         yield (
             f"{count:,} of {total:,} observations are abnormal (score above {self.threshold:.4g})"
         )
-        yield (
-            f"threshold and p rest on {len(self.normal):,} held-out normal rows; of new normal "
-            f"rows at most {self.rate:.2%} are called abnormal"
-        )
+        rest, of = f"threshold and p rest on {len(self.normal):,} held-out normal rows", self.basis
+        if of.apart < len(self.normal):
+            rest += f" of {of.told}, which overlap: worth {of.apart:,} that do not"
+        same = " of the same series" * of.narrow(len(self.normal))
+        yield f"{rest}; of new normal rows{same} at most {self.rate:.2%} are called abnormal"
         if self.rate > self.asked:
             yield (
-                f"{len(self.normal):,} rows cannot promise the rate of {self.asked:.2%} asked for; "
-                "hold more out"
+                f"{of.apart:,} rows{' that do not overlap' * (of.apart < len(self.normal))} "
+                f"cannot promise the rate of {self.asked:.2%} asked for; hold more out"
+            )
+        if of.narrow(len(self.normal)):
+            yield (
+                f"these rows are of {of.told}, so no rate is promised for other ones; hold several "
+                "out with a larger data.split.validation"
             )
         if self.hourly:
             yield (
@@ -200,6 +209,8 @@ class Scored:
             "rate": self.rate,
             "rate_asked": self.asked,
             "normal_rows": len(self.normal),
+            "normal_apart": self.basis.apart,
+            "normal_series": self.basis.series,
             "trained_on": self.seen,
             "alarms": dict(zip(ALARMS, self.alarms, strict=True)),
             "alarms_an_hour": float(self.abnormal.double().mean()) * self.hourly,
@@ -233,7 +244,7 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
         scores,
         abnormal,
         line.value,
-        line.promised,
+        found.basis.promised(line.promised, len(found.normal["score"])),
         asked.rate,
         found.normal["score"],
         found.trained_on(source),
@@ -244,6 +255,7 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
         asked.hourly,
         not here,
         tuple(worst(run, found, source, names, where_, scores["score"].raw, asked)),
+        found.basis,
     )
     write_json(out / "score.json", result.to_dict())
     return result
@@ -405,6 +417,9 @@ class Unlabelled(Source):
 
     def pieces(self) -> Tensor:
         return self.source.pieces()
+
+    def stretches(self) -> Tensor:
+        return self.source.stretches()
 
 
 def empty(out: Path) -> None:

@@ -43,6 +43,7 @@ class Windows(Source):
         block: the block of each window, (N,).
         length: steps of a window, T.
         past: steps before it, P, that are given of it too.
+        series: which each window is of, (N,).
     """
 
     steps: Tensor
@@ -50,7 +51,8 @@ class Windows(Source):
     starts: Tensor
     block: Tensor
     length: int
-    past: int = 0
+    past: int
+    series: Tensor
 
     @classmethod
     def of(
@@ -59,7 +61,9 @@ class Windows(Source):
         """Windows of recordings (L_i, C), whose steps have `given` (ΣL_i, G), end to end."""
         cuts = list(blocks([len(recording) for recording in recordings], past + length))
         starts = [torch.arange(begin + past, end - length + 1, stride) for begin, end in cuts]
-        return cls(torch.cat(list(recordings)), given, *numbered(starts), length, past)
+        start, block = numbered(starts)
+        series = recording([len(one) for one in recordings], start)
+        return cls(torch.cat(list(recordings)), given, start, block, length, past, series)
 
     @classmethod
     def throughout(
@@ -78,7 +82,9 @@ class Windows(Source):
             for end, long in zip(ends, lengths, strict=True)
             if long >= past + length
         ]
-        return cls(torch.cat(list(recordings)), given, *numbered(starts), length, past)
+        start, block = numbered(starts)
+        series = recording(lengths, start)
+        return cls(torch.cat(list(recordings)), given, start, block, length, past, series)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -96,6 +102,9 @@ class Windows(Source):
     def groups(self) -> Tensor:
         return self.block
 
+    def stretches(self) -> Tensor:
+        return torch.stack([self.series, self.starts, self.starts + self.length], 1)
+
     def first(self) -> Tensor:
         """Which steps no window before has, (N, 1, T)."""
         steps = self.starts[:, None] + torch.arange(self.length)
@@ -111,8 +120,12 @@ class Windows(Source):
 
     def recording(self, lengths: Sequence[int]) -> Tensor:
         """Which recording each window is of, (N,), where they have these lengths."""
-        ends = torch.tensor(lengths).cumsum(0)
-        return torch.searchsorted(ends, self.starts, right=True)
+        return recording(lengths, self.starts)
+
+
+def recording(lengths: Sequence[int], starts: Tensor) -> Tensor:
+    """Which recording of these lengths each start is in."""
+    return torch.searchsorted(torch.tensor(lengths).cumsum(0), starts, right=True)
 
 
 def numbered(starts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

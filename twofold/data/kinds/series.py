@@ -226,6 +226,8 @@ class Series(Kind):
         steps = self.numbers(recordings).split(list(recordings.lengths))
         lay = Windows.throughout if self.throughout else Windows.of
         found = lay(steps, self.known(recordings), self.length, self.stride, self.past)
+        if recordings.of:  # stretches between gaps are of one series
+            found = replace(found, series=numbered(recordings.of, "")[found.series])
         each = whose(self, recordings)
         return (
             replace(found, block=each[found.recording(recordings.lengths)]) if len(each) else found
@@ -307,8 +309,8 @@ class Series(Kind):
                 step = int(np.isnan(recordings.steps[:, at]).argmax())
                 raise UserError(
                     f"{recordings.title}: channel {one.name!r} is missing at step "
-                    f"{step}, which it never was in training; fill it first with twofold impute RUN FILE, "
-                    "or fit anew"
+                    f"{step}, which it never was in training; fill it first with twofold impute "
+                    "RUN FILE, or fit anew"
                 )
         return where
 
