@@ -198,3 +198,22 @@ def test_windows_that_overlap_do_not_promise_as_much_as_rows(folder: Path) -> No
     assert f"{rows} held-out normal rows of one series, which overlap: worth {apart} " in told.out
     assert f"at most {1 / (apart + 1):.2%} are called abnormal" in told.out
     assert "no rate is promised for other ones" in told.out
+
+
+def test_each_bad_line_is_told_once_by_its_own_row(folder: Path, tmp_path: Path) -> None:
+    path, said = tmp_path / "live.csv", []
+    follower = listener(folder, path)
+    back = line(HOURS - 20, 0, 0)
+    with path.open("a") as file:
+        file.writelines([*hours(HOURS, 2), "2024-01-21 02:00,x,1\n", "2024-01-21 03:00\n"])
+        file.writelines([*hours(HOURS + 4, 2), back, *hours(HOURS + 6, 13)])
+    heard = list(follower.new(said.append))
+    rows = [HOURS + 4, HOURS + 5, HOURS + 8]
+    assert len(said) == 3
+    for text, row in zip(said, rows, strict=True):
+        assert text.startswith(f"row {row} is passed over: {path} row {row}")
+        assert text.endswith("nothing is scored until 12 lines have come after it")
+    assert "is no number" in said[0]
+    assert "1 cell where the others have 3" in said[1]
+    assert "before that of the line above" in said[2]
+    assert [one.row for one in heard] == [HOURS + 2, HOURS + 3, HOURS + 20, HOURS + 21]
