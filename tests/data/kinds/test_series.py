@@ -270,3 +270,9 @@ def test_windows_are_traced_to_the_rows_times_and_series_of_the_file(tmp_path: P
     assert kind.names(tmp_path / "panel.csv")[3] == "y 2024-01-01 16:00:00 row 58"
     regular, _ = Series.inspect(tmp_path / "panel.csv", window=24, stride=24, every="2h")
     assert regular.trace(tmp_path / "panel.csv").columns()["time"][0] == "2024-01-01 00:00:00"
+
+
+def test_cells_of_columns_that_are_not_modelled_are_counted() -> None:
+    frame = pd.DataFrame({"x": [1.5, 2.0, None] * 20, "price": [None] * 60, "y": range(60)})
+    kind, _ = Tables.inspect(frame)
+    assert kind.left(frame, ()) == {"price": 60}
