@@ -100,3 +100,27 @@ def test_a_table_of_every_step_keeps_its_rows_and_texts(tmp_path: Path) -> None:
 def cells(path: Path) -> Sequence[str]:
     """The texts of a table, row by row."""
     return [text for line in path.read_text("utf-8").splitlines() for text in line.split(",")]
+
+
+def test_the_last_steps_are_filled_and_stretches_without_a_window_are_said(tmp_path: Path) -> None:
+    """Each stay has 30 steps, no multiple of 12, but one, which has too few for a window."""
+    rng = np.random.default_rng(2)
+    lines = [
+        f"s{stay},{2 * i},{rng.normal(80, 9):.3f},{rng.normal(37, 1):.3f}"
+        for stay in range(6)
+        for i in range(30 if stay else 7)
+    ]
+    data, run, out = tmp_path / "stays.csv", tmp_path / "run", tmp_path / "out"
+    data.write_text("\n".join(["stay,time,pulse,heat", *lines]) + "\n", encoding="utf-8")
+    words = [*SMALL, "--set", "data.kind=series", "--set", "data.window=12"]
+    made = inside("fit", data, *words, "--out", run, "--quiet")
+    assert made.status == 0, made.err
+    told = inside("impute", run, data, "--fields", "pulse", "--samples", "4", "--out", out)
+    assert told.status == 0, told.err
+    assert "150 values of 15 observations were filled: pulse 150" in told.out
+    assert "not filled: pulse 7 (" in told.out
+    was, now = pd.read_csv(data), pd.read_csv(out / "completed.csv")
+    short = was["stay"] == "s0"
+    assert (was["pulse"] == now["pulse"])[short].all()
+    assert (was["pulse"] != now["pulse"])[~short].mean() > 0.9
+    assert (was["heat"] == now["heat"]).all()

@@ -173,3 +173,47 @@ def test_a_table_is_heard_row_by_row(tmp_path: Path) -> None:
     assert (calm.row, strange.row) == (122, 123)
     assert strange.score > calm.score
     assert str(Heard(7, "12:00", 3.14159, 0.01, True)) == "alarm  12:00  row 7  score 3.142  p 0.01"
+
+
+def test_what_was_scored_is_traced_to_the_file(folder: Path) -> None:
+    with (folder / "first" / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == HOURS - 11
+    assert (rows[40]["row"], rows[40]["last_row"]) == ("42", "53")
+    assert rows[40]["last_time"] == "2024-01-03 03:00"
+    with (folder / "first" / "spans.csv").open(newline="") as file:
+        for span in csv.DictReader(file):
+            assert (
+                int(span["last_row"]) - int(span["row"])
+                == int(span["end"]) - int(span["start"]) - 1
+            )
+
+
+def test_windows_that_overlap_do_not_promise_as_much_as_rows(folder: Path) -> None:
+    told = inside("score", folder / "run", folder / "past.csv", *FAST, "--out", folder / "again")
+    assert told.status == 0, told.err
+    [kept] = anomaly.kept([Run.open(folder / "run")], score.Asked(samples=5).how)
+    rows, apart = len(kept.normal["score"]), kept.basis.apart
+    assert rows > 3 * apart
+    assert f"{rows} held-out normal rows of one series, which overlap: worth {apart} " in told.out
+    assert f"at most {1 / (apart + 1):.2%} are called abnormal" in told.out
+    assert "no rate is promised for other ones" in told.out
+
+
+def test_each_bad_line_is_told_once_by_its_own_row(folder: Path, tmp_path: Path) -> None:
+    path, said = tmp_path / "live.csv", []
+    follower = listener(folder, path)
+    back = line(HOURS - 20, 0, 0)
+    with path.open("a") as file:
+        file.writelines([*hours(HOURS, 2), "2024-01-21 02:00,x,1\n", "2024-01-21 03:00\n"])
+        file.writelines([*hours(HOURS + 4, 2), back, *hours(HOURS + 6, 13)])
+    heard = list(follower.new(said.append))
+    rows = [HOURS + 4, HOURS + 5, HOURS + 8]
+    assert len(said) == 3
+    for text, row in zip(said, rows, strict=True):
+        assert text.startswith(f"row {row} is passed over: {path} row {row}")
+        assert text.endswith("nothing is scored until 12 lines have come after it")
+    assert "is no number" in said[0]
+    assert "1 cell where the others have 3" in said[1]
+    assert "before that of the line above" in said[2]
+    assert [one.row for one in heard] == [HOURS + 2, HOURS + 3, HOURS + 20, HOURS + 21]

@@ -63,3 +63,18 @@ def test_what_is_given_of_a_window_are_the_steps_before_it_in_its_group(
     owner: dict[int, int] = {}
     for row, group in zip(both.tolist(), source.groups().tolist(), strict=True):
         assert all(owner.setdefault(int(step), group) == group for step in row)
+
+
+@given(lengths, st.integers(1, 8), st.integers(1, 9))
+def test_windows_throughout_hold_every_step_of_recordings_that_are_long_enough(
+    lengths: list[int], length: int, stride: int
+) -> None:
+    steps = torch.arange(float(sum(lengths)))[:, None]
+    recordings = steps.split(lengths)
+    source = Windows.throughout(recordings, torch.zeros(len(steps), 0), length, stride)
+    values = source.read(torch.arange(len(source))).values[:, 0]  # (N, T)
+    assert (values.diff(dim=1) == 1).all()
+    long = torch.cat([one[:, 0] for one in recordings if len(one) >= length])
+    assert torch.equal(values.unique(), long)
+    ends = torch.tensor(lengths).cumsum(0)
+    assert torch.searchsorted(ends, values, right=True).unique(dim=1).shape[1] == 1

@@ -58,6 +58,8 @@ ENDS = (0.5, 0.999)
 MAPPED = 256
 """Normal rows whose maps set those ends, and the level of marks, at most."""
 ENCODER = "encoder"
+FEWEST = 3
+"""Series by which others may be judged, at least."""
 
 
 # One run.
@@ -183,6 +185,39 @@ class Calibrated:
 
 
 @dataclass(frozen=True)
+class Basis:
+    """How much held-out normal rows are worth: windows that overlap tell the same thing twice.
+
+    Args:
+        apart: rows that do not overlap. series: that they are of.
+    """
+
+    apart: int = 0
+    series: int = 0
+
+    @classmethod
+    def of(cls, normal: Source) -> Basis:
+        """Counted by taking each window that begins after the last one taken."""
+        stretches, apart, last = normal.stretches(), 0, -1
+        for start, end in sorted(stretches[:, 1:].tolist()):
+            if start >= last:
+                apart, last = apart + 1, end
+        return cls(apart, len(stretches[:, 0].unique()))
+
+    @property
+    def told(self) -> str:
+        return f"{self.series:,} series" if self.series > 1 else "one series"
+
+    def narrow(self, rows: int) -> bool:
+        """Whether so few series, of several rows each, say little of others."""
+        return self.series < FEWEST and self.series < rows
+
+    def promised(self, rate: float, rows: int) -> float:
+        """The rate that so many rows can promise, when only those that do not overlap count."""
+        return conformal.attainable(rate, self.apart) if self.apart < rows else rate
+
+
+@dataclass(frozen=True)
 class Detector:
     """Everything that was learnt, to score any data of the same form.
 
@@ -196,6 +231,7 @@ class Detector:
         ends: of the scale of colours of a map.
         trained: fingerprints of the training rows, (N, 12) bytes.
         how: it was made.
+        basis: what the normal rows are worth.
     """
 
     lookers: tuple[Looker, ...]
@@ -208,6 +244,7 @@ class Detector:
     ends: tuple[float, float]
     trained: Tensor
     how: How
+    basis: Basis
 
     @property
     def run(self) -> Run:
@@ -278,6 +315,7 @@ def detector(
     bare = Detector(
         lookers, tuple(names), dict.fromkeys(names, 0.0), dict.fromkeys(names, 1.0), {},
         torch.zeros(0), torch.zeros(0), (0.0, 1.0), torch.zeros(0, 12, dtype=torch.uint8), how,
+        Basis.of(normal),
     )  # fmt: skip
     seen = bare.by_row(some)
     known = replace(
@@ -416,6 +454,7 @@ def keep(found: Detector) -> None:
         "middle": found.middle,
         "spread": found.spread,
         "ends": found.ends,
+        "basis": asdict(found.basis),
     }
     checkpoint.attach(found.run.path, NAME, tensors, about)
 
@@ -430,6 +469,7 @@ def kept(runs: Sequence[Run], how: How) -> tuple[Detector, ...]:
         Looker(run, {name: under(tensors, f"{i}/{name}/") for name in (*about["terms"], ENCODER)})
         for i, run in enumerate(runs)
     )
+    rows = len(tensors["normal/score"])
     found = Detector(
         lookers,
         tuple(about["terms"]),
@@ -441,6 +481,7 @@ def kept(runs: Sequence[Run], how: How) -> tuple[Detector, ...]:
         tuple(about["ends"]),
         tensors["trained"],
         how,
+        Basis(**about.get("basis", {"apart": rows, "series": rows})),  # earlier ones count none
     )
     return (found,)
 

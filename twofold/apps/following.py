@@ -9,6 +9,7 @@ run was trained, however long one listens.
 from __future__ import annotations
 
 import csv
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -139,7 +140,8 @@ class Follower:
                 for at, line in enumerate(lines):
                     yield from self.careful([line], row + at, say)
                 return
-            say(f"row {row} is passed over: {error}")
+            full = f"; nothing is scored until {self.length} lines have come after it"
+            say(f"row {row} is passed over: {error}{full * (self.length > 1)}")
             self.before = []
             return
         self.remember(lines)
@@ -148,12 +150,15 @@ class Follower:
     def heard(self, lines: list[str], row: int) -> list[Heard]:
         """What some new lines add, the first of which has this number in the file."""
         text = [*self.before, *lines]
-        if len(text) < self.length:
-            return []
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / self.growing.path.name
             path.write_text("\n".join([*self.header, *text]) + "\n", encoding="utf-8")
-            source = self.blind(self.kind.open(path))
+            try:
+                if self.waits(path):
+                    return []
+                source = self.blind(self.kind.open(path))
+            except UserError as error:
+                raise UserError(placed(str(error), path, self.growing.path, row)) from None
             last = self.last(path)
         found = self.found.calibrated(
             self.found.raw(source), self.asked.threshold, self.asked.rate
@@ -164,6 +169,20 @@ class Follower:
             Heard(row + at - len(self.before), times[at], score, p, score > line)
             for at, score, p in zip(last, found.raw.tolist(), found.p.tolist(), strict=True)
         ]
+
+    def waits(self, path: Path) -> bool:
+        """Whether lines that can be read are no window yet, or none since a gap in time.
+
+        Raises:
+            UserError: they cannot be read, or their time runs backwards.
+        """
+        if not isinstance(self.kind, Series):
+            return False
+        recordings = self.kind.laid(path)
+        self.kind.numbers(recordings)
+        if (recordings.rows[1:] < recordings.rows[:-1]).any():
+            raise UserError(f"{path} row 0: its time is before that of the line above it")
+        return max(self.kind.recordings(path).lengths) < self.length
 
     def last(self, path: Path) -> list[int]:
         """The line, from 0, at which each observation ends."""
@@ -182,6 +201,11 @@ class Follower:
         return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
+def placed(text: str, path: Path, own: Path, row: int) -> str:
+    """What is wrong with a line, by the file and row that it was read from and not by its copy."""
+    return re.sub(re.escape(str(path)) + r"( row \d+)?", lambda _: f"{own} row {row}", text)
+
+
 def followed(kind: Kind, path: Path) -> Tables | Series:
     """The codec of a file that can be followed: one row, or one step, a line."""
     wide = isinstance(kind, Series) and kind.layout == "wide" and not kind.how.series
@@ -191,7 +215,7 @@ def followed(kind: Kind, path: Path) -> Tables | Series:
             "line by line"
         )
     assert isinstance(kind, Tables | Series)
-    return replace(kind, stride=1) if isinstance(kind, Series) else kind
+    return replace(kind.unbroken(), stride=1) if isinstance(kind, Series) else kind
 
 
 def growing(run: Run, where: Where) -> Growing:

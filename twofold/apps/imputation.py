@@ -23,8 +23,8 @@ completed without it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +147,7 @@ class Imputed:
         rows, gaps: observations, and values that were filled, `by_field`.
         chains: whether gaps were filled by chains, as the encoder does not know them.
         alone: whether the model fills gaps by itself, its draws being equal.
+        left: cells that were not filled, by column, where there are any.
         effective: of the weighted draws of a row, the median over rows with gaps.
         level: of the intervals that were written: the share asked for, or the corrected one.
         checks: how wrong it is, where that was asked; one or none.
@@ -162,6 +163,7 @@ class Imputed:
     level: float
     checks: tuple[Check, ...] = ()
     alone: bool = False
+    left: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         found = {name: count for name, count in self.by_field.items() if count}
@@ -171,6 +173,7 @@ class Imputed:
         lines = [
             head,
             f"by {self.manner()}",
+            *self.passed_over(),
             *self.mended(),
             *(line for check in self.checks for line in words(check)),
         ]
@@ -185,6 +188,12 @@ class Imputed:
             return f"chains of {self.filling.rounds} rounds, {samples} a row"
         worth = f"worth {self.effective:.0f} equal ones (median)"
         return f"{samples} weighted draws a row, {worth}"
+
+    def passed_over(self) -> list[str]:
+        """What was not filled: columns that are not modelled, steps that are in no window."""
+        counts = ", ".join(f"{name} {count:,}" for name, count in self.left.items())
+        why = "columns that the run does not model, or stretches shorter than a window"
+        return [f"not filled: {counts} ({why})"] * bool(self.left)
 
     def mended(self) -> list[str]:
         """What a correction has changed."""
@@ -250,7 +259,8 @@ def impute(
         raise UserError(f"impute cannot use {run.path}: {reason}; see twofold models")
     kind = run.kind.gappy()
     place = locate(where, kind.name).where
-    rows = opened(kind.open(place))
+    source = kind.open(place)
+    rows = opened(source)
     gaps = rows.values.isnan()
     gaps = gaps | asked(run.space, fields, gaps) | masked(run.space, mask, gaps)
     if not gaps.any() and not check:
@@ -263,6 +273,7 @@ def impute(
     asked_for = replace(filling, interval=level)
     holed = Rows(rows.values.masked_fill(gaps, torch.nan), rows.given)
     found = filled(run, holed, asked_for, gaps & ~rows.values.isnan())
+    gaps = gaps & source.first()  # a step that is in two windows is filled once
     paths = [
         path
         for name, values in found.parts(filling).items()
@@ -279,6 +290,7 @@ def impute(
         level,
         judged,
         isinstance(run.model, Fills),
+        kind.left(place, listed(fields)),
     )
 
 
@@ -310,9 +322,14 @@ def any_silent(space: Space, gaps: Tensor) -> bool:
 # Which values are gaps.
 
 
+def listed(fields: Sequence[str]) -> list[str]:
+    """The names among texts that may each have several, after commas."""
+    return [name.strip() for text in fields for name in text.split(",") if name.strip()]
+
+
 def asked(space: Space, fields: Sequence[str], like: Tensor) -> Tensor:
     """The values of the fields named, as a mask (N, F, *A)."""
-    wanted = [name.strip() for text in fields for name in text.split(",") if name.strip()]
+    wanted = listed(fields)
     known = [field.name for field in space.fields]
     for name in wanted:
         if name not in known:

@@ -25,6 +25,7 @@ from torch import Tensor
 from twofold.apps import masks
 from twofold.apps.anomaly import LEARNT as TAUGHT
 from twofold.apps.anomaly import (
+    Basis,
     Calibrated,
     Detector,
     How,
@@ -41,10 +42,11 @@ from twofold.core.game import Decodes
 from twofold.core.space import Category, Space
 from twofold.data import pictures, places
 from twofold.data.doctor import examine, locate
-from twofold.data.kind import Where
+from twofold.data.kind import Kind, Where
 from twofold.data.kinds.tables import Tables
 from twofold.data.sources import Rows, Source, Subset
 from twofold.data.tiles import Wholes
+from twofold.data.traces import Trace
 from twofold.maths import conformal
 from twofold.maths.ranking import auroc, average_precision
 from twofold.maths.statistics import bootstrap
@@ -133,6 +135,7 @@ class Scored:
         alone: the training data were not there: no baselines.
         worst: the most abnormal observations, drawn, with what is marked in them: (K, 3, h, w).
         findings: what the data have that was never seen in training.
+        basis: of how many series the normal rows are, and how many of them do not overlap.
     """
 
     paths: tuple[Path, ...]
@@ -152,6 +155,7 @@ class Scored:
     alone: bool = False
     worst: tuple[tuple[str, Tensor], ...] = ()
     findings: tuple[str, ...] = ()
+    basis: Basis = Basis()
 
     def __str__(self) -> str:
         return "\n".join([*self.words(), *map(str, self.paths[:2])])
@@ -167,14 +171,20 @@ class Scored:
         yield (
             f"{count:,} of {total:,} observations are abnormal (score above {self.threshold:.4g})"
         )
-        yield (
-            f"threshold and p rest on {len(self.normal):,} held-out normal rows; of new normal "
-            f"rows at most {self.rate:.2%} are called abnormal"
-        )
+        rest, of = f"threshold and p rest on {len(self.normal):,} held-out normal rows", self.basis
+        if of.apart < len(self.normal):
+            rest += f" of {of.told}, which overlap: worth {of.apart:,} that do not"
+        same = " of the same series" * of.narrow(len(self.normal))
+        yield f"{rest}; of new normal rows{same} at most {self.rate:.2%} are called abnormal"
         if self.rate > self.asked:
             yield (
-                f"{len(self.normal):,} rows cannot promise the rate of {self.asked:.2%} asked for; "
-                "hold more out"
+                f"{of.apart:,} rows{' that do not overlap' * (of.apart < len(self.normal))} "
+                f"cannot promise the rate of {self.asked:.2%} asked for; hold more out"
+            )
+        if of.narrow(len(self.normal)):
+            yield (
+                f"these rows are of {of.told}, so no rate is promised for other ones; hold several "
+                "out with a larger data.split.validation"
             )
         for found in self.findings:
             yield f"{found}; a row with such a text is called abnormal"
@@ -204,6 +214,8 @@ class Scored:
             "rate": self.rate,
             "rate_asked": self.asked,
             "normal_rows": len(self.normal),
+            "normal_apart": self.basis.apart,
+            "normal_series": self.basis.series,
             "trained_on": self.seen,
             "findings": [*self.findings],
             "alarms": dict(zip(ALARMS, self.alarms, strict=True)),
@@ -221,7 +233,7 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
     blind = Blind.of(run.given, ("label", asked.labels))
     here = material_at_hand(run)
     found, known = calibrated(runs, where, here, asked, blind)
-    source, names, known, strange = observed(run, where, known, blind, asked)
+    source, names, known, strange, trace = observed(run, where, known, blind, asked)
     line = found.threshold(asked.threshold, asked.rate)
     raw = found.raw(source)
     never = torch.cat([found.normal["score"], torch.tensor([line.value])])
@@ -230,18 +242,19 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
     scores |= simple_scores(found, known, here, blind, source, asked)
     abnormal = scores["score"].raw > line.value
     empty(out)
-    table = write_scores(out / "scores.csv", names, scores, abnormal, known.texts)
+    begun = {"row": names} | trace.columns()
+    table = write_scores(out / "scores.csv", begun, scores, abnormal, known.texts)
     where_ = found.maps(source)
     if strange.any() and where_.shape == strange.shape:  # a map of columns
         where_ = alarmed(where_, strange, where_.nan_to_num())
-    written = write_maps(run, found, source, names, where_, scores["score"].raw, asked, out)
+    written = write_maps(run, found, source, names, trace, where_, scores["score"].raw, asked, out)
     result = Scored(
         (table, *written),
         names,
         scores,
         abnormal,
         line.value,
-        line.promised,
+        found.basis.promised(line.promised, len(found.normal["score"])),
         asked.rate,
         found.normal["score"],
         found.trained_on(source),
@@ -253,37 +266,51 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
         not here,
         tuple(worst(run, found, source, names, where_, scores["score"].raw, asked)),
         said_of(run, where) if strange.any() else (),
+        found.basis,
     )
     write_json(out / "score.json", result.to_dict())
     return result
 
 
 class Observed(NamedTuple):
-    """What is scored: rows, the names of the observations they make up, what is known of these."""
+    """What is scored: rows, the names of the observations they make up, what is known of these.
+
+    Args:
+        trace: where in the file they are.
+    """
 
     source: Source
     names: tuple[str, ...]
     known: Known
     strange: Tensor  # (N, F): what was never seen in training; (N, 0) where all is numbers
+    trace: Trace
 
 
 def observed(run: Run, where: Where, known: Known, blind: Blind, asked: Asked) -> Observed:
     """The data, or the part of the run's own split that is asked for."""
-    place = locate(where, run.kind.name).where
-    kind = run.kind
+    place, kind = locate(where, run.kind.name).where, laid_out(run.kind, asked)
     rows = kind.open(place, unknown=True) if isinstance(kind, Tables) else kind.open(place)
     source = blind(rows)
-    names = tuple(run.kind.names(place)) or tuple(str(i) for i in range(len(source)))
+    names = tuple(kind.names(place)) or tuple(str(i) for i in range(len(source)))
+    trace = kind.trace(place)
     check_rows(known, source)
     if asked.part:
         source = Subset(source, rows_of_part(run, where, asked.part))
         known = known.of_rows(source.rows)
         names = tuple(names[row] for row in source.pieces()[:, 0].unique().tolist())
+        trace = trace.of(source.rows)
     known = known.of_rows(Wholes(source.pieces()).first())
-    if not isinstance(run.kind, Tables):
-        return Observed(source, names, known, torch.zeros(len(names), 0, dtype=torch.bool))
-    strange = run.kind.unseen(place)
-    return Observed(source, names, known, strange[rows_of(source)] if asked.part else strange)
+    if not isinstance(kind, Tables):
+        nothing = torch.zeros(len(names), 0, dtype=torch.bool)
+        return Observed(source, names, known, nothing, trace)
+    strange = kind.unseen(place)
+    strange = strange[rows_of(source)] if asked.part else strange
+    return Observed(source, names, known, strange, trace)
+
+
+def laid_out(kind: Kind, asked: Asked) -> Kind:
+    """The codec of what is scored: a part of the run's split has the rows that were divided."""
+    return kind if asked.part else kind.unbroken()
 
 
 def said_of(run: Run, where: Where) -> tuple[str, ...]:
@@ -418,6 +445,9 @@ class Unlabelled(Source):
     def pieces(self) -> Tensor:
         return self.source.pieces()
 
+    def stretches(self) -> Tensor:
+        return self.source.stretches()
+
 
 def empty(out: Path) -> None:
     """A folder that results may go to: new, or empty."""
@@ -446,9 +476,9 @@ class Known:
         """Read the labels of the data, and of the run's own data where it has them."""
         if not asked.labels:
             return cls()
-        texts = labels_of(run, where, asked.labels)
+        texts = labels_of(run, where, asked.labels, whole=not asked.part)
         try:
-            own = labels_of(run, place_of(run.recipe["data"]), asked.labels)
+            own = labels_of(run, place_of(run.recipe["data"]), asked.labels, whole=False)
         except (UserError, KeyError):
             own = ()
         if asked.positive:
@@ -522,8 +552,12 @@ def rows_of(source: Source) -> list[int]:
     return source.rows.tolist()
 
 
-def labels_of(run: Run, where: Where, name: str) -> tuple[str, ...]:
-    """The text of a column, or of a field that is given, for each observation."""
+def labels_of(run: Run, where: Where, name: str, whole: bool) -> tuple[str, ...]:
+    """The text of a column, or of a field that is given, for each observation.
+
+    Args:
+        whole: the data are not divided, which leaves no step out.
+    """
     found = locate(where, run.kind.name)
     if isinstance(run.kind, Tables):
         cells = run.kind.frame(found.where)[name]
@@ -535,7 +569,8 @@ def labels_of(run: Run, where: Where, name: str) -> tuple[str, ...]:
     if name not in fields:
         raise UserError(f"--labels {name}: what is known of this data is {fields or 'nothing'}")
     at = fields.index(name)
-    domain, column = seen.kind.given.fields[at].domain, seen.source.labels()[:, at].tolist()
+    source = seen.kind.unbroken().open(found.where) if whole else seen.source
+    domain, column = seen.kind.given.fields[at].domain, source.labels()[:, at].tolist()
     if not isinstance(domain, Category):
         return tuple(f"{value:g}" for value in column)
     return tuple("" if value != value else domain.labels[int(value)] for value in column)
@@ -546,15 +581,19 @@ def labels_of(run: Run, where: Where, name: str) -> tuple[str, ...]:
 
 def write_scores(
     path: Path,
-    names: Sequence[str],
+    begun: Mapping[str, Sequence[str]],
     scores: Mapping[str, Calibrated],
     abnormal: Tensor,
     texts: Sequence[str],
 ) -> Path:
-    """`scores.csv`: the score, whether that is abnormal, each term and each baseline, with p."""
+    """`scores.csv`: the score, whether that is abnormal, each term and each baseline, with p.
+
+    Args:
+        begun: the first columns, which say what and where each observation is.
+    """
     first = scores["score"]
     columns: dict[str, Sequence[object]] = {
-        "row": names,
+        **begun,
         "score": first.raw.tolist(),
         "p": first.p.tolist(),
         "abnormal": abnormal.int().tolist(),
@@ -585,6 +624,7 @@ def write_maps(
     found: Detector,
     source: Source,
     names: Sequence[str],
+    trace: Trace,
     where: Tensor,
     raw: Tensor,
     asked: Asked,
@@ -601,7 +641,7 @@ def write_maps(
     marked = smooth(where) > level
     np.savez_compressed(path, where=where.numpy(), row=np.array(names), marked=marked.numpy())
     if len(run.space.axes) == 1:
-        return [write_spans(out / "spans.csv", run.space, names, where, level), path]
+        return [write_spans(out / "spans.csv", run.space, names, trace, where, level), path]
     if len(run.space.axes) != 2:
         return [path]
     heat = heated(where, found.ends)  # (N, 3, H, W)
@@ -620,18 +660,22 @@ def fields_of(space: Space, where: Tensor) -> list[str]:
 
 
 def write_spans(
-    path: Path, space: Space, names: Sequence[str], where: Tensor, level: float
+    path: Path, space: Space, names: Sequence[str], trace: Trace, where: Tensor, level: float
 ) -> Path:
-    """`spans.csv`: from which step to which each series is marked, and by which channel most."""
+    """`spans.csv`: where each series is marked, and by which channel most.
+
+    `start` and `end` are steps of its window; a table's rows and times are those of the span.
+    """
     fields, high = fields_of(space, where), smooth(where)
     columns: dict[str, list[object]] = {
-        key: [] for key in ("row", "start", "end", "peak", "most_by")
+        key: [] for key in ("row", *trace.columns(), "start", "end", "peak", "most_by")
     }
-    for name, line, each in zip(names, high, where, strict=True):
+    for at, (name, line, each) in enumerate(zip(names, high, where, strict=True)):
         for start, end in spans(line > level):
             most = int(each[:, start:end].nanmean(1).nan_to_num(-math.inf).argmax())
             peak = float(line[start:end].max())
-            for key, value in zip(columns, (name, start, end, peak, fields[most]), strict=True):
+            told = {"start": start, "end": end, "peak": peak, "most_by": fields[most]}
+            for key, value in ({"row": name} | trace.span(at, start, end) | told).items():
                 columns[key].append(value)
     return write_table(path, columns)
 

@@ -54,8 +54,9 @@ def put_in(starts: Tensor, values: Tensor, gaps: Tensor, length: int) -> Tensor:
     """
     found = torch.full((length, values.shape[1]), torch.nan, dtype=torch.float64)
     steps = (starts[:, None] + torch.arange(values.shape[2])).flatten()  # (N T,)
-    shown = values.double().masked_fill(~gaps, torch.nan)
-    found[steps] = shown.movedim(1, 2).flatten(0, 1)  # (N, C, T) to (N T, C)
+    shown, holes = (x.movedim(1, 2).flatten(0, 1) for x in (values.double(), gaps))  # (N T, C)
+    at, channel = holes.nonzero(as_tuple=True)
+    found[steps[at], channel] = shown[at, channel]
     return found
 
 

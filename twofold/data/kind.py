@@ -23,6 +23,7 @@ from twofold.core.errors import UserError, nearest
 from twofold.core.space import Space
 from twofold.data.augment import Augment
 from twofold.data.sources import Rows, Source
+from twofold.data.traces import Trace
 
 Where = Any  # a path, or an object in memory: an array, a data frame
 
@@ -174,9 +175,25 @@ class Kind(ABC):
         """What of the data has no row, and why."""
         return []
 
+    def unbroken(self) -> Kind:
+        """The same codec for data that no split divides, of which no step may be passed over."""
+        return self
+
     def names(self, where: Where) -> list[str]:
         """What the user calls each row: its file, its number; none where they have no names."""
         return []
+
+    def trace(self, where: Where) -> Trace:
+        """Where in its file each row is, where that takes more than its name."""
+        return Trace()
+
+    def left(self, where: Where, fields: Sequence[str]) -> dict[str, int]:
+        """Cells that `complete` cannot fill, by column; of the fields named, those it passes over.
+
+        Args:
+            where: the data. fields: those whose every value is to be filled.
+        """
+        return {}
 
     def complete(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
         """Write data again in a folder with some values put in; the others are as they were.

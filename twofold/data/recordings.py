@@ -203,11 +203,37 @@ def wide(frame: Frame, how: Timeline, given: Sequence[str]) -> tuple[Recordings,
     found = [] if (np.diff(order) > 0).all() or how.series else [Finding(
         "warning", f"{frame.title} is not in the order of {how.time!r}; it is sorted"
     )]  # fmt: skip
+    interleaved(frame, how, time)
     cells = [frame[name] for name in how.channels]
     steps = np.stack([measured(frame, one)[order] for one in cells], 1)  # (L, C)
     places = tuple(decimals_of(one) for one in cells)
     track = Track(series.codes[order], time[order], steps, order)
     return laid(frame, how, given, how.channels, places, track), found
+
+
+def interleaved(frame: Frame, how: Timeline, time: Array) -> None:
+    """Refuse a table of one series in which most times come again: it has several, unnamed.
+
+    Where steps are laid out anew, measurements of one time are allowed.
+    """
+    again = len(time) - len(np.unique(time))
+    if not how.time or how.series or how.every or again <= (1 - REGULAR) * len(time):
+        return
+    likely = [cells for cells in frame.columns if parts_time(cells, time, how)]
+    name = likely[0].name if likely else "NAME"
+    told = f"column {name!r} looks like the one that says which" if likely else "none says which"
+    raise UserError(
+        f"{frame.title}: {again:,} of {len(time):,} rows have a time in {how.time!r} that another "
+        f"row has, so several series are mixed, and {told}; fit on it anew with "
+        f"data.series={name}, or give a file of each series"
+    )
+
+
+def parts_time(cells: Cells, time: Array, how: Timeline) -> bool:
+    """Whether a column may name series: it is no channel, and no time comes twice in one of it."""
+    pairs = np.unique(np.stack([cells.codes.astype(float), time], 1), axis=0)
+    spare = cells.name != how.time and cells.name not in how.channels
+    return spare and 1 < len(cells.texts) <= len(time) // 2 and len(pairs) == len(time)
 
 
 def laid(

@@ -76,6 +76,18 @@ class Source(ABC):
         """
         return torch.arange(len(self))[:, None]
 
+    def stretches(self) -> Tensor:
+        """Of which series each row is a window, its first step, and the step after, (N, 3).
+
+        Where rows are whole, each is a series of its own.
+        """
+        rows = torch.arange(len(self))
+        return torch.stack([rows, rows, rows + 1], 1)
+
+    def first(self) -> Tensor:
+        """Which values no row before has, in a shape that fits (N, F, *A): all, but of windows."""
+        return torch.ones(1, dtype=torch.bool)
+
 
 @dataclass(frozen=True)
 class Memory(Source):
@@ -168,6 +180,9 @@ class Known(Source):
     def pieces(self) -> Tensor:
         return self.source.pieces()
 
+    def stretches(self) -> Tensor:
+        return self.source.stretches()
+
 
 @dataclass(frozen=True)
 class Copies(Source):
@@ -200,6 +215,9 @@ class Copies(Source):
 
     def pieces(self) -> Tensor:
         return self.source.pieces()
+
+    def stretches(self) -> Tensor:
+        return self.source.stretches()
 
 
 @dataclass(frozen=True)
@@ -234,6 +252,9 @@ class Together(Source):
     def pieces(self) -> Tensor:
         return self.source.pieces()
 
+    def stretches(self) -> Tensor:
+        return self.source.stretches()
+
 
 @dataclass(frozen=True)
 class Subset(Source):
@@ -263,6 +284,9 @@ class Subset(Source):
 
     def pieces(self) -> Tensor:
         return self.source.pieces().index_select(0, self.rows)
+
+    def stretches(self) -> Tensor:
+        return self.source.stretches().index_select(0, self.rows)
 
 
 def whole(source: Source, limit: int = 0) -> Rows:

@@ -231,3 +231,48 @@ def test_drawings_are_lines() -> None:
     inked = (pictures != 250).any(1)
     assert inked.any(1).float().mean() > 0.99, "every column of pixels is crossed"
     assert inked.float().mean() < 0.2
+
+
+def test_what_is_not_divided_is_windowed_without_regard_to_blocks() -> None:
+    frame = hourly(800)
+    kind, _ = Series.inspect(frame, window=24, stride=24)
+    assert len(kind.open(frame)) < 33
+    assert kind.unbroken().open(frame).starts.tolist() == [*range(0, 769, 24), 776]
+    assert kind.gappy().open(frame).starts.tolist() == [*range(0, 769, 24), 776]
+    assert Series.from_dict(kind.to_dict()) == kind
+
+
+def test_series_that_are_mixed_are_not_read_as_one() -> None:
+    one = hourly(60)
+    kind, _ = Series.inspect(one, window=12)
+    both = pd.concat([one.assign(patient=name) for name in ("x", "y")])
+    with pytest.raises(UserError, match=r"several series are mixed, and column 'patient' looks"):
+        kind.open(both)
+    with pytest.raises(UserError, match="none says which"):
+        kind.open(pd.concat([one, one]))
+
+
+def test_gaps_that_training_had_not_can_be_filled_first() -> None:
+    kind, _ = Series.inspect(hourly(60), window=12)
+    with pytest.raises(UserError, match="fill it first with twofold impute"):
+        kind.open(hourly(60, a=[None, *range(59)]))
+
+
+def test_windows_are_traced_to_the_rows_times_and_series_of_the_file(tmp_path: Path) -> None:
+    panel = pd.concat([hourly(40).assign(id=name) for name in ("x", "y")])
+    panel.to_csv(tmp_path / "panel.csv", index=False)
+    kind = Series.inspect(tmp_path / "panel.csv", window=24, stride=24)[0].unbroken()
+    told = kind.trace(tmp_path / "panel.csv").columns()
+    assert told["row"] == ["2", "18", "42", "58"]  # as an editor counts: the header is row 1
+    assert told["last_row"] == ["25", "41", "65", "81"]
+    assert told["series"] == ["x", "x", "y", "y"]
+    assert told["last_time"][1] == "2024-01-02 15:00:00"
+    assert kind.names(tmp_path / "panel.csv")[3] == "y 2024-01-01 16:00:00 row 58"
+    regular, _ = Series.inspect(tmp_path / "panel.csv", window=24, stride=24, every="2h")
+    assert regular.trace(tmp_path / "panel.csv").columns()["time"][0] == "2024-01-01 00:00:00"
+
+
+def test_cells_of_columns_that_are_not_modelled_are_counted() -> None:
+    frame = pd.DataFrame({"x": [1.5, 2.0, None] * 20, "price": [None] * 60, "y": range(60)})
+    kind, _ = Tables.inspect(frame)
+    assert kind.left(frame, ()) == {"price": 60}

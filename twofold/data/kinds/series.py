@@ -55,6 +55,7 @@ from twofold.data.recordings import (
     wide,
 )
 from twofold.data.sources import Rows
+from twofold.data.traces import Trace
 from twofold.data.windows import Windows, behind
 
 WINDOW = 24  # steps of a window of a long recording, as in Yoon et al. 2019, unless it is said
@@ -101,6 +102,7 @@ class Series(Kind):
         style: how the table was written.
         cutting: how WFDB records are cut. patient: what says whose a row is, as asked.
         past: steps before a window that are given of it, P.
+        throughout: windows hold every step, and none is kept apart for a split.
     """
 
     name = "series"
@@ -115,6 +117,7 @@ class Series(Kind):
     cutting: Cutting = Cutting()
     patient: str = ""
     past: int = 0
+    throughout: bool = False
     space: Space = field(init=False)
     given: Space = field(init=False)
 
@@ -221,7 +224,10 @@ class Series(Kind):
         """Their windows; those of one patient are one block."""
         fits(recordings, self.length, self.stride, self.past)
         steps = self.numbers(recordings).split(list(recordings.lengths))
-        found = Windows.of(steps, self.known(recordings), self.length, self.stride, self.past)
+        lay = Windows.throughout if self.throughout else Windows.of
+        found = lay(steps, self.known(recordings), self.length, self.stride, self.past)
+        if recordings.of:  # stretches between gaps are of one series
+            found = replace(found, series=numbered(recordings.of, "")[found.series])
         each = whose(self, recordings)
         return (
             replace(found, block=each[found.recording(recordings.lengths)]) if len(each) else found
@@ -252,9 +258,9 @@ class Series(Kind):
         return Ends(tuple(names), torch.cat([given, before], 1), tuple(times))
 
     def names(self, where: Where) -> list[str]:
-        """Of records, each window's record and time: of a beat that of its R-peak."""
+        """Each window's series, time and row; of a beat its record and the time of its R-peak."""
         if self.layout != "record":
-            return []
+            return self.trace(where).names()
         recordings = self.recordings(where)
         found = self.windows(recordings)
         of = found.recording(recordings.lengths)
@@ -263,10 +269,33 @@ class Series(Kind):
         names = zip(of.tolist(), steps.tolist(), strict=True)
         return [f"{recordings.of[i]} {clock(step / self.cutting.hertz)}" for i, step in names]
 
+    def trace(self, where: Where) -> Trace:
+        """Of a table, the row, time and series of every step."""
+        _, frame = opened(where, self.layout)
+        if not frame:
+            return Trace()
+        recordings = self.recordings(where)
+        cells: dict[str, Sequence[str]] = {}
+        if self.how.series:
+            named = zip(recordings.of, recordings.lengths, strict=True)
+            cells["series"] = [name for name, length in named for _ in range(length)]
+        if self.how.every:
+            cells["time"] = times_of(self.laid(where), recordings)
+        else:
+            cells["row"] = [str(row) for row in frame[0].rows[recordings.rows].tolist()]
+        if self.how.time and not self.how.every:
+            time = frame[0][self.how.time]
+            cells["time"] = [time.texts[code] for code in time.codes[recordings.rows]]
+        return Trace(cells, self.windows(recordings).starts, self.length)
+
     def gappy(self) -> Series:
-        """Also end to end, so that no step is in two windows."""
+        """Also end to end: only the last window of a series may share steps with another."""
         channels = tuple(replace(one, missing=True) for one in self.channels)
-        return replace(self, channels=channels, stride=self.length)
+        return replace(self.unbroken(), channels=channels, stride=self.length)
+
+    def unbroken(self) -> Series:
+        """With windows that hold every step."""
+        return replace(self, throughout=True)
 
     def places(self, recordings: Recordings) -> list[int]:
         """Where in a recording each channel of the codec is."""
@@ -280,7 +309,8 @@ class Series(Kind):
                 step = int(np.isnan(recordings.steps[:, at]).argmax())
                 raise UserError(
                     f"{recordings.title}: channel {one.name!r} is missing at step "
-                    f"{step}, which it never was in training; fill it or fit anew"
+                    f"{step}, which it never was in training; fill it first with twofold impute "
+                    "RUN FILE, or fit anew"
                 )
         return where
 
@@ -299,6 +329,16 @@ class Series(Kind):
             if column.name == name:
                 return float(column.numbers([words])[0, 0])
         return float(words)
+
+    def left(self, where: Where, fields: Sequence[str]) -> dict[str, int]:
+        """Those of stretches that are shorter than a window."""
+        recordings = self.laid(where)
+        steps = torch.from_numpy(recordings.steps[:, self.places(recordings)])
+        short = self.windows(self.recordings(where)).outside()[: len(steps)]
+        named = torch.tensor([name in fields for name in self.titles])
+        counts = (short[:, None] & (steps.isnan() | named)).sum(0).tolist()
+        found = dict(zip(self.titles, counts, strict=True))
+        return {name: count for name, count in found.items() if count}
 
     def complete(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
         """`completed.csv`: of a table that has every step, itself with its gaps filled.
@@ -560,6 +600,16 @@ def recorded(
 def long_enough(recordings: Recordings, how: Timeline, least: int) -> Recordings:
     """As they are; where measurements come at any time, each as long as a window at least."""
     return lengthened(recordings, least) if how.every else recordings
+
+
+def times_of(short: Recordings, long: Recordings) -> list[str]:
+    """The time of each step of recordings that were lengthened."""
+    told = zip(short.onward, short.lengths, long.lengths, strict=True)
+    return [
+        text
+        for one, length, whole in told
+        for text in [*one.until(length), *one.texts(whole - length)]
+    ]
 
 
 def usual(form: Layout, recordings: Recordings) -> int:

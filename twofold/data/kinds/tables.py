@@ -256,6 +256,14 @@ class Tables(Kind):
     def names(self, where: Where) -> list[str]:
         return [str(row) for row in self.whole(where).rows.tolist()]
 
+    def left(self, where: Where, fields: Sequence[str]) -> dict[str, int]:
+        """Those of columns that are not modelled."""
+        frame, known = self.frame(where), {column.name for column in fielded(self.drawn)}
+        rest = [cells for cells in frame.columns if cells.name not in known]
+        looks = {c.name: Look(frame, c, frozenset(self.blank)) for c in rest}
+        found = {n: int((~look.present)[frame[n].codes].sum()) for n, look in looks.items()}
+        return {name: count for name, count in found.items() if count}
+
     def complete(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
         """`completed.csv`, or `.parquet`: every column of the table, each other cell as it was.
 
