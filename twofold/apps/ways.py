@@ -63,7 +63,7 @@ class Between:
             for end, step in zip(self.ends, (self.steps[0], self.steps[-1]), strict=True)
             if self.given and step.smiles != end
         ]
-        return told + (f"; {' and '.join(strange)} does not come back exactly" if strange else "")
+        return told + (f"; {' and '.join(strange)} do{'es' * (len(strange) < 2)} not come back exactly" if strange else "")
 
 
 def between(smiles: Sequence[str], given: Sequence[str], steps: int) -> list[Between]:
