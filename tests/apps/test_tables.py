@@ -10,6 +10,7 @@ import torch
 import twofold
 from tests.stories.commands import inside, refused
 from twofold.apps.augmentation import balanced, between_neighbours, compared, smote
+from twofold.core.errors import UserError
 from twofold.core.space import Category, Field, Modal, Real, Space
 from twofold.data.sources import whole
 from twofold.runs.run import Run
@@ -102,3 +103,11 @@ def test_augment_writes_what_is_lacking_and_says_what_it_is_worth(run: Run, tmp_
     assert set(pd.read_csv(tmp_path / "a" / "samples.csv")["plan"]) == {"full"}
     refused(inside("augment", run.path, "--by", "age"), "is a number")
     refused(inside("augment", run.path, "--by", "pln"), "did you mean 'plan'?")
+
+
+def test_what_is_asked_outside_of_the_data_is_told(run: Run) -> None:
+    made = run.drawn(3, {"age": "200"}, 0)
+    assert "age=200 is outside of what was learnt from" in made.said[0]
+    assert not [said for said in run.drawn(3, {"age": "40"}, 0).said if "outside" in said]
+    with pytest.raises(UserError, match="age=old is nothing that 'age' can be; one of it is "):
+        run.drawn(3, {"age": "old"}, 0)

@@ -63,7 +63,10 @@ class Between:
             for end, step in zip(self.ends, (self.steps[0], self.steps[-1]), strict=True)
             if self.given and step.smiles != end
         ]
-        return told + (f"; {' and '.join(strange)} do{'es' * (len(strange) < 2)} not come back exactly" if strange else "")
+        if not strange:
+            return told
+        do = "do" if len(strange) > 1 else "does"
+        return f"{told}; {' and '.join(strange)} {do} not come back exactly"
 
 
 def between(smiles: Sequence[str], given: Sequence[str], steps: int) -> list[Between]:

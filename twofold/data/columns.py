@@ -115,7 +115,11 @@ class Number(Modelled):
         return self.scores.domain
 
     def numbers(self, texts: Sequence[str]) -> Array:
-        return self.scores.forward([number(text, self.comma) for text in texts])[:, None]
+        return self.scores.forward([self.raw(text) for text in texts])[:, None]
+
+    def raw(self, text: str) -> float:
+        """A text in the column's own units."""
+        return number(text, self.comma)
 
     def texts(self, values: Array) -> list[str]:
         shown = [written(v, self.decimals, self.places) for v in self.values(values)]
@@ -141,6 +145,10 @@ class Moment(Modelled):
 
     def numbers(self, texts: Sequence[str]) -> Array:
         return self.scores.forward(self.clock.numbers(texts))[:, None]
+
+    def raw(self, text: str) -> float:
+        """A text in steps of the clock."""
+        return self.clock.number(text)
 
     def texts(self, values: Array) -> list[str]:
         return self.clock.texts(self.scores.inverse(values[:, 0]))
@@ -275,6 +283,34 @@ def decimals(text: str) -> int:
     """
     mantissa, _, exponent = text.replace(",", ".").lower().partition("e")
     return max(0, len(mantissa.partition(".")[2]) - int((exponent or "0")[:6]))
+
+
+def valued(columns: Iterable[Column], name: str, words: str) -> float:
+    """What is asked of a column, as a value.
+
+    Raises:
+        UserError: it can be no such thing.
+    """
+    column = next(column for column in columns if column.name == name)
+    value = float(column.numbers([words])[0, 0])
+    if math.isnan(value):
+        such = column.texts(np.zeros((1, 1)))[0]
+        raise UserError(f"{name}={words} is nothing that {name!r} can be; one of it is {such}")
+    return value
+
+
+def beyond(columns: Iterable[Column], name: str, words: str) -> str:
+    """That nothing like what is asked of a column was learnt from; empty where something was."""
+    for column in columns:
+        if column.name == name and isinstance(column, Number | Moment):
+            least, most = column.scores.bounds
+            if not least <= column.raw(words) <= most:
+                low, high = column.texts(column.scores.forward([least, most])[:, None])
+                return (
+                    f"{name}={words} is outside of what was learnt from, {low} to {high}; what is "
+                    "drawn lies between"
+                )
+    return ""
 
 
 def written(value: float, decimals: int, places: int) -> str:

@@ -151,6 +151,10 @@ class Kind(ABC):
         """A number of the field or condition `name`, as a file would say it, as a value."""
         return float(words)
 
+    def beyond(self, name: str, words: str) -> str:
+        """That such a number of `name` lies outside of what was learnt from; empty elsewhere."""
+        return ""
+
     @abstractmethod
     def native(self, rows: Rows) -> Any:
         """Rows in the user's own terms: a list of pictures, a data frame, an array."""

@@ -112,6 +112,16 @@ def condition(kind: Kind, field: Field, values: Mapping[str, Any]) -> float:
     return float(domain.labels.index(str(value)))
 
 
+def outside(kind: Kind, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is asked that lies outside of what was learnt from, each once."""
+    each = [
+        kind.beyond(name, str(one))
+        for name, value in given.items()
+        for one in (value if isinstance(value, list | tuple) else [value])
+    ]
+    return tuple(dict.fromkeys(filter(None, each)))
+
+
 def check_guidance(weight: float, given: Space, null: float) -> None:
     """Whether a run can be guided by a weight.
 

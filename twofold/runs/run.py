@@ -43,7 +43,7 @@ from twofold.maths.paths import PATHS
 from twofold.maths.truncation import Truncated, Typical
 from twofold.nets.attention import Look, attending, joined
 from twofold.nets.sequences import choosing
-from twofold.runs.conditions import Asker, check_guidance, named_row, vector_of
+from twofold.runs.conditions import Asker, check_guidance, named_row, outside, vector_of
 from twofold.runs.drawing import Drawn, divided, of_fields, unbroken
 from twofold.runs.folder import existing, read_recipe, read_space
 from twofold.runs.kept import Kept, kept
@@ -286,7 +286,8 @@ class Run:
 
         chosen = nullcontext() if choice == PLAIN else choosing(self.model, choice)
         with torch.inference_mode(), chosen:
-            return unbroken(n, seed, asked if fields else plain, self.kind, not given)
+            made = unbroken(n, seed, asked if fields else plain, self.kind, not given)
+        return Drawn(made.rows, (*outside(self.kind, given), *made.said))
 
     def drawer(self, guidance: float, truncation: float) -> Samples:
         """What samples, guided or truncated or plainly.

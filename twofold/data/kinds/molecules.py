@@ -37,7 +37,7 @@ from torch import Tensor
 from twofold.core.errors import UserError
 from twofold.core.space import Field, Space, Token
 from twofold.data.augment import Augment
-from twofold.data.columns import Column, describe, recall
+from twofold.data.columns import Column, beyond, describe, recall, valued
 from twofold.data.delimited import write_text
 from twofold.data.frames import Frame, Style
 from twofold.data.guess import MISSING, Look, blanks, learn
@@ -253,8 +253,10 @@ class Molecules(Kind):
         return fresh if len(fresh) < self.length and self.words.place.keys() >= set(fresh) else cut
 
     def number(self, name: str, words: str) -> float:
-        column = next(column for column in self.conditions if column.name == name)
-        return float(column.numbers([words])[0, 0])
+        return valued(self.conditions, name, words)
+
+    def beyond(self, name: str, words: str) -> str:
+        return beyond(self.conditions, name, words)
 
     def native(self, rows: Rows) -> Any:
         """A list of SMILES."""

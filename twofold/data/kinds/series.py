@@ -27,7 +27,7 @@ from torch import Tensor
 from twofold.core.errors import UserError, nearest
 from twofold.core.space import Field, Real, Space
 from twofold.data.block import holds_series
-from twofold.data.columns import Column, describe, recall, written
+from twofold.data.columns import Column, beyond, describe, recall, valued, written
 from twofold.data.delimited import write_text
 from twofold.data.filling import heads, in_rows, put_in, step_texts, unlengthened
 from twofold.data.frames import Frame, Style, is_table, library, pandas, read_frame, suffix
@@ -325,10 +325,12 @@ class Series(Kind):
 
     def number(self, name: str, words: str) -> float:
         """Of a condition, as its column tells it; of a channel before a window, as it is."""
-        for column in self.conditions:
-            if column.name == name:
-                return float(column.numbers([words])[0, 0])
+        if name in [column.name for column in self.conditions]:
+            return valued(self.conditions, name, words)
         return float(words)
+
+    def beyond(self, name: str, words: str) -> str:
+        return beyond(self.conditions, name, words)
 
     def left(self, where: Where, fields: Sequence[str]) -> dict[str, int]:
         """Those of stretches that are shorter than a window."""

@@ -35,7 +35,17 @@ from twofold.core.errors import UserError
 from twofold.core.space import Category, Count, Field, Real, Space
 from twofold.data import constraints as rules
 from twofold.data import schema as schemas
-from twofold.data.columns import Column, Label, Modelled, Moment, Number, describe, recall
+from twofold.data.columns import (
+    Column,
+    Label,
+    Modelled,
+    Moment,
+    Number,
+    beyond,
+    describe,
+    recall,
+    valued,
+)
 from twofold.data.constraints import Constraint, Range, forward, inverse, learnt
 from twofold.data.delimited import write_text
 from twofold.data.frames import (
@@ -312,8 +322,10 @@ class Tables(Kind):
         return Rows(stacked(values, len(rows)).to(rows.values), rows.given)
 
     def number(self, name: str, words: str) -> float:
-        column = next(column for column in self.columns if column.name == name)
-        return float(column.numbers([words])[0, 0])
+        return valued(self.columns, name, words)
+
+    def beyond(self, name: str, words: str) -> str:
+        return beyond(self.columns, name, words)
 
     def native(self, rows: Rows) -> Any:
         """A pandas frame of the columns, types and formats of the original."""

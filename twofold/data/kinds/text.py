@@ -36,7 +36,7 @@ from torch import Tensor
 
 from twofold.core.errors import UserError
 from twofold.core.space import Field, Space, Token
-from twofold.data.columns import Column, describe, recall
+from twofold.data.columns import Column, beyond, describe, recall, valued
 from twofold.data.delimited import content, decoded, write_text
 from twofold.data.frames import Cells, Frame, Style, is_table, library, read_frame, suffix
 from twofold.data.guess import MISSING, Look, blanks, learn
@@ -198,8 +198,10 @@ class Text(Kind):
         return [self.tokenizer.join(cut) for cut in self.words.sequences(rows.values)]
 
     def number(self, name: str, words: str) -> float:
-        column = next(column for column in self.conditions if column.name == name)
-        return float(column.numbers([words])[0, 0])
+        return valued(self.conditions, name, words)
+
+    def beyond(self, name: str, words: str) -> str:
+        return beyond(self.conditions, name, words)
 
     def native(self, rows: Rows) -> Any:
         """A list of sentences."""
