@@ -433,10 +433,10 @@ def codes_in(run: Run, where: str | Path) -> coded.Codes:
     raise UserError(f"{where} holds no codes; give an NPZ that encode or project wrote")
 
 
-def written(run: Run, rows: Rows, out: str | Path, name: str) -> list[Path]:
-    """Write rows as native files into a folder of their own."""
+def written(run: Run, rows: Rows, out: str | Path, name: str, across: int = 0) -> list[Path]:
+    """Write rows as native files into a folder of their own; see `Kind.write`."""
     folder = Path(out) if out else free(run.path / name)
-    return run.kind.write(rows, folder)
+    return run.kind.write(rows, folder, across)
 
 
 def conditions(
@@ -573,7 +573,7 @@ def interpolate(
         if found
         else opened.between(ends, steps, pairs, path, conditions(given), seed)
     )
-    paths = written(opened, rows, out, "interpolations")
+    paths = written(opened, rows, out, "interpolations", across=steps)
     known = [] if found or (isinstance(ends, tuple) and not ends) else [opened.source(ends)]
     return [*told_ways(opened, rows, known, steps, paths[0].parent), *paths]
 

@@ -186,7 +186,8 @@ def edit(
         else:
             shift = strength * along(run, seen, wanted, train(), keep)
             after = likely(run.space, decoder.decode(z + shift, given))
-    was, now = (Rows(run.space.decode(x), seen.given) for x in (before, after))
+    was = Rows(run.space.decode(before), seen.given)
+    now = Rows(run.space.decode(after), changed(seen.given, wanted))
     return Edited(seen, was, now, how)
 
 

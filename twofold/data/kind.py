@@ -160,8 +160,13 @@ class Kind(ABC):
         """Rows in the user's own terms: a list of pictures, a data frame, an array."""
 
     @abstractmethod
-    def write(self, rows: Rows, out: Path) -> list[Path]:
-        """Write rows as native files in a folder, and return them, the overview first."""
+    def write(self, rows: Rows, out: Path, across: int = 0) -> list[Path]:
+        """Write rows as native files in a folder, and return them, the overview first.
+
+        Args:
+            rows: what is written. out: the folder.
+            across: pictures in a row of an overview; 0 makes it as square as can be.
+        """
 
     def gappy(self) -> Kind:
         """The same codec for data in which any value may be missing: it reads NaN there."""

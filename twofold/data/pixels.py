@@ -47,6 +47,7 @@ PIXELS = 1 << 26
 """The most pixels one image may have (8,192 × 8,192)."""
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 ORIENTATION = 0x0112
+ORIENTED = {"exif", "Raw profile type exif", "XML:com.adobe.xmp"}  # where a PNG says it
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def header(file: BinaryIO, name: str) -> Header:
     with reading(name), file:
         image = opened(file, name)
         deep = image.mode.startswith("I")
-        turned = image.format != "PNG" and image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+        turned = orientation(image) in (5, 6, 7, 8)
         width, height = image.size[::-1] if turned else image.size
         return Header(
             height,
@@ -131,6 +132,17 @@ def header(file: BinaryIO, name: str) -> Header:
             deep,
             not deep and "16" in rawmode(image),
         )
+
+
+def orientation(image: Image.Image) -> int:
+    """How a camera held the image, 1 being upright.
+
+    Of a PNG, by what stands before its pixels: these would be decoded to find what stands after.
+    A TIFF is turned by Pillow already.
+    """
+    if image.format == "TIFF" or (image.format == "PNG" and not ORIENTED & image.info.keys()):
+        return 1
+    return int(image.getexif().get(ORIENTATION, 1))
 
 
 def rawmode(image: Image.Image) -> str:
@@ -154,7 +166,8 @@ def decode(file: BinaryIO, name: str, form: Form) -> Tensor:
         image = opened(file, name)
         side = 2 * max(form.height, form.width)
         image.draft(image.mode, (side, side))  # a JPEG far too large is decoded at half, quarter …
-        ImageOps.exif_transpose(image, in_place=True)
+        if orientation(image) != 1:
+            ImageOps.exif_transpose(image, in_place=True)
         return fitted(image, form)
 
 

@@ -486,3 +486,27 @@ def test_real_files(
     assert (kind.given["label"].domain.labels if labels else ()) == labels  # type: ignore[attr-defined]
     assert f"{count:,} images" in texts(findings)
     assert len(whole(source, 64).values.unique()) > 30
+
+
+@pytest.mark.parametrize("form", ["jpg", "png", "tif"])
+def test_a_camera_held_upright_is_seen_before_the_pixels_are(form: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    noise("RGB", 8, 12).save(tmp_path / f"a.{form}", exif=exif)
+    kind, found = Images.inspect(tmp_path)
+    assert kind.space.axes == (12, 8)
+    assert "crop" not in texts(found)
+
+
+def test_an_overview_of_draws_is_none_of_them(tmp_path: Path) -> None:
+    path = folder_of(tmp_path / "in", **{f"{i}": noise("RGB") for i in range(3)})
+    kind, _ = Images.inspect(path)
+    rows = whole(kind.open(path))
+    overview, *_ = kind.write(rows, tmp_path / "out", across=3)
+    kind.write(rows, tmp_path / "out")
+    assert len(kind.open(tmp_path / "out")) == 6
+    with Image.open(overview) as sheet:
+        assert sheet.width > 2 * sheet.height  # three in a row, where two would be squarer
+    noise("RGB").save(path / "grid.png")  # one's own, beside files of other names
+    assert len(kind.open(path)) == 4
+    assert len(kind.open(overview)) == 1

@@ -206,12 +206,12 @@ class Arrays(Kind):
             np.save(file, whole, allow_pickle=False)
         return [path]
 
-    def write(self, rows: Rows, out: Path) -> list[Path]:
+    def write(self, rows: Rows, out: Path, across: int = 0) -> list[Path]:
         """`grid.png`, and `samples.npy`, or `samples.npz` with `x` and `y` if there are labels."""
         places.folder(out)
         overview = places.free_name(out, "grid.png")
         with places.new(overview) as file:
-            file.write(pictures.png(pictures.grid(self.draw(rows))))
+            file.write(pictures.png(pictures.grid(self.draw(rows), across)))
         labelled = bool(labels_of(self.given))
         path = places.free_name(out, "samples.npz" if labelled else "samples.npy")
         with places.new(path) as file:

@@ -59,6 +59,9 @@ SIDE = 256
 KEEP = 1 << 30
 """Bytes of decoded images that are kept in memory; more are streamed."""
 THREADS = 4
+OVERVIEW = re.compile(r"(grid|edits|projected|denoised|traverse|neighbours)(-\d+)?\.png")
+NUMBERED = re.compile(r"\d{6}(-.*)?\.png")
+"""Names of draws; an overview of them that lies beside is no draw itself."""
 
 Crops = Literal["centre", "random", "none"]
 Streams = Literal["auto", "always", "never"]
@@ -119,7 +122,7 @@ class Images(Kind):
         """A folder or zip with an image somewhere in it, or an image file."""
         if not isinstance(where, str | Path) or not Path(where).exists():
             return False
-        path, wanted = Path(where), wanted_of("*")
+        path, wanted = Path(where), wanted_of("*", Path(where))
         if path.is_file() and path.suffix.lower() != ".zip":
             return wanted(path.name.encode())
         return any(map(wanted, names_of(path)))
@@ -259,12 +262,12 @@ class Images(Kind):
         levels = self.form.levels
         return [pixels.image_of(values, levels) for values in rows.values]
 
-    def write(self, rows: Rows, out: Path) -> list[Path]:
+    def write(self, rows: Rows, out: Path, across: int = 0) -> list[Path]:
         """`grid.png`, and a PNG a row, numbered on from those that are there, named by label."""
         first = places.free_number(places.folder(out))
         names = [f"{first + i:06d}{label}.png" for i, label in enumerate(self.labels(rows.given))]
         overview, paths = places.free_name(out, "grid.png"), [out / name for name in names]
-        sheet = pictures.pil(pictures.grid(self.draw(rows)))
+        sheet = pictures.pil(pictures.grid(self.draw(rows), across))
         for path, image in zip([overview, *paths], [sheet, *self.native(rows)], strict=True):
             with places.new(path) as file:
                 image.save(file, "PNG")
@@ -400,17 +403,24 @@ def file_of(files: Files, row: int) -> Any:
         raise UserError(f"{name} cannot be opened ({why}); check it") from None
 
 
-def wanted_of(pattern: str) -> Wanted:
-    """Which file names are images and match a pattern."""
+def wanted_of(pattern: str, path: Path) -> Wanted:
+    """Which file names of a path are images and match a pattern; no overview of draws is."""
 
     def wanted(name: bytes) -> bool:
         dot = name.rfind(b".")
         if dot < 0 or name[dot:].lower() not in pixels.SUFFIXES:
             return False
         text = name.decode("utf-8", "replace")
-        return fnmatchcase(text, pattern) or fnmatchcase(text.rpartition("/")[2], pattern)
+        last = text.rpartition("/")[2]
+        named = fnmatchcase(text, pattern) or fnmatchcase(last, pattern)
+        return named and not (OVERVIEW.fullmatch(last) and is_drawn(path / text))
 
     return wanted
+
+
+def is_drawn(overview: Path) -> bool:
+    """Whether a picture of that name lies among numbered ones, as `write` leaves it."""
+    return any(NUMBERED.match(file.name) for file in overview.parent.glob("0*.png"))
 
 
 def found_in(where: Where, pattern: str) -> Files:
@@ -418,7 +428,7 @@ def found_in(where: Where, pattern: str) -> Files:
     path = Path(where)
     if not path.exists():
         raise UserError(f"{path} is not there; check the path")
-    files = files_of(path, wanted_of(pattern))
+    files = files_of(path, wanted_of(pattern, path))
     if not len(files):
         asked = "" if pattern == "*" else f" that matches {pattern!r}"
         raise UserError(f"{path} holds no image{asked}; give a folder or zip of PNG or JPEG files")

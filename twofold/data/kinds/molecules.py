@@ -265,7 +265,7 @@ class Molecules(Kind):
     def names(self, where: Where) -> list[str]:
         return list(self.sheet(where).smiles)
 
-    def write(self, rows: Rows, out: Path) -> list[Path]:
+    def write(self, rows: Rows, out: Path, across: int = 0) -> list[Path]:
         """`samples.smi`, or `samples.csv` where something is given; never over another file."""
         out.mkdir(parents=True, exist_ok=True)
         given = rows.given.double().numpy()

@@ -427,7 +427,7 @@ class Series(Kind):
         given = rows.given.detach().cpu().double().numpy()
         return [texts_of(column, given[:, i]) for i, column in enumerate(self.conditions)]
 
-    def write(self, rows: Rows, out: Path) -> list[Path]:
+    def write(self, rows: Rows, out: Path, across: int = 0) -> list[Path]:
         """`samples.csv`, `.txt` (one line a series) or `.npz`; never over another file."""
         out.mkdir(parents=True, exist_ok=True)
         path = out / f"samples{SUFFIXES[self.layout]}"

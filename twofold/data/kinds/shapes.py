@@ -154,9 +154,9 @@ class Shapes(Kind):
         """The pictures as an array (N, H, W), or (N, H, W, 3) with colours."""
         return self.arrays.native(rows)
 
-    def write(self, rows: Rows, out: Path) -> list[Path]:
+    def write(self, rows: Rows, out: Path, across: int = 0) -> list[Path]:
         """`grid.png` and `samples.npy`."""
-        return self.arrays.write(rows, out)
+        return self.arrays.write(rows, out, across)
 
     def draw(self, rows: Rows) -> Tensor:
         return self.arrays.draw(rows)

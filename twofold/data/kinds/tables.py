@@ -364,7 +364,7 @@ class Tables(Kind):
             for values in [shown.get(column.name, nothing)]
         ]
 
-    def write(self, rows: Rows, out: Path) -> list[Path]:
+    def write(self, rows: Rows, out: Path, across: int = 0) -> list[Path]:
         """`samples.csv`, or `samples.parquet` where the table was one; never over another file."""
         out.mkdir(parents=True, exist_ok=True)
         if self.style.form == "parquet":

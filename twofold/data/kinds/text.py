@@ -211,7 +211,7 @@ class Text(Kind):
         read = self.lines(where)
         return [str(read.frame.rows[row]) for row in read.kept]
 
-    def write(self, rows: Rows, out: Path) -> list[Path]:
+    def write(self, rows: Rows, out: Path, across: int = 0) -> list[Path]:
         """`samples.txt`, or `samples.csv` where something is given; never over another file."""
         out.mkdir(parents=True, exist_ok=True)
         if self.conditions:
