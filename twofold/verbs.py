@@ -72,7 +72,7 @@ from twofold.data.doctor import Examination, examine, locate
 from twofold.data.kind import Where
 from twofold.data.kinds.molecules import Molecules
 from twofold.data.kinds.tables import Tables
-from twofold.data.places import free_name, new
+from twofold.data.places import free_name, new, untaken
 from twofold.data.sources import Rows, Source, Subset, whole
 from twofold.maths.choosing import Choice
 from twofold.maths.latents import LatentName
@@ -473,9 +473,7 @@ def encode(
     arrays = (
         dict(zip(("mean", "std"), codes, strict=True)) if how == "distribution" else {"z": codes}
     )
-    path = Path(out) if out else free(opened.path / "codes", ".npz")
-    if path.exists():
-        raise UserError(f"{path} exists; choose another --out")
+    path = untaken(Path(out)) if out else free_name(opened.path, "codes.npz")
     if by and not map:
         raise UserError(f"--by {by} colours a map; say --map as well")
     arrays["given"] = opened.source(data).labels().numpy()
@@ -1536,15 +1534,20 @@ def compare(
     Args:
         runs: two or more.
         n, seed: of the measurement, where a run has not been measured.
-        out: the page; without it `comparison.html` beside the first run.
+        out: the page, a new file; without it `comparison.html` beside the first run, numbered
+            when it is taken.
         again: measure anew.
         trust: as in `load`.
     """
     if len(runs) < 2:
         raise UserError("compare needs at least two runs; name them one after the other")
     opened = [load(run, trust=trust) for run in runs]
+    for run in opened:
+        if sum(run.path.resolve() == other.path.resolve() for other in opened) > 1:
+            raise UserError(f"{run.path} is named twice; compare it with another run")
+    beside = opened[0].path.parent
+    page = untaken(Path(out)) if out else free_name(beside, "comparison.html")
     found = {str(run.path): kept_or_measured(run, n, seed, again) for run in opened}
-    page = Path(out) if out else free(opened[0].path.parent / "comparison.html")
     return found, comparison_page.write(opened, list(found.values()), page)
 
 

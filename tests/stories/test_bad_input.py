@@ -223,3 +223,16 @@ def test_a_checkpoint_cut_short_is_the_old_one_or_the_new_one(stage: str, tmp_pa
     for tensors in (state.weights, state.average, state.moments):
         assert tensors["w"][0] == expected
     assert not list(old.glob("*.next"))
+
+
+def test_a_page_of_runs_goes_over_nothing(run: Path) -> None:
+    """A file that is there stays, and pages without a name are numbered as pages."""
+    notes = table(run.parent / "notes.txt", "mine")
+    other = Path(shutil.copytree(run, run.parent / "other"))
+    refused(inside("compare", run, other, "--out", notes), "notes.txt exists", "--out")
+    assert notes.read_text() == "mine"
+    refused(inside("compare", run, run), "named twice")
+    for _ in range(2):
+        assert inside("compare", run, other, "-n", "20").status == 0
+    pages = sorted(path.name for path in run.parent.glob("comparison*"))
+    assert pages == ["comparison-2.html", "comparison.html"]
