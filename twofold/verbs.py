@@ -90,6 +90,7 @@ from twofold.runs import matrix as trial
 from twofold.runs.conditions import of_pairs
 from twofold.runs.drawing import Drawn
 from twofold.runs.folder import existing, free, slug
+from twofold.runs.lock import alone
 from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
 from twofold.runs.recipe import recipes as packaged_recipes
 from twofold.runs.refit import refit
@@ -1002,7 +1003,8 @@ def prior(
             )
     part = build_part(ExPost, fit, "fit")
     material = material_of(opened, data)
-    return refit(opened, material.train, material.validation, part, seed)
+    with alone(opened.path):
+        return refit(opened, material.train, material.validation, part, seed)
 
 
 def traverse(
