@@ -547,14 +547,15 @@ def interpolate(
         of: instead, observations written out, two and two: SMILES, or sentences.
         steps: observations a pair, both ends included. pairs: at most so many.
         path: `spherical`, `linear`, or the `geodesic` of the decoder.
-        given: conditions that hold on the way. seed: of the draws.
+        given: conditions that hold on the way, instead of what is given of the first of a pair.
+        seed: of the draws.
         out: a folder; without it `interpolations` in the run. prior, trust: as in `load`.
     """
     opened = load(run, trust=trust, prior=prior)
     ends = opened.kind.spelt(of) if of else data
     found = coded.read(opened, ends)
     rows = (
-        coded.between(opened, found[0], steps, pairs, path)
+        coded.between(opened, found[0], steps, pairs, path, conditions(given))
         if found
         else opened.between(ends, steps, pairs, path, conditions(given), seed)
     )
@@ -1026,7 +1027,7 @@ def traverse(
         data: an observation to start from, the first of these; without any, the prior's mean.
         dims: dimensions to show, ordered by their KL on held-out data. steps: along each.
         range: standard deviations of the prior to each side, or `quantiles` of held-out codes.
-        given: conditions that hold on the way, from the prior. seed: of the draws.
+        given: conditions that hold on the way. seed: of the draws.
         out: a folder; without it `traversals` in the run. trust: as in `load`.
     """
     opened = load(run, trust=trust)

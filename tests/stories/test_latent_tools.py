@@ -16,9 +16,11 @@ from tests.stories.commands import inside, refused, settings
 from twofold.apps import editing, traversing
 from twofold.apps.denoising import noise_of, noisy, psnr
 from twofold.core.batch import Given
+from twofold.core.game import Decodes, Encodes
 from twofold.data.sources import Rows, whole
 from twofold.measures.latent import Latent
 from twofold.measures.measure import Evidence
+from twofold.runs import codes as coded
 from twofold.runs.run import Run
 from twofold.runs.training import material_of
 
@@ -358,3 +360,29 @@ def test_pairs_of_noisy_pictures_teach_and_copies_are_taken_together(tmp_path: P
     assert both["psnr"] > one["psnr"] > one["psnr noisy"]
     assert both["psnr noisy"] == pytest.approx(one["psnr noisy"] + 3, abs=0.3)
     refused(inside("denoise", run, "--add-noise"), "noisy copies")
+
+
+def test_what_is_given_on_the_way_holds_between_observations_and_codes(
+    digits: Path, tmp_path: Path
+) -> None:
+    """In place of what is given of the first; a condition that is not known is refused."""
+    run = Run.open(digits)
+    codes = twofold.encode(run, "digits", out=tmp_path / "codes.npz")
+    source = run.source("digits")
+    first = source.read(torch.tensor([0]))
+    three = torch.full_like(first.given, 3.0)
+    z = run.role(Encodes, "").encode(run.space.encode(first.values), run.known(first.given)).mean
+    asked = run.role(Decodes, "").decode(z, run.known(three)).mean
+    for where in ("digits", codes):
+        found = coded.read(run, where)
+        rows = (
+            coded.between(run, found[0], 3, 2, "linear", {"label": "3"})
+            if found
+            else run.between(where, 3, 2, "linear", {"label": "3"}, 0)
+        )
+        assert rows.given.unique().tolist() == [3.0]
+        assert torch.allclose(run.space.encode(rows.values[:1]), asked, atol=1e-4)
+        told = inside("interpolate", digits, where, "--given", "label=nonsense")
+        refused(told, "label=nonsense does not occur")
+    assert traversing.place(run, [source], {"label": "3"}, 0)[1].tolist() == [[3.0]]
+    refused(inside("traverse", digits, "digits", "--given", "label=x"), "label=x does not occur")

@@ -135,8 +135,10 @@ def as_styles(run: Run, codes: Codes, layers: bool = False) -> Codes:
     return Codes("w", w, codes.given)
 
 
-def between(run: Run, codes: Codes, steps: int, pairs: int, path: Path_) -> Rows:
-    """What lies on the way between codes, the first to the second and so on.
+def between(
+    run: Run, codes: Codes, steps: int, pairs: int, path: Path_, given: Mapping[str, Any]
+) -> Rows:
+    """What lies on the way between codes, the first to the second and so on, while `given` holds.
 
     Raises:
         UserError: there are not two.
@@ -146,7 +148,7 @@ def between(run: Run, codes: Codes, steps: int, pairs: int, path: Path_) -> Rows
         raise UserError("interpolate needs at least two codes; give more, or none to draw them")
     ends, place = codes[: 2 * pairs], space_of(run, codes.space)
     a, b = (ends.code[i::2].flatten(1) for i in range(2))
-    shape, known = codes.code.shape[1:], ends.given[0::2]
+    shape, known = codes.code.shape[1:], run.holding(ends.given[0::2], given)
 
     def mean(c: Tensor) -> Tensor:
         """Curves (P, T, numbers of a code) to means (P, T, C, *A)."""
