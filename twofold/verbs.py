@@ -101,6 +101,8 @@ from twofold.studies import studies as every_study
 
 NOTES = "drawn.txt"
 """What is said of a draw that met conditions or constraints."""
+DRAWN = 16
+"""Observations that are drawn when nothing is said."""
 MEASURED = 2048
 """Observations a side when nothing is said."""
 
@@ -335,7 +337,7 @@ def load(
 
 def sample(
     run: Run | str | Path,
-    n: int = 16,
+    n: int = DRAWN,
     *,
     given: Mapping[str, Any] | Sequence[str] = (),
     guidance: float = 1.0,
@@ -366,7 +368,8 @@ def sample(
             smaller, the more typical and the less varied.
         mix: layers of a style-based model whose styles come from a second draw: coarse, middle,
             fine, or numbers such as 2-4; `mixed.png` shows both draws above the mixed one.
-        codes: a file of codes that `encode` or `project` wrote, to decode instead of drawing.
+        codes: a file of codes that `encode` or `project` wrote for this run, to decode instead of
+            drawing: all of them, each with what is given of it.
         temperature, top_p: of tokens that are spelt one by one: below 1 they are likelier and less
             varied, at temperature 0 the likeliest each time; top_p keeps the likeliest tokens whose
             probabilities sum to it.
@@ -380,7 +383,12 @@ def sample(
     if wanted and (codes or mix):
         raise UserError("--containing and --begin are of plain draws; leave out --codes and --mix")
     if codes:
-        return written(opened, coded.decoded(opened, codes_in(opened, codes)), out, "samples")
+        found = codes_in(opened, codes)
+        if n not in (DRAWN, len(found)):
+            raise UserError(f"{codes} holds {len(found)} codes, and all are decoded; leave out -n")
+        if given or mix:
+            raise UserError("a file of codes says what is given; leave out --given and --mix")
+        return written(opened, coded.decoded(opened, found), out, "samples")
     if mix:
         return mixed(opened, n, mix, conditions(given), seed, truncation, guidance, out)
     choice, known = Choice(temperature, top_p), conditions(given)
@@ -457,7 +465,8 @@ def encode(
 ) -> Path:
     """The codes of observations, as an NPZ file with `z` (N, D), or `mean` and `std`.
 
-    What is given of each row stands beside them, `given` (N, G).
+    What is given of each row stands beside them, `given` (N, G), and the sha256 of the weights,
+    `run`: codes mean nothing to other runs, which refuse them.
 
     Args:
         run: the run. data: observations of the same form.
@@ -483,7 +492,8 @@ def encode(
         drawn = picture_of_codes(opened, next(iter(arrays.values())), data, by)
         with new(path.with_suffix(".png")) as file:
             drawn.save(file, "PNG")
-    np.savez(path, allow_pickle=False, **arrays)
+    with new(path) as npz:
+        coded.write(opened, arrays, npz)
     return path
 
 
@@ -1301,7 +1311,7 @@ def project(
     table = files.delimited(folder, "residuals.csv", *projecting.listed(made, simple))
     held = free_name(folder, "codes.npz")
     with new(held) as file:
-        np.savez(file, allow_pickle=False, **made.codes.arrays(), residual=made.residual.numpy())
+        coded.write(opened, {**made.codes.arrays(), "residual": made.residual.numpy()}, file)
     paths = [held, table, *kept]
     if not opened.space.axes:
         return Made(paths, figures)
