@@ -2,8 +2,8 @@
 
 What is given of each row stands beside them, `given` (N, G), NaN where not known; without it,
 nothing is. A code means something to the weights that gave it alone: `run` is their sha256, and
-other runs refuse the file. Without `run`, as in files of one's own, the shapes must fit. `encode` and `project` write such files, and what decodes codes takes them in place of
-observations.
+other runs refuse the file. Without `run`, as in files of one's own, the shapes must fit. `encode`
+and `project` write such files, and what decodes codes takes them in place of observations.
 """
 
 from __future__ import annotations
