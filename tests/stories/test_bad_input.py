@@ -177,6 +177,16 @@ def test_conditions_that_do_not_occur(run: Path) -> None:
     refused(inside("sample", run, "--given", "label=12"), "label=12")
     refused(inside("sample", run, "--given", "lable=1"), "lable", "'label'")
     refused(inside("sample", run, "--given", "label"), "name=value")
+    refused(inside("sample", run, "--given", "nofile.csv"), "nofile.csv is not there")
+
+
+def test_a_condition_that_is_said_twice(run: Path) -> None:
+    """The last does not win silently: several are the rows of a file, in turn."""
+    rows = table(run.parent / "rows.csv", "label\n1\n2\n")
+    for second in ("label=2", rows):
+        told = inside("sample", run, "--given", "label=1", "--given", second)
+        refused(told, "--given says label twice", "rows of a .csv", "in turn")
+    assert inside("sample", run, "-n", "2", "--given", rows).status == 0
 
 
 def test_measures_that_do_not_exist(run: Path) -> None:
