@@ -118,6 +118,30 @@ RECIPES = {
 }
 
 
+def test_a_part_that_is_named_has_options_set_after(tmp_path: Path) -> None:
+    """Set one by one they are the table of the part; what is no part has no options."""
+    dry = ["fit", "digits", "--dry-run", "--set"]
+    single = inside(*dry, "model.divergence=kl", "--set", "model.divergence.beta=4")
+    whole = inside(*dry, "model.divergence={name='kl', beta=4}")
+    assert single.status == 0, single
+    assert single.out == whole.out
+    own = table(tmp_path / "mine.py", OWN_OBJECTIVE)
+    told = inside(*dry, f"model.objective={own}", "--set", "model.objective.power=3",
+                  "--model", "gan")  # fmt: skip
+    assert told.status == 0, told
+    assert "power = 3" in told.out
+    refused(inside(*dry, "train.steps=3", "--set", "train.steps.some=1"), "steps is 3", "options")
+
+
+OWN_OBJECTIVE = """
+from dataclasses import dataclass
+from twofold.maths.adversarial import NonSaturating
+@dataclass(frozen=True)
+class Mine(NonSaturating):
+    power: float = 1.0
+"""
+
+
 @pytest.mark.parametrize("setting", RECIPES)
 def test_a_wrong_key_names_the_nearest(setting: str, tmp_path: Path) -> None:
     answer = inside("fit", "digits", "--set", setting, "--out", tmp_path / "run")

@@ -157,8 +157,8 @@ def of_pairs(pairs: Sequence[str], flag: str) -> dict[str, Any]:
             raise UserError(f"{flag} {pair} should read name=value, such as label=3")
         for name in found.keys() & asked.keys():
             raise UserError(
-                f"{flag} says {name} twice; say it once, or give several as the rows of a .csv with "
-                f"a column {name}, which are taken in turn"
+                f"{flag} says {name} twice; say it once, or give several as the rows of a .csv "
+                f"with a column {name}, which are taken in turn"
             )
         asked |= found
     return asked
