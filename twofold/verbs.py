@@ -73,7 +73,7 @@ from twofold.data.kind import Where
 from twofold.data.kinds.molecules import Molecules
 from twofold.data.kinds.tables import Tables
 from twofold.data.places import folder as made_folder
-from twofold.data.places import free_name, new
+from twofold.data.places import free_name, new, untaken
 from twofold.data.sources import Rows, Source, Subset, whole
 from twofold.maths.choosing import Choice
 from twofold.maths.latents import LatentName
@@ -91,6 +91,7 @@ from twofold.runs import matrix as trial
 from twofold.runs.conditions import of_pairs
 from twofold.runs.drawing import Drawn
 from twofold.runs.folder import existing, free, slug
+from twofold.runs.lock import alone
 from twofold.runs.other import other
 from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
 from twofold.runs.recipe import recipes as packaged_recipes
@@ -102,6 +103,8 @@ from twofold.studies import studies as every_study
 
 NOTES = "drawn.txt"
 """What is said of a draw that met conditions or constraints."""
+DRAWN = 16
+"""Observations that are drawn when nothing is said."""
 MEASURED = 2048
 """Observations a side when nothing is said."""
 
@@ -336,7 +339,7 @@ def load(
 
 def sample(
     run: Run | str | Path,
-    n: int = 16,
+    n: int = DRAWN,
     *,
     given: Mapping[str, Any] | Sequence[str] = (),
     guidance: float = 1.0,
@@ -367,7 +370,8 @@ def sample(
             smaller, the more typical and the less varied.
         mix: layers of a style-based model whose styles come from a second draw: coarse, middle,
             fine, or numbers such as 2-4; `mixed.png` shows both draws above the mixed one.
-        codes: a file of codes that `encode` or `project` wrote, to decode instead of drawing.
+        codes: a file of codes that `encode` or `project` wrote for this run, to decode instead of
+            drawing: all of them, each with what is given of it.
         temperature, top_p: of tokens that are spelt one by one: below 1 they are likelier and less
             varied, at temperature 0 the likeliest each time; top_p keeps the likeliest tokens whose
             probabilities sum to it.
@@ -382,7 +386,12 @@ def sample(
     if wanted and (codes or mix):
         raise UserError("--containing and --begin are of plain draws; leave out --codes and --mix")
     if codes:
-        return written(opened, coded.decoded(opened, codes_in(opened, codes)), out, "samples")
+        found = codes_in(opened, codes)
+        if n not in (DRAWN, len(found)):
+            raise UserError(f"{codes} holds {len(found)} codes, and all are decoded; leave out -n")
+        if given or mix:
+            raise UserError("a file of codes says what is given; leave out --given and --mix")
+        return written(opened, coded.decoded(opened, found), out, "samples")
     if mix:
         return mixed(opened, n, mix, conditions(given), seed, truncation, guidance, out)
     choice, known = Choice(temperature, top_p), conditions(given)
@@ -459,8 +468,9 @@ def encode(
 ) -> Path:
     """The codes of observations, as an NPZ file with `z` (N, D), or `mean` and `std`.
 
-    What is given of each row stands beside them, `given` (N, G), and where a file has rows its
-    number there, `row` (N,): what could not be read has no code.
+    What is given of each row stands beside them, `given` (N, G), where a file has rows its number
+    there, `row` (N,), as what could not be read has no code, and the sha256 of the weights, `run`:
+    codes mean nothing to other runs, which refuse them.
 
     Args:
         run: the run. data: observations of the same form.
@@ -478,9 +488,7 @@ def encode(
     arrays = (
         dict(zip(("mean", "std"), codes, strict=True)) if how == "distribution" else {"z": codes}
     )
-    path = Path(out) if out else free(opened.path / "codes", ".npz")
-    if path.exists():
-        raise UserError(f"{path} exists; choose another --out")
+    path = untaken(Path(out)) if out else free_name(opened.path, "codes.npz")
     if by and not map:
         raise UserError(f"--by {by} colours a map; say --map as well")
     arrays["given"] = asked.source.labels().numpy()
@@ -491,7 +499,8 @@ def encode(
         drawn = picture_of_codes(opened, next(iter(arrays.values())), asked.source, data, by)
         with new(path.with_suffix(".png")) as file:
             drawn.save(file, "PNG")
-    np.savez(path, allow_pickle=False, **arrays)
+    with new(path) as npz:
+        coded.write(opened, arrays, npz)
     return path
 
 
@@ -562,14 +571,15 @@ def interpolate(
         of: instead, observations written out, two and two: SMILES, or sentences.
         steps: observations a pair, both ends included. pairs: at most so many.
         path: `spherical`, `linear`, or the `geodesic` of the decoder.
-        given: conditions that hold on the way. seed: of the draws.
+        given: conditions that hold on the way, instead of what is given of the first of a pair.
+        seed: of the draws.
         out: a folder; without it `interpolations` in the run. prior, trust: as in `load`.
     """
     opened = load(run, trust=trust, prior=prior)
     ends = opened.kind.spelt(of) if of else data
     found = coded.read(opened, ends)
     rows = (
-        coded.between(opened, found[0], steps, pairs, path)
+        coded.between(opened, found[0], steps, pairs, path, conditions(given))
         if found
         else opened.between(ends, steps, pairs, path, conditions(given), seed)
     )
@@ -1025,7 +1035,8 @@ def prior(
             )
     part = build_part(ExPost, fit, "fit")
     material = material_of(opened, data)
-    return refit(opened, material.train, material.validation, part, seed)
+    with alone(opened.path):
+        return refit(opened, material.train, material.validation, part, seed)
 
 
 def traverse(
@@ -1047,7 +1058,7 @@ def traverse(
         data: an observation to start from, the first of these; without any, the prior's mean.
         dims: dimensions to show, ordered by their KL on held-out data. steps: along each.
         range: standard deviations of the prior to each side, or `quantiles` of held-out codes.
-        given: conditions that hold on the way, from the prior. seed: of the draws.
+        given: conditions that hold on the way. seed: of the draws.
         out: a folder; without it `traversals` in the run. trust: as in `load`.
     """
     opened = load(run, trust=trust)
@@ -1321,7 +1332,7 @@ def project(
     table = files.delimited(folder, "residuals.csv", *projecting.listed(made, simple))
     held = free_name(folder, "codes.npz")
     with new(held) as file:
-        np.savez(file, allow_pickle=False, **made.codes.arrays(), residual=made.residual.numpy())
+        coded.write(opened, {**made.codes.arrays(), "residual": made.residual.numpy()}, file)
     paths = [held, table, *kept]
     if not opened.space.axes:
         return Made(paths, figures)
@@ -1557,15 +1568,20 @@ def compare(
     Args:
         runs: two or more.
         n, seed: of the measurement, where a run has not been measured.
-        out: the page; without it `comparison.html` beside the first run.
+        out: the page, a new file; without it `comparison.html` beside the first run, numbered
+            when it is taken.
         again: measure anew.
         trust: as in `load`.
     """
     if len(runs) < 2:
         raise UserError("compare needs at least two runs; name them one after the other")
     opened = [load(run, trust=trust) for run in runs]
+    for run in opened:
+        if sum(run.path.resolve() == other.path.resolve() for other in opened) > 1:
+            raise UserError(f"{run.path} is named twice; compare it with another run")
+    beside = opened[0].path.parent
+    page = untaken(Path(out)) if out else free_name(beside, "comparison.html")
     found = {str(run.path): kept_or_measured(run, n, seed, again) for run in opened}
-    page = Path(out) if out else free(opened[0].path.parent / "comparison.html")
     return found, comparison_page.write(opened, list(found.values()), page)
 
 

@@ -118,6 +118,30 @@ RECIPES = {
 }
 
 
+def test_a_part_that_is_named_has_options_set_after(tmp_path: Path) -> None:
+    """Set one by one they are the table of the part; what is no part has no options."""
+    dry = ["fit", "digits", "--dry-run", "--set"]
+    single = inside(*dry, "model.divergence=kl", "--set", "model.divergence.beta=4")
+    whole = inside(*dry, "model.divergence={name='kl', beta=4}")
+    assert single.status == 0, single
+    assert single.out == whole.out
+    own = table(tmp_path / "mine.py", OWN_OBJECTIVE)
+    told = inside(*dry, f"model.objective={own}", "--set", "model.objective.power=3",
+                  "--model", "gan")  # fmt: skip
+    assert told.status == 0, told
+    assert "power = 3" in told.out
+    refused(inside(*dry, "train.steps=3", "--set", "train.steps.some=1"), "steps is 3", "options")
+
+
+OWN_OBJECTIVE = """
+from dataclasses import dataclass
+from twofold.maths.adversarial import NonSaturating
+@dataclass(frozen=True)
+class Mine(NonSaturating):
+    power: float = 1.0
+"""
+
+
 @pytest.mark.parametrize("setting", RECIPES)
 def test_a_wrong_key_names_the_nearest(setting: str, tmp_path: Path) -> None:
     answer = inside("fit", "digits", "--set", setting, "--out", tmp_path / "run")
@@ -177,6 +201,16 @@ def test_conditions_that_do_not_occur(run: Path) -> None:
     refused(inside("sample", run, "--given", "label=12"), "label=12")
     refused(inside("sample", run, "--given", "lable=1"), "lable", "'label'")
     refused(inside("sample", run, "--given", "label"), "name=value")
+    refused(inside("sample", run, "--given", "nofile.csv"), "nofile.csv is not there")
+
+
+def test_a_condition_that_is_said_twice(run: Path) -> None:
+    """The last does not win silently: several are the rows of a file, in turn."""
+    rows = table(run.parent / "rows.csv", "label\n1\n2\n")
+    for second in ("label=2", rows):
+        told = inside("sample", run, "--given", "label=1", "--given", second)
+        refused(told, "--given says label twice", "rows of a .csv", "in turn")
+    assert inside("sample", run, "-n", "2", "--given", rows).status == 0
 
 
 def test_measures_that_do_not_exist(run: Path) -> None:
@@ -223,3 +257,16 @@ def test_a_checkpoint_cut_short_is_the_old_one_or_the_new_one(stage: str, tmp_pa
     for tensors in (state.weights, state.average, state.moments):
         assert tensors["w"][0] == expected
     assert not list(old.glob("*.next"))
+
+
+def test_a_page_of_runs_goes_over_nothing(run: Path) -> None:
+    """A file that is there stays, and pages without a name are numbered as pages."""
+    notes = table(run.parent / "notes.txt", "mine")
+    other = Path(shutil.copytree(run, run.parent / "other"))
+    refused(inside("compare", run, other, "--out", notes), "notes.txt exists", "--out")
+    assert notes.read_text() == "mine"
+    refused(inside("compare", run, run), "named twice")
+    for _ in range(2):
+        assert inside("compare", run, other, "-n", "20").status == 0
+    pages = sorted(path.name for path in run.parent.glob("comparison*"))
+    assert pages == ["comparison-2.html", "comparison.html"]

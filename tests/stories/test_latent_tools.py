@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from tests.stories.commands import inside, refused, settings
 from twofold.apps import editing, traversing
 from twofold.apps.denoising import noise_of, noisy, psnr
 from twofold.core.batch import Given
+from twofold.core.game import Decodes, Encodes
 from twofold.data.sources import Rows, whole
 from twofold.measures.latent import Latent
 from twofold.measures.measure import Evidence
+from twofold.runs import codes as coded
 from twofold.runs.run import Run
 from twofold.runs.training import material_of
 
@@ -358,3 +361,55 @@ def test_pairs_of_noisy_pictures_teach_and_copies_are_taken_together(tmp_path: P
     assert both["psnr"] > one["psnr"] > one["psnr noisy"]
     assert both["psnr noisy"] == pytest.approx(one["psnr noisy"] + 3, abs=0.3)
     refused(inside("denoise", run, "--add-noise"), "noisy copies")
+
+
+def test_what_is_given_on_the_way_holds_between_observations_and_codes(
+    digits: Path, tmp_path: Path
+) -> None:
+    """In place of what is given of the first; a condition that is not known is refused."""
+    run = Run.open(digits)
+    codes = twofold.encode(run, "digits", out=tmp_path / "codes.npz")
+    source = run.source("digits")
+    first = source.read(torch.tensor([0]))
+    three = torch.full_like(first.given, 3.0)
+    z = run.role(Encodes, "").encode(run.space.encode(first.values), run.known(first.given)).mean
+    asked = run.role(Decodes, "").decode(z, run.known(three)).mean
+    for where in ("digits", codes):
+        found = coded.read(run, where)
+        rows = (
+            coded.between(run, found[0], 3, 2, "linear", {"label": "3"})
+            if found
+            else run.between(where, 3, 2, "linear", {"label": "3"}, 0)
+        )
+        assert rows.given.unique().tolist() == [3.0]
+        assert torch.allclose(rows.values[:1], run.space.decode(asked), atol=1e-3)
+        told = inside("interpolate", digits, where, "--given", "label=nonsense")
+        refused(told, "label=nonsense does not occur")
+    assert traversing.place(run, [source], {"label": "3"}, 0)[1].tolist() == [[3.0]]
+    refused(inside("traverse", digits, "digits", "--given", "label=x"), "label=x does not occur")
+
+
+def test_codes_belong_to_the_weights_that_gave_them(digits: Path, tmp_path: Path) -> None:
+    """A copy of the run takes them, another run does not; a file that does not say must fit."""
+    other = tmp_path / "other"
+    quick = [*settings("vae", steps=2, batch=8), "--set", "model.latent=4", "--quiet"]
+    assert inside("fit", "digits", *quick, "--out", other).status == 0
+    copied = Path(shutil.copytree(digits, tmp_path / "copied"))
+    codes = twofold.encode(digits, "digits", out=tmp_path / "codes.npz")
+    assert len(coded.read(Run.open(copied), codes)) == 1
+    for verb in (["sample", other, "--codes"], ["interpolate", other]):
+        refused(inside(*verb, codes), "codes.npz holds codes of another run", "twofold encode")
+    for name, label in (("mine", 9.0), ("beyond", 10.0)):
+        given = np.full((2, 1), label, "f4")
+        np.savez(tmp_path / f"{name}.npz", z=np.zeros((2, 4), "f4"), given=given)
+    assert len(coded.read(Run.open(other), tmp_path / "mine.npz")[0]) == 2
+    refused(inside("sample", other, "--codes", tmp_path / "beyond.npz"), "label number 10")
+
+
+def test_what_a_file_of_codes_says_is_not_asked_again(digits: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "two.npz", z=np.zeros((2, 4), "f4"))
+    asked = ["sample", digits, "--codes", tmp_path / "two.npz"]
+    refused(inside(*asked, "-n", "4"), "two.npz holds 2 codes", "leave out -n")
+    refused(inside(*asked, "--given", "label=3"), "leave out --given")
+    for more in ([], ["-n", "2"]):
+        assert inside(*asked, *more, "--out", tmp_path / f"out{len(more)}").status == 0

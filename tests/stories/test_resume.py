@@ -6,12 +6,14 @@ import json
 import random
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.stories.commands import ENVIRONMENT, command, inside, refused, settings, twofold
+from twofold.runs import lock
 
 STEPS = 400
 
@@ -76,3 +78,29 @@ def test_a_run_called_like_its_data_set_still_finds_the_set(runs: Path) -> None:
     small = settings("vae", steps=4, checkpoint=2, batch=8, best="none")
     assert inside("fit", "digits", *small, "--out", "digits", "--quiet").status == 0
     assert inside("resume", "digits", "--steps", "6", "--quiet").status == 0
+
+
+def test_one_process_at_a_time_trains_a_run(tmp_path: Path) -> None:
+    """The second is refused and alters nothing; a holder that was killed holds nothing."""
+    run = tmp_path / "run"
+    small = settings("vae", steps=4, checkpoint=2, batch=8, best="none")
+    assert inside("fit", "digits", *small, "--out", run, "--quiet").status == 0
+    before = {path.name: path.read_bytes() for path in run.glob("*.*") if path.is_file()}
+    holds = f"""
+import sys, time
+from pathlib import Path
+from twofold.runs.lock import alone
+with alone(Path({str(run)!r})):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", holds], env=ENVIRONMENT, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        refused(inside("resume", run, "--steps", "6"), "another process is training", str(run))
+        assert {n: (run / n).read_bytes() for n in before} == before
+        process.send_signal(signal.SIGKILL)
+    assert inside("resume", run, "--steps", "6", "--quiet").status == 0
+    assert not (run / lock.NAME).exists()

@@ -97,7 +97,7 @@ def traverse(
         held: a source of held-out observations to order by; without one, ordered by change.
         start: a source whose first observation is where the rows start; without one, the prior.
         range_: standard deviations of the prior to each side, or `quantiles` of held-out codes.
-        given: what holds on the way, from the prior. seed: of draws.
+        given: what holds on the way. seed: of draws.
     """
     if steps < 2 or dims < 1:
         raise UserError("traverse needs --steps of at least 2 and --dims of at least 1")
@@ -140,7 +140,7 @@ def place(
         model = run.role(Encodes, "traverse from an observation")
         return model.encode(
             run.space.encode(first.values), run.known(first.given)
-        ).mean, first.given
+        ).mean, run.holding(first.given, given)
     known = run.conditions(1, given, seed)
     return spread(run, run.known(known))[0], known
 

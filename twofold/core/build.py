@@ -115,7 +115,8 @@ class Option:
 
 def options(make: Callable[..., Any], skip: Sequence[str] = ()) -> dict[str, Option]:
     """The arguments of a constructor that a recipe may give."""
-    target = make.__init__ if inspect.isclass(make) else make
+    fields_alone = is_dataclass(make)  # its own words and those it inherits, each where written
+    target = make.__init__ if inspect.isclass(make) and not fields_alone else make
     hints = typing.get_type_hints(target, include_extras=True)
     return {
         name: Option(name, hints.get(name, Any), parameter.default)

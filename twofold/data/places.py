@@ -38,6 +38,17 @@ def free_name(out: Path, name: str) -> Path:
     return path
 
 
+def untaken(path: Path) -> Path:
+    """A file that `--out` names, if nothing is there yet.
+
+    Raises:
+        UserError: something is.
+    """
+    if path.exists():
+        raise UserError(f"{path} exists; choose another --out")
+    return path
+
+
 @contextmanager
 def new(path: Path) -> Iterator[BinaryIO]:
     """A file that was not there before, to write to."""

@@ -1,8 +1,9 @@
 """Codes of observations in a file, to be used again: an NPZ with `z`, `w` or `w_plus`.
 
 What is given of each row stands beside them, `given` (N, G), NaN where not known; without it,
-nothing is. `encode` and `project` write such files, and what decodes codes takes them in place of
-observations.
+nothing is. A code means something to the weights that gave it alone: `run` is their sha256, and
+other runs refuse the file. Without `run`, as in files of one's own, the shapes must fit. `encode`
+and `project` write such files, and what decodes codes takes them in place of observations.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import IO, Any, get_args
 
 import numpy as np
 import torch
@@ -20,11 +21,13 @@ from torch import Tensor
 
 from twofold.core.errors import UserError
 from twofold.core.game import Decodes, Styles
+from twofold.core.space import Category
 from twofold.data.sources import Rows
 from twofold.maths.latents import LatentName, Latents, latents, layered
 from twofold.maths.paths import PATHS
 from twofold.runs.run import Path_, Run, likely
 
+MAKER = "run"
 KEYS: Mapping[LatentName, str] = {name: name.replace("+", "_plus") for name in get_args(LatentName)}
 
 
@@ -56,13 +59,23 @@ class Codes:
         return {KEYS[self.space]: self.code.numpy(), "given": self.given.numpy()}
 
 
+def write(run: Run, arrays: Mapping[str, Any], file: IO[bytes]) -> None:
+    """A file of codes that a run gave, in the arrays that are named."""
+    np.savez(file, allow_pickle=False, **arrays, **{MAKER: np.array(run.sha256)})
+
+
 def read(run: Run, where: Any) -> tuple[Codes, ...]:
     """The codes that a path is a file of; none for anything else.
 
     Raises:
-        UserError: they are of another shape than those of the run.
+        UserError: they are of another run, or of another shape than those of this one.
     """
     arrays = held(where)
+    if MAKER in arrays and str(arrays[MAKER]) not in run.record["files"].values():
+        raise UserError(
+            f"{where} holds codes of another run, or of this one before it trained on; encode the "
+            f"observations again: twofold encode {run.path} DATA"
+        )
     named = {space: arrays[key] for space, key in KEYS.items() if key in arrays}
     return tuple(
         shaped(run, Codes(space, torch.as_tensor(array), known(run, arrays, len(array))), where)
@@ -103,6 +116,15 @@ def shaped(run: Run, codes: Codes, where: Any) -> Codes:
             f"{where} holds codes of {found} in {codes.space}, and this run has {wanted} a row; "
             "use a file that encode or project wrote for it"
         )
+    columns = codes.given.split([field.size for field in run.given.fields], 1)
+    for field, column in zip(run.given.fields, columns, strict=True):
+        most = column.nan_to_num(0).max()
+        if isinstance(field.domain, Category) and most >= len(field.domain.labels):
+            raise UserError(
+                f"{where} is given {field.name} number {most:g}, and this run knows "
+                f"{len(field.domain.labels)}, counted from 0; use a file that encode or project "
+                "wrote for it"
+            )
     return codes
 
 
@@ -135,8 +157,10 @@ def as_styles(run: Run, codes: Codes, layers: bool = False) -> Codes:
     return Codes("w", w, codes.given)
 
 
-def between(run: Run, codes: Codes, steps: int, pairs: int, path: Path_) -> Rows:
-    """What lies on the way between codes, the first to the second and so on.
+def between(
+    run: Run, codes: Codes, steps: int, pairs: int, path: Path_, given: Mapping[str, Any]
+) -> Rows:
+    """What lies on the way between codes, the first to the second and so on, while `given` holds.
 
     Raises:
         UserError: there are not two.
@@ -146,7 +170,7 @@ def between(run: Run, codes: Codes, steps: int, pairs: int, path: Path_) -> Rows
         raise UserError("interpolate needs at least two codes; give more, or none to draw them")
     ends, place = codes[: 2 * pairs], space_of(run, codes.space)
     a, b = (ends.code[i::2].flatten(1) for i in range(2))
-    shape, known = codes.code.shape[1:], ends.given[0::2]
+    shape, known = codes.code.shape[1:], run.holding(ends.given[0::2], given)
 
     def mean(c: Tensor) -> Tensor:
         """Curves (P, T, numbers of a code) to means (P, T, C, *A)."""

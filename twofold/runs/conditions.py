@@ -152,17 +152,25 @@ def of_pairs(pairs: Sequence[str], flag: str) -> dict[str, Any]:
     """Conditions from `name=value` pairs, and from files of rows.
 
     Raises:
-        UserError: neither.
+        UserError: neither, or a name comes twice.
     """
     asked: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if equals:
-            asked[name.strip()] = value.strip()
+            found: dict[str, Any] = {name.strip(): value.strip()}
         elif Path(pair).is_file():
-            asked |= columns_of(Path(pair))
+            found = columns_of(Path(pair))
+        elif Path(pair).suffix.lower() in (*TABLES, *ARRAYS):
+            raise UserError(f"{flag} {pair} is not there; check the path of the file of rows")
         else:
             raise UserError(f"{flag} {pair} should read name=value, such as label=3")
+        for name in found.keys() & asked.keys():
+            raise UserError(
+                f"{flag} says {name} twice; say it once, or give several as the rows of a .csv "
+                f"with a column {name}, which are taken in turn"
+            )
+        asked |= found
     return asked
 
 

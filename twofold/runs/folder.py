@@ -138,12 +138,12 @@ def existing(folder: Path) -> Path:
     return folder
 
 
-def free(path: Path, suffix: str = "") -> Path:
-    """A path that is not taken: itself with the suffix, or numbered before it."""
-    number, candidate = 1, path.with_name(f"{path.name}{suffix}")
+def free(path: Path) -> Path:
+    """A folder that is not taken: itself, or numbered."""
+    number, candidate = 1, path
     while candidate.exists():
         number += 1
-        candidate = path.with_name(f"{path.name}-{number}{suffix}")
+        candidate = path.with_name(f"{path.name}-{number}")
     return candidate
 
 

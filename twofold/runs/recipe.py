@@ -72,6 +72,8 @@ def settings(pairs: Iterable[str]) -> Table:
 
     >>> settings(["model.latent=8", "train.schedule=cosine"])
     {'model': {'latent': 8}, 'train': {'schedule': 'cosine'}}
+    >>> settings(["train.schedule=cosine", "train.schedule.warmup=0.1"])
+    {'train': {'schedule': {'name': 'cosine', 'warmup': 0.1}}}
     """
     table: Table = {}
     for pair in pairs:
@@ -81,7 +83,11 @@ def settings(pairs: Iterable[str]) -> Table:
             raise UserError(f"--set {pair} should read table.key=value, such as model.latent=8")
         inner = table
         for section in sections:
-            inner = inner.setdefault(section, {})
+            old = inner.get(section, {})
+            inner[section] = {"name": old} if isinstance(old, str) else old  # a part by its name
+            if not isinstance(inner[section], dict):
+                raise UserError(f"--set {pair}: {section} is {old!r}, which has no options")
+            inner = inner[section]
         inner[key] = toml.value_of(value.strip())
     check_tables(table, "--set")
     return table

@@ -358,7 +358,8 @@ class Run:
             pairs: at most so many pairs.
             path: a straight line, or along the sphere, which keeps the length typical, or the
                 geodesic of the decoder, which is the shortest as one sees it.
-            given: conditions that hold on the way.
+            given: conditions that hold on the way, instead of what is given of the first of a
+                pair.
             seed: of the draws.
         """
         return self.kind.native(self.between(where, steps, pairs, path, given or {}, seed))
@@ -399,7 +400,8 @@ class Run:
         code = self.role(Encodes, "interpolate between observations").encode(
             self.space.encode(rows.values), self.known(rows.given)
         )
-        return code.mean, rows.given
+        held = self.holding(rows.given[0::2], given).repeat_interleave(2, 0)
+        return code.mean, held
 
     def attention(self, where: Where) -> dict[str, Any]:
         """What the attention of its networks looks at, by network and size of the grid.
@@ -491,6 +493,11 @@ class Run:
         if not given:
             return self.usual(n, seed)
         return Asker(self.kind, self.vector, self.given.fields)(n, given)
+
+    def holding(self, known: Tensor, given: Mapping[str, Any]) -> Tensor:
+        """What is known of rows (n, G), and in its place what is asked of them by name."""
+        asked = Asker(self.kind, self.vector, self.given.fields)(len(known), given)
+        return torch.where(asked.isnan(), known, asked)
 
     def vector(self, name: str) -> Tensor:
         """The vector that is given of a row of the run's own data, by the row's name."""

@@ -35,6 +35,7 @@ from twofold.nets.expost import DrawnAfter
 from twofold.nets.precision import lower, precision_of, speed_up
 from twofold.runs import folder as place
 from twofold.runs.advice import advice, in_words
+from twofold.runs.lock import alone
 from twofold.runs.recipe import Plan, plan
 from twofold.runs.refit import refit
 from twofold.runs.run import Run
@@ -160,11 +161,12 @@ def start(
         model.start(here_and_there(material.train, kind, GLANCED, torch.device("cpu")).x)
     taken = [warm_start(model, Run.open(warm, files))] if warm else []
     folder = new_run(made, material, out, root, title or made.recipe["model"]["name"])
-    session = session_of(made, model, material, folder, quiet, Story())
-    for text in [*(f"{f.level}: {f.text}" for f in material.findings), *taken]:
-        session.say(text)
-    reason = session.run()
-    return finished(Run.open(folder, files), material, reason)
+    with alone(folder):
+        session = session_of(made, model, material, folder, quiet, Story())
+        for text in [*(f"{f.level}: {f.text}" for f in material.findings), *taken]:
+            session.say(text)
+        reason = session.run()
+        return finished(Run.open(folder, files), material, reason)
 
 
 def new_run(made: Plan, material: Material, out: str | Path, root: Path, title: str) -> Path:
@@ -185,7 +187,16 @@ def go_on(run: Run, material: Material, changes: Mapping[str, Any], quiet: bool 
     Args:
         run: the run. material: its data.
         changes: to the `train` table, such as `steps`: only what does not alter the past.
+
+    Raises:
+        UserError: another process is training it, or there is nothing left to do.
     """
+    with alone(run.path):
+        return gone_on(replace(run), material, changes, quiet)
+
+
+def gone_on(run: Run, material: Material, changes: Mapping[str, Any], quiet: bool) -> Run:
+    """As `go_on`, of a run of which nothing was read yet, and that nobody else trains."""
     made = replace(run.plan, training=replace(run.plan.training, **changes))
     state, remembered = checkpoint.load(run.path)
     model = made.build(run.space, run.given)
