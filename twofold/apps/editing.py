@@ -187,7 +187,8 @@ def edit(
             shift = strength * along(run, seen, wanted, train(), keep)
             after = likely(run.space, decoder.decode(z + shift, given))
     was = Rows(run.space.decode(before), seen.given)
-    now = Rows(run.space.decode(after), changed(seen.given, wanted))
+    known = changed(seen.given, [one for one in wanted if one.attribute.told])
+    now = Rows(run.space.decode(after), known)
     return Edited(seen, was, now, how)
 
 
