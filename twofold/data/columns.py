@@ -295,7 +295,9 @@ def valued(columns: Iterable[Column], name: str, words: str) -> float:
     value = float(column.numbers([words])[0, 0])
     if math.isnan(value):
         such = column.texts(np.zeros((1, 1)))[0]
-        raise UserError(f"{name}={words} should be a number or date as {name!r} has them, such as {such}")
+        raise UserError(
+            f"{name}={words} should be a number or date as {name!r} has them, such as {such}"
+        )
     return value
 
 
