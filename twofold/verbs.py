@@ -92,7 +92,7 @@ from twofold.runs.conditions import of_pairs
 from twofold.runs.drawing import Drawn
 from twofold.runs.folder import existing, free, slug
 from twofold.runs.lock import alone
-from twofold.runs.other import other
+from twofold.runs.other import Other
 from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
 from twofold.runs.recipe import recipes as packaged_recipes
 from twofold.runs.refit import refit
@@ -483,20 +483,21 @@ def encode(
         trust: as in `load`.
     """
     opened = load(run, trust=trust)
-    asked = other(opened, data)
-    codes = opened.encode(asked.source, how, seed)
+    asked = Other.of(opened, data)
+    source, rows = asked.open(), asked.rows()
+    codes = opened.encode(source, how, seed)
     arrays = (
         dict(zip(("mean", "std"), codes, strict=True)) if how == "distribution" else {"z": codes}
     )
     path = untaken(Path(out)) if out else free_name(opened.path, "codes.npz")
     if by and not map:
         raise UserError(f"--by {by} colours a map; say --map as well")
-    arrays["given"] = asked.source.labels().numpy()
-    if asked.rows:
-        arrays["row"] = np.array(asked.rows)
+    arrays["given"] = source.labels().numpy()
+    if rows:
+        arrays["row"] = np.array(rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     if map:
-        drawn = picture_of_codes(opened, next(iter(arrays.values())), asked.source, data, by)
+        drawn = picture_of_codes(opened, next(iter(arrays.values())), source, data, by)
         with new(path.with_suffix(".png")) as file:
             drawn.save(file, "PNG")
     with new(path) as npz:
@@ -506,9 +507,9 @@ def encode(
 
 def passed_over(
     run: Run | str | Path, data: Where, *, trust: Sequence[str | Path] = ()
-) -> tuple[str, ...]:
-    """What of the data has no row in an answer about each of them, and why."""
-    return other(load(run, trust=trust), data).said
+) -> list[str]:
+    """What an answer about each of the data passes over, and why."""
+    return Other.of(load(run, trust=trust), data).passed()
 
 
 def picture_of_codes(run: Run, codes: Any, source: Source, data: Where, by: str) -> Image.Image:
@@ -907,13 +908,15 @@ def predict(
     asking = Asking(draws, interval, seed)
     if not foretelling.foretells(opened):
         return predicting.predict(opened, data, asking, check, path)
-    asked, own = other(opened, data), materials(opened, "")
-    found = foretelling.foretell(opened, asked.source, asking, own, check)
-    found = replace(found, said=(*asked.said, *found.said))
-    head = {"row": asked.rows, "of": asked.names} if asked.rows else {"of": asked.names}
+    asked, own = Other.of(opened, data), materials(opened, "")
+    source, rows = asked.open(), asked.rows()
+    found = foretelling.foretell(opened, source, asking, own, check)
+    found = replace(found, said=(*asked.passed(), *found.said))
+    head: dict[str, Sequence[object]] = {"row": rows} if rows else {}
+    head["of"] = asked.names(len(source))
     lines = found.lines(list(zip(*head.values(), strict=True)))
     table = files.delimited(path.parent, path.name, [*head, *foretelling.COLUMNS], [*lines])
-    return foretelling.Written(table, len(asked.names), found)
+    return foretelling.Written(table, len(source), found)
 
 
 def table_in(out: Path) -> Path:

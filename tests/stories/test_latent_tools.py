@@ -413,3 +413,15 @@ def test_what_a_file_of_codes_says_is_not_asked_again(digits: Path, tmp_path: Pa
     refused(inside(*asked, "--given", "label=3"), "leave out --given")
     for more in ([], ["-n", "2"]):
         assert inside(*asked, *more, "--out", tmp_path / f"out{len(more)}").status == 0
+
+
+def test_a_run_without_a_head_predicts_nothing_and_says_which_does(digits: Path) -> None:
+    refused(inside("predict", digits, "digits"), "model.properties=predicted")
+
+
+def test_what_is_edited_is_known_by_what_it_became(digits: Path) -> None:
+    run = Run.open(digits)
+    rows = whole(run.source("digits"), 6)
+    made = editing.edit(run, rows, editing.edits(run, {"label": "3"}), lambda: run.source("digits"))
+    assert made.after.given[:, 0].tolist() == [3.0] * 6
+    assert made.before.given.equal(rows.given)

@@ -215,7 +215,7 @@ def followed(kind: Kind, path: Path) -> Tables | Series:
             "line by line"
         )
     assert isinstance(kind, Tables | Series)
-    return replace(kind.unbroken(), stride=1) if isinstance(kind, Series) else kind
+    return replace(kind.undivided(), stride=1) if isinstance(kind, Series) else kind
 
 
 def growing(run: Run, where: Where) -> Growing:

@@ -19,7 +19,6 @@ import torch
 
 from twofold.core.errors import UserError
 from twofold.data.kinds.molecules import Molecules
-from twofold.data.molecules import Prepared
 from twofold.data.sources import Rows
 from twofold.maths.chemistry import Unreadable, parsed, rdkit, tokens
 from twofold.nets.sequences import beginning
@@ -94,7 +93,7 @@ def opening(kind: Molecules, begin: str) -> tuple[int, ...]:
         cut = tokens(kind.form, begin)
     except Unreadable as error:
         raise UserError(f"--begin {begin}: {error}") from None
-    kind.fits_one(f"--begin {begin}", Prepared(tokens=tuple(cut)))
+    kind.fits_one(f"--begin {begin}", cut)
     return tuple(kind.words.place[one] for one in cut)
 
 

@@ -127,7 +127,12 @@ def onward(run: Run) -> Series:
         UserError: it is not.
     """
     kind = run.kind
-    if not isinstance(kind, Series) or not kind.past:
+    if not isinstance(kind, Series):
+        raise UserError(
+            f"predict needs a run that reads what is given off its code, and {run.path} does not; "
+            "fit one with data.given naming numbers and model.properties=predicted"
+        )
+    if not kind.past:
         raise UserError(
             f"predict needs a run on series that was given the steps before a window, and "
             f"{run.path} was not; fit one with --set data.past=48"

@@ -265,7 +265,7 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
         asked.hourly,
         not here,
         tuple(worst(run, found, source, names, where_, scores["score"].raw, asked)),
-        said_of(run, where) if strange.any() else (),
+        said_of(run.kind, where) if strange.any() else (),
         found.basis,
     )
     write_json(out / "score.json", result.to_dict())
@@ -289,8 +289,7 @@ class Observed(NamedTuple):
 def observed(run: Run, where: Where, known: Known, blind: Blind, asked: Asked) -> Observed:
     """The data, or the part of the run's own split that is asked for."""
     place, kind = locate(where, run.kind.name).where, laid_out(run.kind, asked)
-    rows = kind.open(place, unknown=True) if isinstance(kind, Tables) else kind.open(place)
-    source = blind(rows)
+    source = blind(kind.open(place))
     names = tuple(kind.names(place)) or tuple(str(i) for i in range(len(source)))
     trace = kind.trace(place)
     check_rows(known, source)
@@ -310,15 +309,13 @@ def observed(run: Run, where: Where, known: Known, blind: Blind, asked: Asked) -
 
 def laid_out(kind: Kind, asked: Asked) -> Kind:
     """The codec of what is scored: a part of the run's split has the rows that were divided."""
-    return kind if asked.part else kind.unbroken()
+    whole = kind if asked.part else kind.undivided()
+    return whole.lenient() if isinstance(whole, Tables) else whole  # a row for each row of a file
 
 
-def said_of(run: Run, where: Where) -> tuple[str, ...]:
+def said_of(kind: Kind, where: Where) -> tuple[str, ...]:
     """What was never seen of a table, in words."""
-    if not isinstance(run.kind, Tables):
-        return ()
-    found = run.kind.read(locate(where, run.kind.name).where, unknown=True)[1]
-    return tuple(one.text for one in found)
+    return tuple(found.text for found in kind.lenient().passed(locate(where, kind.name).where))
 
 
 def masked(run: Run, names: Sequence[str], where: Tensor, asked: Asked) -> list[Figure]:
@@ -569,7 +566,7 @@ def labels_of(run: Run, where: Where, name: str, whole: bool) -> tuple[str, ...]
     if name not in fields:
         raise UserError(f"--labels {name}: what is known of this data is {fields or 'nothing'}")
     at = fields.index(name)
-    source = seen.kind.unbroken().open(found.where) if whole else seen.source
+    source = seen.kind.undivided().open(found.where) if whole else seen.source
     domain, column = seen.kind.given.fields[at].domain, source.labels()[:, at].tolist()
     if not isinstance(domain, Category):
         return tuple(f"{value:g}" for value in column)

@@ -173,7 +173,7 @@ class Kind(ABC):
         return self
 
     def lenient(self) -> Kind:
-        """The same codec for data of which a run is asked: what it cannot read has no row."""
+        """The same codec for data of which a run is asked: it passes over what it cannot read."""
         return self
 
     def rows(self, where: Where) -> list[int]:
@@ -181,10 +181,10 @@ class Kind(ABC):
         return []
 
     def passed(self, where: Where) -> list[Finding]:
-        """What of the data has no row, and why."""
+        """What of the data it passes over, and why."""
         return []
 
-    def unbroken(self) -> Kind:
+    def undivided(self) -> Kind:
         """The same codec for data that no split divides, of which no step may be passed over."""
         return self
 

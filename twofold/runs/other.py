@@ -1,8 +1,8 @@
 """Other data than a run's own, of which it is asked something, row by row.
 
-What cannot be read, or is like nothing that the run knows, has no row and is told with its place; a
-row that comes twice is answered twice. Each answer can be laid beside the user's file by the number
-of its row there.
+What cannot be read, or is like nothing that the run knows, is passed over and told with its place;
+a row that comes twice is answered twice. Each answer can be laid beside the user's file by the
+number of its row there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twofold.data.doctor import locate
-from twofold.data.kind import Where
+from twofold.data.kind import Kind, Where
 from twofold.data.sources import Source
 from twofold.runs.run import Run
 
@@ -20,27 +20,30 @@ class Other:
     """Observations.
 
     Args:
-        source: they. names: what the user calls each. rows: the number of each in their file; none
-            where a file is no list of rows. said: what has no row here, and why.
+        kind: how they are read. where: the path, or the object in memory.
     """
 
-    source: Source
-    names: tuple[str, ...]
-    rows: tuple[int, ...] = ()
-    said: tuple[str, ...] = ()
+    kind: Kind
+    where: Where
 
+    @classmethod
+    def of(cls, run: Run, where: Where) -> Other:
+        """Data that a run is asked of."""
+        kind = run.kind.lenient()
+        return cls(kind, locate(where, kind.name).where)
 
-def other(run: Run, where: Where) -> Other:
-    """Open data that a run is asked of."""
-    if isinstance(where, Source):
-        return Other(where, numbers(where))
-    kind = run.kind.lenient()
-    place = locate(where, kind.name).where
-    source = kind.open(place)
-    said = tuple(found.text for found in kind.passed(place))
-    return Other(source, tuple(kind.names(place)) or numbers(source), tuple(kind.rows(place)), said)
+    def open(self) -> Source:
+        """Their rows."""
+        return self.kind.open(self.where)
 
+    def names(self, count: int) -> list[str]:
+        """What the user calls each of so many rows, its number where it has no name."""
+        return self.kind.names(self.where) or [str(row) for row in range(1, count + 1)]
 
-def numbers(source: Source) -> tuple[str, ...]:
-    """Rows by their number, from 1."""
-    return tuple(str(row) for row in range(1, len(source) + 1))
+    def rows(self) -> list[int]:
+        """The number of each row in its file; none where that is no list of rows."""
+        return self.kind.rows(self.where)
+
+    def passed(self) -> list[str]:
+        """What is passed over, and why."""
+        return [found.text for found in self.kind.passed(self.where)]

@@ -237,7 +237,7 @@ def test_what_is_not_divided_is_windowed_without_regard_to_blocks() -> None:
     frame = hourly(800)
     kind, _ = Series.inspect(frame, window=24, stride=24)
     assert len(kind.open(frame)) < 33
-    assert kind.unbroken().open(frame).starts.tolist() == [*range(0, 769, 24), 776]
+    assert kind.undivided().open(frame).starts.tolist() == [*range(0, 769, 24), 776]
     assert kind.gappy().open(frame).starts.tolist() == [*range(0, 769, 24), 776]
     assert Series.from_dict(kind.to_dict()) == kind
 
@@ -261,7 +261,7 @@ def test_gaps_that_training_had_not_can_be_filled_first() -> None:
 def test_windows_are_traced_to_the_rows_times_and_series_of_the_file(tmp_path: Path) -> None:
     panel = pd.concat([hourly(40).assign(id=name) for name in ("x", "y")])
     panel.to_csv(tmp_path / "panel.csv", index=False)
-    kind = Series.inspect(tmp_path / "panel.csv", window=24, stride=24)[0].unbroken()
+    kind = Series.inspect(tmp_path / "panel.csv", window=24, stride=24)[0].undivided()
     told = kind.trace(tmp_path / "panel.csv").columns()
     assert told["row"] == ["2", "18", "42", "58"]  # as an editor counts: the header is row 1
     assert told["last_row"] == ["25", "41", "65", "81"]

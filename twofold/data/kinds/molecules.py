@@ -176,7 +176,7 @@ class Molecules(Kind):
         """Another file of this form."""
         frame = read_molecules(where)
         column = self.column if self.column in frame.names else ""
-        unfit = self.strange if self.asked else distinct(self.longest)
+        unfit = self.unfit if self.asked else distinct(self.longest)
         return sheet(frame, column_of(frame, column), self.form, unfit)
 
     def spelt(self, texts: Sequence[str]) -> Source:
@@ -185,25 +185,29 @@ class Molecules(Kind):
         for text, one in zip(texts, ready, strict=True):
             if one.why:
                 raise UserError(f"{text!r} is no molecule: {one.why}")
-            self.fits_one(repr(text), one)
+            self.fits_one(repr(text), one.tokens)
         values = self.words.values([one.tokens for one in ready], self.length)
         return Memory(values, torch.full((len(texts), len(self.conditions)), torch.nan))
 
     def fits(self, read: Sheet) -> None:
         """Refuse what no molecule of the training data was like."""
         for row, cut in zip(read.kept, read.tokens, strict=True):
-            self.fits_one(f"{read.frame.title} row {read.frame.rows[row]}", Prepared(tokens=cut))
+            self.fits_one(f"{read.frame.title} row {read.frame.rows[row]}", cut)
 
-    def fits_one(self, place: str, one: Prepared) -> None:
-        """Refuse one molecule."""
-        if why := self.strange(one):
+    def fits_one(self, place: str, cut: Sequence[str]) -> None:
+        """Refuse the tokens of one."""
+        if why := self.strange(cut):
             raise UserError(f"{place}: {why}; leave it out or fit anew")
 
-    def strange(self, one: Prepared) -> str:
+    def unfit(self, one: Prepared) -> str:
         """Why the run cannot take a molecule; empty where it can."""
-        if len(one.tokens) >= self.length:
-            return f"{len(one.tokens)} tokens, and the run has at most {self.length - 1}"
-        new = [token for token in one.tokens if token not in self.words.place]
+        return self.strange(one.tokens)
+
+    def strange(self, cut: Sequence[str]) -> str:
+        """Why the run cannot take the tokens of a molecule; empty where it can."""
+        if len(cut) >= self.length:
+            return f"{len(cut)} tokens, and the run has at most {self.length - 1}"
+        new = [token for token in cut if token not in self.words.place]
         return f"{new[0]!r} was in no training molecule" if new else ""
 
     def lenient(self) -> Self:

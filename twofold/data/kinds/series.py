@@ -291,9 +291,9 @@ class Series(Kind):
     def gappy(self) -> Series:
         """Also end to end: only the last window of a series may share steps with another."""
         channels = tuple(replace(one, missing=True) for one in self.channels)
-        return replace(self.unbroken(), channels=channels, stride=self.length)
+        return replace(self.undivided(), channels=channels, stride=self.length)
 
-    def unbroken(self) -> Series:
+    def undivided(self) -> Series:
         """With windows that hold every step."""
         return replace(self, throughout=True)
 

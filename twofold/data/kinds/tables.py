@@ -84,6 +84,8 @@ class Tables(Kind):
         constraints: what holds in every row.
         outer: the columns of the file, where constraints put others in their place.
         patient: the column that says whose a row is; empty for none. It is not in the Space.
+        asked: whether the run is asked of what is read: a category never seen is missing then, in
+            columns without gaps too.
     """
 
     name = "tables"
@@ -101,6 +103,7 @@ class Tables(Kind):
     constraints: tuple[Constraint, ...] = ()
     outer: tuple[Column, ...] = ()
     patient: str = ""
+    asked: bool = False
     space: Space = field(init=False)
     given: Space = field(init=False)
 
@@ -182,19 +185,15 @@ class Tables(Kind):
         useful(kind, frame)
         return kind, [*frame.findings, *found, *repeated(frame), *in_time(frame), *said_of(kept)]
 
-    def open(self, where: Where, unknown: bool = False) -> Source:
+    def open(self, where: Where) -> Source:
         """Rows of one patient belong together, where the table says whose they are."""
-        rows, frame = self.read(where, unknown)[0], self.frame(where)
+        rows, frame = self.read(where)[0], self.frame(where)
         if self.patient not in frame.names:
             return rows
         return Together(rows, torch.from_numpy(frame[self.patient].codes))
 
-    def read(self, where: Where, unknown: bool = False) -> tuple[Memory, list[Finding]]:
+    def read(self, where: Where) -> tuple[Memory, list[Finding]]:
         """The rows of another table of this form, and what did not fit but could be coped with.
-
-        Args:
-            where: the table.
-            unknown: take a category that was never seen as missing, in columns without gaps too.
 
         Raises:
             UserError: a column that is not there, or a cell that a field which is never missing
@@ -203,7 +202,9 @@ class Tables(Kind):
         frame = self.frame(where)
         found = list(frame.findings)
         values = [
-            self.encoded(frame, c, c.fields[0].missing or (unknown and isinstance(c, Label)), found)
+            self.encoded(
+                frame, c, c.fields[0].missing or (self.asked and isinstance(c, Label)), found
+            )
             for c in fielded(self.drawn)
         ]
         given = [self.encoded(frame, c, True, found) for c in fielded(self.known)]
@@ -247,6 +248,12 @@ class Tables(Kind):
             for column, look in zip(fielded(self.drawn), looks, strict=True)
         ]
         return torch.from_numpy(np.stack(each, 1))
+
+    def lenient(self) -> Self:
+        return replace(self, asked=True)
+
+    def passed(self, where: Where) -> list[Finding]:
+        return [found for found in self.read(where)[1] if found.level == "warning"]
 
     def gappy(self) -> Tables:
         columns = (replace(c, missing=True) if isinstance(c, Modelled) else c for c in self.columns)
