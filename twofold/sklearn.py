@@ -133,7 +133,7 @@ class Trained(BaseEstimator, ABC):  # type: ignore[misc]
         kind = self.run_.kind
         if not isinstance(kind, Tables):
             return self.run_.source(X)
-        rows, found = kind.lenient().read(X)
+        rows, found = kind.with_strangers().read(X)
         for one in found:
             warnings.warn(one.text, UserWarning, stacklevel=3)
         return rows

@@ -265,7 +265,7 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
         asked.hourly,
         not here,
         tuple(worst(run, found, source, names, where_, scores["score"].raw, asked)),
-        said_of(run.kind, where) if strange.any() else (),
+        said_of(laid_out(run.kind, asked), where) if strange.any() else (),
         found.basis,
     )
     write_json(out / "score.json", result.to_dict())
@@ -310,12 +310,12 @@ def observed(run: Run, where: Where, known: Known, blind: Blind, asked: Asked) -
 def laid_out(kind: Kind, asked: Asked) -> Kind:
     """The codec of what is scored: a part of the run's split has the rows that were divided."""
     whole = kind if asked.part else kind.undivided()
-    return whole.lenient() if isinstance(whole, Tables) else whole  # a row for each row of a file
+    return whole.with_strangers() if isinstance(whole, Tables) else whole
 
 
 def said_of(kind: Kind, where: Where) -> tuple[str, ...]:
     """What was never seen of a table, in words."""
-    return tuple(found.text for found in kind.lenient().passed(locate(where, kind.name).where))
+    return tuple(found.text for found in kind.passed(locate(where, kind.name).where))
 
 
 def masked(run: Run, names: Sequence[str], where: Tensor, asked: Asked) -> list[Figure]:

@@ -84,8 +84,7 @@ class Tables(Kind):
         constraints: what holds in every row.
         outer: the columns of the file, where constraints put others in their place.
         patient: the column that says whose a row is; empty for none. It is not in the Space.
-        asked: whether the run is asked of what is read: a category never seen is missing then, in
-            columns without gaps too.
+        strangers: whether a category never seen is taken as missing in columns without gaps too.
     """
 
     name = "tables"
@@ -103,7 +102,7 @@ class Tables(Kind):
     constraints: tuple[Constraint, ...] = ()
     outer: tuple[Column, ...] = ()
     patient: str = ""
-    asked: bool = False
+    strangers: bool = False
     space: Space = field(init=False)
     given: Space = field(init=False)
 
@@ -203,7 +202,7 @@ class Tables(Kind):
         found = list(frame.findings)
         values = [
             self.encoded(
-                frame, c, c.fields[0].missing or (self.asked and isinstance(c, Label)), found
+                frame, c, c.fields[0].missing or (self.strangers and isinstance(c, Label)), found
             )
             for c in fielded(self.drawn)
         ]
@@ -249,8 +248,9 @@ class Tables(Kind):
         ]
         return torch.from_numpy(np.stack(each, 1))
 
-    def lenient(self) -> Self:
-        return replace(self, asked=True)
+    def with_strangers(self) -> Self:
+        """The same codec for data that may have categories never seen, `unseen`, anywhere."""
+        return replace(self, strangers=True)
 
     def passed(self, where: Where) -> list[Finding]:
         return [found for found in self.read(where)[1] if found.level == "warning"]
