@@ -20,12 +20,14 @@ observation in its own: turned a little, a digit stays what it is. Where they ar
 categories off T(x̂), and the critic's player is asked to say the same of an observation changed
 twice, and of all observations everything that can be said,
 
-$$ I_Q = H\big(\mathbb E_x\, Q(\cdot \mid T x)\big)
-   - \mathbb E_x \mathrm{CE}\big(Q(\cdot \mid T x),\, Q(\cdot \mid T' x)\big) \;\le\; I(c; T x), $$
+$$ I_Q = \beta\, H\big(\mathbb E_x\, Q(\cdot \mid T x)\big)
+   - \mathbb E_x \mathrm{CE}\big(Q(\cdot \mid T x),\, Q(\cdot \mid T' x)\big), $$
 
 with a weight μ, the *agreement* (Hu et al. 2017, IMSAT, arXiv:1702.08720; changes that leave the
-identity in an InfoGAN: Ojha et al. 2020, arXiv:1910.01112). A large μ keeps what Q found before
-there was anything to read.
+identity in an InfoGAN: Ojha et al. 2020, arXiv:1910.01112). With a *balance* β of 1 it is at most
+I(c; T x). A pair of classes that shares a category, while another class has two, loses only as much
+entropy as makes the first category twice as likely: a β above 1 makes that dear (IMSAT has 4). A
+large μ keeps what Q found before there was anything to read.
 
 Source: Chen et al. 2016, InfoGAN, arXiv:1606.03657.
 
@@ -75,6 +77,7 @@ class InfoGAN(Model, Decodes, Encodes, Criticises, Steadied):
         number_weight: λ of the numbers.
         changes: T, what leaves an observation in its category, one after the other.
         agreement: μ, the weight of saying the same of an observation twice changed.
+        balance: β, the weight of categories being alike in number, in the agreement.
         tau: the temperature of relaxed categories in x.
 
     Raises:
@@ -105,6 +108,7 @@ class InfoGAN(Model, Decodes, Encodes, Criticises, Steadied):
         number_weight: NonNegativeFloat = 0.1,
         changes: tuple[Transformation, ...] = (),
         agreement: Number = 0.0,
+        balance: NonNegativeFloat = 1.0,
         tau: float = 0.5,
     ) -> None:
         super().__init__(space, given)
@@ -120,7 +124,7 @@ class InfoGAN(Model, Decodes, Encodes, Criticises, Steadied):
         if agreement != 0 and not categories:
             raise UserError("model.agreement is on categories, and model.categories names none")
         self.changes = Always(checked(changes, len(space.axes)))
-        self.agreement = agreement
+        self.agreement, self.balance = agreement, balance
         # a category has length 1 and the noise √noise, beside which it would say little
         self.register_buffer("loudness", loudness(noise, self.code))
 
@@ -170,7 +174,8 @@ class InfoGAN(Model, Decodes, Encodes, Criticises, Steadied):
         cross = [second.by_field(p), first.by_field(q)]  # −CE of each part, (B,)
         whole = ((p + q) / 2).mean(0, keepdim=True).clamp(min=torch.finfo(p.dtype).tiny)
         return torch.stack([
-            torch.special.entr(part).sum() + torch.cat([of[f.name] for of in cross]).mean()
+            self.balance * torch.special.entr(part).sum()
+            + torch.cat([of[f.name] for of in cross]).mean()
             for f, part in self.code.parts(whole) if f.name != NUMBERS
         ]).sum()  # fmt: skip
 
