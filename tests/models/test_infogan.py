@@ -161,6 +161,17 @@ def test_without_changes_an_agreement_is_the_information_of_what_is_read() -> No
     torch.testing.assert_close(model.agreed(x, none()), wanted)
 
 
+def test_a_balance_multiplies_the_entropy_of_all_alone() -> None:
+    """β H(E Q) − E H(Q): two classes in one category pay more, and an unsure reader does not."""
+    x, model = torch.randn(6, 3), infogan(agreement=1.0)
+    raw = model.readers.read(model.look(x, none()).phi)
+    whole = [raw[:, part].softmax(1).mean(0) for part in (slice(0, 4), slice(4, 6))]
+    entropy = torch.stack([torch.special.entr(q).sum() for q in whole]).sum()
+    even = model.agreed(x, none())
+    model.balance = 3.0
+    torch.testing.assert_close(model.agreed(x, none()), even + 2 * entropy)
+
+
 def test_a_category_enters_the_generator_as_long_as_the_noise() -> None:
     model = infogan()
     seen: list[torch.Tensor] = []
