@@ -51,7 +51,7 @@ from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.predicting import Asking, Predicted
 from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, build_part, complete
-from twofold.core.errors import UserError, at_least_one
+from twofold.core.errors import UserError
 from twofold.core.game import (
     Classifies,
     Criticises,
@@ -65,6 +65,7 @@ from twofold.core.game import (
     Styles,
     Truncates,
 )
+from twofold.core.ranges import Amount, Count, Ends, Extra, Seed, in_range
 from twofold.core.switches import takes
 from twofold.data import named as sets
 from twofold.data import schema
@@ -186,6 +187,7 @@ def named(where: Where) -> Table:
 # Training.
 
 
+@in_range
 def fit(
     what: Where,
     *,
@@ -193,7 +195,7 @@ def fit(
     recipe: str = "",
     set: Sequence[str] = (),
     from_: str | Path = "",
-    seeds: int = 1,
+    seeds: Count = 1,
     rescue: bool = False,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
@@ -286,11 +288,12 @@ def label(data: Table, what: Where) -> str:
     return Path(data.get("name") or data.get("path") or type(what).__name__).stem
 
 
+@in_range
 def resume(
     run: Run | str | Path,
     *,
-    steps: int = 0,
-    minutes: float = 0.0,
+    steps: Extra = 0,
+    minutes: Amount = 0.0,
     data: Where = "",
     trust: Sequence[str | Path] = (),
     quiet: bool = False,
@@ -337,13 +340,14 @@ def load(
 # Using a run.
 
 
+@in_range
 def sample(
     run: Run | str | Path,
-    n: int = DRAWN,
+    n: Count = DRAWN,
     *,
     given: Mapping[str, Any] | Sequence[str] = (),
     guidance: float = 1.0,
-    seed: int = 0,
+    seed: Seed = 0,
     truncation: float = math.inf,
     mix: str = "",
     codes: str | Path = "",
@@ -380,7 +384,6 @@ def sample(
         out: a folder; without it `samples` in the run, numbered when it is taken.
         weights, prior, trust: as in `load`.
     """
-    at_least_one(n, "n")
     opened = load(run, trust=trust, weights=weights, prior=prior)
     wanted = fragments.Wanted(containing, begin)
     if wanted and (codes or mix):
@@ -455,6 +458,7 @@ def conditions(
     return given if isinstance(given, Mapping) else of_pairs(given, flag)
 
 
+@in_range
 def encode(
     run: Run | str | Path,
     data: Where,
@@ -462,7 +466,7 @@ def encode(
     how: Literal["mean", "sample", "distribution"] = "mean",
     map: bool = False,
     by: str = "",
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Path:
@@ -549,16 +553,17 @@ def reconstruct(
     return [*paths, *(path for look in looks for path in look.write(folder))]
 
 
+@in_range
 def interpolate(
     run: Run | str | Path,
     data: Where = (),
     *,
     of: Sequence[str] = (),
-    steps: int = 8,
-    pairs: int = 4,
+    steps: Ends = 8,
+    pairs: Count = 4,
     path: Path_ = "spherical",
     given: Mapping[str, Any] | Sequence[str] = (),
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     prior: From = "auto",
     trust: Sequence[str | Path] = (),
@@ -615,15 +620,16 @@ def cells_of(way: ways.Between) -> list[structures.Structure]:
     return [*ends[:1], *steps, *ends[1:]]
 
 
+@in_range
 def neighbours(
     run: Run | str | Path,
     data: Where = (),
     *,
     of: Sequence[str] = (),
-    k: int = 8,
+    k: Count = 8,
     among: Where = "",
-    n: int = 8,
-    seed: int = 0,
+    n: Count = 8,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Made:
@@ -716,6 +722,7 @@ def analogy(
 # Jobs.
 
 
+@in_range
 def score(
     run: Run | str | Path,
     data: Where,
@@ -724,14 +731,14 @@ def score(
     threshold: str = "quantile",
     by: Sequence[str] = (),
     also: Sequence[Run | str | Path] = (),
-    samples: int = 50,
+    samples: Count = 50,
     labels: str = "",
     positive: Sequence[str] = (),
-    hourly: float = 0.0,
+    hourly: Amount = 0.0,
     masks: str = "",
     part: str = "",
     follow: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Scored:
@@ -767,6 +774,7 @@ def score(
     return reported(opened, data, asked, place)
 
 
+@in_range
 def export(
     run: Run | str | Path,
     *,
@@ -777,7 +785,7 @@ def export(
     labels: str = "",
     positive: Sequence[str] = (),
     data: Where = "",
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> exporting.Exported:
@@ -832,21 +840,22 @@ def page_of(found: Scored) -> alarms.Alarms:
     )  # fmt: skip
 
 
+@in_range
 def impute(
     run: Run | str | Path,
     data: Where,
     *,
     fields: Sequence[str] = (),
     mask: str | Path = "",
-    samples: int = 100,
-    rounds: int = 20,
+    samples: Count = 100,
+    rounds: Count = 20,
     interval: float = 0.0,
-    draws: int = 0,
+    draws: Extra = 0,
     telling: bool = False,
     check: bool = False,
     target: str = "",
     corrected: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Imputed:
@@ -873,14 +882,15 @@ def impute(
     return imputation.impute(opened, data, fields, mask, filling, check, target, folder)
 
 
+@in_range
 def predict(
     run: Run | str | Path,
     data: Where,
     *,
-    draws: int = 100,
+    draws: Count = 100,
     interval: float = 0.9,
     check: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Predicted | foretelling.Written:
@@ -924,12 +934,13 @@ def table_in(out: Path) -> Path:
     return out if out.suffix else made_folder(out) / "predicted.csv"
 
 
+@in_range
 def augment(
     run: Run | str | Path,
     *,
     by: str,
-    more: int = 0,
-    seed: int = 0,
+    more: Extra = 0,
+    seed: Seed = 0,
     temperature: float = 1.0,
     out: str | Path = "",
     weights: Weights = "average",
@@ -999,12 +1010,13 @@ def trained_on(run: Run) -> list[Source]:
         return []
 
 
+@in_range
 def prior(
     run: Run | str | Path,
     *,
     fit: str | Mapping[str, Any] = "gmm",
     data: Where = "",
-    seed: int = 0,
+    seed: Seed = 0,
     weights: Weights = "average",
     again: bool = False,
     trust: Sequence[str | Path] = (),
@@ -1042,15 +1054,16 @@ def prior(
         return refit(opened, material.train, material.validation, part, seed)
 
 
+@in_range
 def traverse(
     run: Run | str | Path,
     data: Where = (),
     *,
-    dims: int = 10,
-    steps: int = 8,
+    dims: Count = 10,
+    steps: Ends = 8,
     range: str | float = "2",
     given: Mapping[str, Any] | Sequence[str] = (),
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> list[Path]:
@@ -1096,6 +1109,7 @@ class Made:
     said: Sequence[str] = ()
 
 
+@in_range
 def edit(
     run: Run | str | Path,
     data: Where = (),
@@ -1106,8 +1120,8 @@ def edit(
     strength: float = 1.0,
     keep: Sequence[str] = (),
     check: bool = False,
-    n: int = 64,
-    seed: int = 0,
+    n: Count = 64,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Made:
@@ -1198,18 +1212,19 @@ def edited(
     return Made([files.pictured(folder, "edits.png", drawn), *kept], figures, said=said)
 
 
+@in_range
 def directions(
     run: Run | str | Path,
     *,
     how: learnt.HowLearnt | Literal["kept"] = "kept",
     space: Literal["auto", "z", "w"] = "auto",
-    k: int = 5,
+    k: Count = 5,
     layers: str = "",
     attribute: Sequence[str] = (),
     rename: str = "",
     again: bool = False,
     data: Where = "",
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Made:
@@ -1288,15 +1303,16 @@ def materials(run: Run, data: Where) -> list[Material]:
         return []
 
 
+@in_range
 def project(
     run: Run | str | Path,
     data: Where = (),
     *,
     space: LatentName = "z",
-    steps: int = 300,
-    features: float = 0.01,
-    n: int = 16,
-    seed: int = 0,
+    steps: Count = 300,
+    features: Amount = 0.01,
+    n: Count = 16,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Made:
@@ -1344,6 +1360,7 @@ def project(
     return Made([files.pictured(folder, "projected.png", drawn), *paths], figures)
 
 
+@in_range
 def optimize(
     run: Run | str | Path,
     *,
@@ -1353,9 +1370,9 @@ def optimize(
     similar_to: Sequence[str] = (),
     by: Sequence[str] = ("bayes",),
     beside: Sequence[str] = ("genetic", "screening", "draws"),
-    oracle: int = 1000,
+    oracle: Count = 1000,
     data: Where = "",
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Made:
@@ -1415,6 +1432,7 @@ def told_of_calls(made: optimising.Optimised) -> list[str]:
     ]
 
 
+@in_range
 def denoise(
     run: Run | str | Path,
     data: Where = (),
@@ -1422,10 +1440,10 @@ def denoise(
     clean: Where = (),
     add_noise: bool = False,
     level: float = math.nan,
-    draws: int = 16,
+    draws: Count = 16,
     deviation: bool = False,
-    n: int = 1_000_000,
-    seed: int = 0,
+    n: Count = 1_000_000,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Made:
@@ -1497,13 +1515,14 @@ def held_out(run: Run) -> list[Source]:
 # Measuring.
 
 
+@in_range
 def measure(
     run: Run | str | Path,
     *,
     against: Where = "",
     measures: Sequence[str] = (),
-    n: int = MEASURED,
-    seed: int = 0,
+    n: Count = MEASURED,
+    seed: Seed = 0,
     weights: Weights = "average",
     prior: From = "auto",
     out: str | Path = "",
@@ -1558,10 +1577,11 @@ def between_folders(
     return found
 
 
+@in_range
 def compare(
     *runs: Run | str | Path,
-    n: int = MEASURED,
-    seed: int = 0,
+    n: Count = MEASURED,
+    seed: Seed = 0,
     out: str | Path = "",
     again: bool = False,
     trust: Sequence[str | Path] = (),
@@ -1686,11 +1706,12 @@ def first_line(thing: object) -> str:
 # Studies and the demonstration.
 
 
+@in_range
 def reproduce(
     name: str = "",
     *,
     budget: Literal["smoke", "cpu", "paper"] = "cpu",
-    seeds: int = 3,
+    seeds: Count = 3,
     out: str | Path = "",
 ) -> Result | dict[str, str]:
     """Run a study: a published claim, ours beside the reported figures.

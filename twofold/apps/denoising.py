@@ -86,8 +86,6 @@ def denoise(
         noise: what is known of the noise. draws: K of each copy. seed: of the draws.
         deviation: whether that is wanted; it takes as long again.
     """
-    if draws < 1:
-        raise UserError("denoise needs --draws of at least 1")
     seed_all(torch.device("cpu"), seed)
     found = []
     with torch.inference_mode():

@@ -8,16 +8,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, Token, convert
 
 import twofold
 from twofold.cli import show
+
+
+def read(sort: Any, tokens: Sequence[Token]) -> Any:
+    """Words as a type; a number that counts is not rounded."""
+    for word in (token.value for token in tokens if sort is int):
+        if "." in word and not float(word).is_integer():
+            raise ValueError(f"{word} is no whole number; leave out what follows its point")
+    return convert(sort, tokens)
+
 
 app = App(
     name="twofold",
     version=twofold.__version__,
     help="VAEs and GANs on images, series and tables: train, sample, measure, compare.",
     help_format="plaintext",
+    default_parameter=Parameter(converter=read),
 )
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
