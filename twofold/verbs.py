@@ -577,7 +577,8 @@ def interpolate(
         of: instead, observations written out, two and two: SMILES, or sentences.
         steps: observations a pair, both ends included. pairs: at most so many.
         path: `spherical`, `linear`, or the `geodesic` of the decoder.
-        given: conditions that hold on the way, instead of what is given of the first of a pair.
+        given: conditions that hold on the way, instead of what is given of the first of a pair;
+            of a file of several, each pair takes one, in turn.
         seed: of the draws.
         out: a folder; without it `interpolations` in the run. prior, trust: as in `load`.
     """
@@ -914,7 +915,7 @@ def predict(
         UserError: the run is given nothing before a window, or the series are too short.
     """
     opened = load(run, trust=trust)
-    path = table_in(Path(out)) if out else free_name(opened.path, "predicted.csv")
+    path = table_in(Path(out), "predicted.csv") if out else free_name(opened.path, "predicted.csv")
     asking = Asking(draws, interval, seed)
     if not foretelling.foretells(opened):
         return predicting.predict(opened, data, asking, check, path)
@@ -929,9 +930,9 @@ def predict(
     return foretelling.Written(table, len(source), found)
 
 
-def table_in(out: Path) -> Path:
-    """A file of this name, or `predicted.csv` in a folder of this name, which has no suffix."""
-    return out if out.suffix else made_folder(out) / "predicted.csv"
+def table_in(out: Path, name: str) -> Path:
+    """A file of this name, or the table in a folder of this name, which has no suffix."""
+    return out if out.suffix else made_folder(out) / name
 
 
 @in_range
@@ -980,7 +981,8 @@ def classify(
 
     Args:
         run: the run. data: observations of the same form; without any, the run's test split.
-        out: the file; without it `classes.csv` in the run, numbered when it is taken.
+        out: the file, or a folder for `classes.csv`; without it in the run, numbered when it is
+            taken.
         weights, trust: as in `load`.
 
     Returns:
@@ -996,7 +998,7 @@ def classify(
     source = opened.source(data) if given else material_of(opened, "").test
     names = opened.kind.names(locate(data, opened.kind.name).where) if given else []
     done = classification.classify(opened, source, trained_on(opened))
-    path = Path(out) if out else free_name(opened.path, "classes.csv")
+    path = table_in(Path(out), "classes.csv") if out else free_name(opened.path, "classes.csv")
     path.parent.mkdir(parents=True, exist_ok=True)
     scoring.write_table(path, done.columns(names))
     return Made([path], [*done.figures(opened.seed)], said=[*done.said()])
@@ -1439,7 +1441,7 @@ def denoise(
     *,
     clean: Where = (),
     add_noise: bool = False,
-    level: float = math.nan,
+    level: float | None = None,
     draws: Count = 16,
     deviation: bool = False,
     n: Count = 1_000_000,
@@ -1548,7 +1550,7 @@ def measure(
     real = opened.source(against) if against != "" else material.test
     split = "given" if against != "" else "test"
     evidence = measuring.evidence_of_run(opened, material.train, real, n, seed, split)
-    found, refused = measuring.measured(evidence, measures)
+    found, refused = measuring.answered(evidence, measures)
     folder = Path(out) if out else opened.path
     folder.mkdir(parents=True, exist_ok=True)
     game = measuring.games(opened, found)
@@ -1570,7 +1572,7 @@ def between_folders(
     evidence = measuring.evidence_of_folders(
         examination.kind, examination.kind.open(fake), examination.source, n, seed
     )
-    found, refused = measuring.measured(evidence, measures)
+    found, refused = measuring.answered(evidence, measures)
     if out:
         Path(out).mkdir(parents=True, exist_ok=True)
         measuring.keep(Path(out) / "measures.json", found, refused)

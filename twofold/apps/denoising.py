@@ -201,11 +201,11 @@ def doubts(run: Run) -> list[str]:
     ]
 
 
-def noise_at(run: Run, level: float) -> Noise:
-    """The noise that a run was trained with, at a level of one's own unless that is NaN."""
-    if math.isnan(level):
+def noise_at(run: Run, level: float | None) -> Noise:
+    """The noise that a run was trained with, at a level of one's own where one is given."""
+    if level is None:
         return noise_of(run)
-    if level <= 0:
+    if not 0 < level < math.inf:
         raise UserError(f"--level {level:g} is no strength of a noise; give a number above 0")
     return noise_of(run).at(level)
 

@@ -533,7 +533,7 @@ def denoise(
     *,
     clean: str = "",
     add_noise: Annotated[bool, Parameter(negative="")] = False,
-    level: float = math.nan,
+    level: float | None = None,
     draws: int = 16,
     deviation: Annotated[bool, Parameter(negative="")] = False,
     n: Annotated[int, Parameter(name=["-n", "--n"])] = 1_000_000,
@@ -882,6 +882,7 @@ def measure(
     show.as_json(found) if json else show.figures(found)
     if (Path(run) / "recipe.toml").is_file():
         show.games(Path(out or run) / "measures.json")
+        show.absent(Path(out or run) / "measures.json", measures)
     tell(run, **opening)
 
 

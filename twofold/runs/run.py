@@ -364,7 +364,7 @@ class Run:
             path: a straight line, or along the sphere, which keeps the length typical, or the
                 geodesic of the decoder, which is the shortest as one sees it.
             given: conditions that hold on the way, instead of what is given of the first of a
-                pair.
+                pair; of several, such as {"label": [3, 5]}, each pair takes one, in turn.
             seed: of the draws.
         """
         return self.kind.native(self.between(where, steps, pairs, path, given or {}, seed))
@@ -395,7 +395,11 @@ class Run:
         """The codes to go between, (2 P, D), and what is known of each."""
         if isinstance(where, tuple) and not where:
             self.room_for(2 * pairs)
-            known = self.conditions(2 * pairs, given, seed)
+            known = (
+                self.conditions(pairs, given, seed).repeat_interleave(2, 0)
+                if given
+                else self.usual(2 * pairs, seed)
+            )
             prior = self.role(Decodes, "interpolate").prior(self.known(known))
             return prior.sample(), known
         source = self.source(where)
