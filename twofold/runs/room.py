@@ -26,7 +26,8 @@ def memory() -> int:
 def fits(space: Space, given: Space, bytes_: int) -> int:
     """How many rows so much memory holds.
 
-    >>> fits(Space(), Space(), 120)
+    >>> from twofold.core.space import Field, Real
+    >>> fits(Space((Field("a", Real()),)), Space(), 120)
     10
     """
     return bytes_ // (NUMBER * max(1, COPIES * space.numel + given.size))
