@@ -51,7 +51,7 @@ from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.predicting import Asking, Predicted
 from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, build_part, complete
-from twofold.core.errors import UserError, at_least_one
+from twofold.core.errors import UserError
 from twofold.core.game import (
     Classifies,
     Criticises,
@@ -65,6 +65,7 @@ from twofold.core.game import (
     Styles,
     Truncates,
 )
+from twofold.core.ranges import Amount, Count, Ends, Extra, Seed, in_range
 from twofold.core.switches import takes
 from twofold.data import named as sets
 from twofold.data import schema
@@ -186,6 +187,7 @@ def named(where: Where) -> Table:
 # Training.
 
 
+@in_range
 def fit(
     what: Where,
     *,
@@ -193,7 +195,7 @@ def fit(
     recipe: str = "",
     set: Sequence[str] = (),
     from_: str | Path = "",
-    seeds: int = 1,
+    seeds: Count = 1,
     rescue: bool = False,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
@@ -286,11 +288,12 @@ def label(data: Table, what: Where) -> str:
     return Path(data.get("name") or data.get("path") or type(what).__name__).stem
 
 
+@in_range
 def resume(
     run: Run | str | Path,
     *,
-    steps: int = 0,
-    minutes: float = 0.0,
+    steps: Extra = 0,
+    minutes: Amount = 0.0,
     data: Where = "",
     trust: Sequence[str | Path] = (),
     quiet: bool = False,
@@ -337,13 +340,14 @@ def load(
 # Using a run.
 
 
+@in_range
 def sample(
     run: Run | str | Path,
-    n: int = DRAWN,
+    n: Count = DRAWN,
     *,
     given: Mapping[str, Any] | Sequence[str] = (),
     guidance: float = 1.0,
-    seed: int = 0,
+    seed: Seed = 0,
     truncation: float = math.inf,
     mix: str = "",
     codes: str | Path = "",
@@ -380,7 +384,6 @@ def sample(
         out: a folder; without it `samples` in the run, numbered when it is taken.
         weights, prior, trust: as in `load`.
     """
-    at_least_one(n, "n")
     opened = load(run, trust=trust, weights=weights, prior=prior)
     wanted = fragments.Wanted(containing, begin)
     if wanted and (codes or mix):
@@ -455,6 +458,7 @@ def conditions(
     return given if isinstance(given, Mapping) else of_pairs(given, flag)
 
 
+@in_range
 def encode(
     run: Run | str | Path,
     data: Where,
@@ -462,7 +466,7 @@ def encode(
     how: Literal["mean", "sample", "distribution"] = "mean",
     map: bool = False,
     by: str = "",
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Path:
@@ -549,16 +553,17 @@ def reconstruct(
     return [*paths, *(path for look in looks for path in look.write(folder))]
 
 
+@in_range
 def interpolate(
     run: Run | str | Path,
     data: Where = (),
     *,
     of: Sequence[str] = (),
-    steps: int = 8,
-    pairs: int = 4,
+    steps: Ends = 8,
+    pairs: Count = 4,
     path: Path_ = "spherical",
     given: Mapping[str, Any] | Sequence[str] = (),
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     prior: From = "auto",
     trust: Sequence[str | Path] = (),
@@ -572,7 +577,8 @@ def interpolate(
         of: instead, observations written out, two and two: SMILES, or sentences.
         steps: observations a pair, both ends included. pairs: at most so many.
         path: `spherical`, `linear`, or the `geodesic` of the decoder.
-        given: conditions that hold on the way, instead of what is given of the first of a pair.
+        given: conditions that hold on the way, instead of what is given of the first of a pair;
+            of a file of several, each pair takes one, in turn.
         seed: of the draws.
         out: a folder; without it `interpolations` in the run. prior, trust: as in `load`.
     """
@@ -615,15 +621,16 @@ def cells_of(way: ways.Between) -> list[structures.Structure]:
     return [*ends[:1], *steps, *ends[1:]]
 
 
+@in_range
 def neighbours(
     run: Run | str | Path,
     data: Where = (),
     *,
     of: Sequence[str] = (),
-    k: int = 8,
+    k: Count = 8,
     among: Where = "",
-    n: int = 8,
-    seed: int = 0,
+    n: Count = 8,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Made:
@@ -716,6 +723,7 @@ def analogy(
 # Jobs.
 
 
+@in_range
 def score(
     run: Run | str | Path,
     data: Where,
@@ -724,14 +732,14 @@ def score(
     threshold: str = "quantile",
     by: Sequence[str] = (),
     also: Sequence[Run | str | Path] = (),
-    samples: int = 50,
+    samples: Count = 50,
     labels: str = "",
     positive: Sequence[str] = (),
-    hourly: float = 0.0,
+    hourly: Amount = 0.0,
     masks: str = "",
     part: str = "",
     follow: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Scored:
@@ -767,6 +775,7 @@ def score(
     return reported(opened, data, asked, place)
 
 
+@in_range
 def export(
     run: Run | str | Path,
     *,
@@ -777,7 +786,7 @@ def export(
     labels: str = "",
     positive: Sequence[str] = (),
     data: Where = "",
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> exporting.Exported:
@@ -832,21 +841,22 @@ def page_of(found: Scored) -> alarms.Alarms:
     )  # fmt: skip
 
 
+@in_range
 def impute(
     run: Run | str | Path,
     data: Where,
     *,
     fields: Sequence[str] = (),
     mask: str | Path = "",
-    samples: int = 100,
-    rounds: int = 20,
+    samples: Count = 100,
+    rounds: Count = 20,
     interval: float = 0.0,
-    draws: int = 0,
+    draws: Extra = 0,
     telling: bool = False,
     check: bool = False,
     target: str = "",
     corrected: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Imputed:
@@ -873,14 +883,15 @@ def impute(
     return imputation.impute(opened, data, fields, mask, filling, check, target, folder)
 
 
+@in_range
 def predict(
     run: Run | str | Path,
     data: Where,
     *,
-    draws: int = 100,
+    draws: Count = 100,
     interval: float = 0.9,
     check: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Predicted | foretelling.Written:
@@ -904,7 +915,7 @@ def predict(
         UserError: the run is given nothing before a window, or the series are too short.
     """
     opened = load(run, trust=trust)
-    path = table_in(Path(out)) if out else free_name(opened.path, "predicted.csv")
+    path = table_in(Path(out), "predicted.csv") if out else free_name(opened.path, "predicted.csv")
     asking = Asking(draws, interval, seed)
     if not foretelling.foretells(opened):
         return predicting.predict(opened, data, asking, check, path)
@@ -919,17 +930,18 @@ def predict(
     return foretelling.Written(table, len(source), found)
 
 
-def table_in(out: Path) -> Path:
-    """A file of this name, or `predicted.csv` in a folder of this name, which has no suffix."""
-    return out if out.suffix else made_folder(out) / "predicted.csv"
+def table_in(out: Path, name: str) -> Path:
+    """A file of this name, or the table in a folder of this name, which has no suffix."""
+    return out if out.suffix else made_folder(out) / name
 
 
+@in_range
 def augment(
     run: Run | str | Path,
     *,
     by: str,
-    more: int = 0,
-    seed: int = 0,
+    more: Extra = 0,
+    seed: Seed = 0,
     temperature: float = 1.0,
     out: str | Path = "",
     weights: Weights = "average",
@@ -969,7 +981,8 @@ def classify(
 
     Args:
         run: the run. data: observations of the same form; without any, the run's test split.
-        out: the file; without it `classes.csv` in the run, numbered when it is taken.
+        out: the file, or a folder for `classes.csv`; without it in the run, numbered when it is
+            taken.
         weights, trust: as in `load`.
 
     Returns:
@@ -985,7 +998,7 @@ def classify(
     source = opened.source(data) if given else material_of(opened, "").test
     names = opened.kind.names(locate(data, opened.kind.name).where) if given else []
     done = classification.classify(opened, source, trained_on(opened))
-    path = Path(out) if out else free_name(opened.path, "classes.csv")
+    path = table_in(Path(out), "classes.csv") if out else free_name(opened.path, "classes.csv")
     path.parent.mkdir(parents=True, exist_ok=True)
     scoring.write_table(path, done.columns(names))
     return Made([path], [*done.figures(opened.seed)], said=[*done.said()])
@@ -999,12 +1012,13 @@ def trained_on(run: Run) -> list[Source]:
         return []
 
 
+@in_range
 def prior(
     run: Run | str | Path,
     *,
     fit: str | Mapping[str, Any] = "gmm",
     data: Where = "",
-    seed: int = 0,
+    seed: Seed = 0,
     weights: Weights = "average",
     again: bool = False,
     trust: Sequence[str | Path] = (),
@@ -1042,15 +1056,16 @@ def prior(
         return refit(opened, material.train, material.validation, part, seed)
 
 
+@in_range
 def traverse(
     run: Run | str | Path,
     data: Where = (),
     *,
-    dims: int = 10,
-    steps: int = 8,
+    dims: Count = 10,
+    steps: Ends = 8,
     range: str | float = "2",
     given: Mapping[str, Any] | Sequence[str] = (),
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> list[Path]:
@@ -1096,6 +1111,7 @@ class Made:
     said: Sequence[str] = ()
 
 
+@in_range
 def edit(
     run: Run | str | Path,
     data: Where = (),
@@ -1106,8 +1122,8 @@ def edit(
     strength: float = 1.0,
     keep: Sequence[str] = (),
     check: bool = False,
-    n: int = 64,
-    seed: int = 0,
+    n: Count = 64,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Made:
@@ -1198,18 +1214,19 @@ def edited(
     return Made([files.pictured(folder, "edits.png", drawn), *kept], figures, said=said)
 
 
+@in_range
 def directions(
     run: Run | str | Path,
     *,
     how: learnt.HowLearnt | Literal["kept"] = "kept",
     space: Literal["auto", "z", "w"] = "auto",
-    k: int = 5,
+    k: Count = 5,
     layers: str = "",
     attribute: Sequence[str] = (),
     rename: str = "",
     again: bool = False,
     data: Where = "",
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Made:
@@ -1288,15 +1305,16 @@ def materials(run: Run, data: Where) -> list[Material]:
         return []
 
 
+@in_range
 def project(
     run: Run | str | Path,
     data: Where = (),
     *,
     space: LatentName = "z",
-    steps: int = 300,
-    features: float = 0.01,
-    n: int = 16,
-    seed: int = 0,
+    steps: Count = 300,
+    features: Amount = 0.01,
+    n: Count = 16,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Made:
@@ -1344,6 +1362,7 @@ def project(
     return Made([files.pictured(folder, "projected.png", drawn), *paths], figures)
 
 
+@in_range
 def optimize(
     run: Run | str | Path,
     *,
@@ -1353,9 +1372,9 @@ def optimize(
     similar_to: Sequence[str] = (),
     by: Sequence[str] = ("bayes",),
     beside: Sequence[str] = ("genetic", "screening", "draws"),
-    oracle: int = 1000,
+    oracle: Count = 1000,
     data: Where = "",
-    seed: int = 0,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Made:
@@ -1415,17 +1434,18 @@ def told_of_calls(made: optimising.Optimised) -> list[str]:
     ]
 
 
+@in_range
 def denoise(
     run: Run | str | Path,
     data: Where = (),
     *,
     clean: Where = (),
     add_noise: bool = False,
-    level: float = math.nan,
-    draws: int = 16,
+    level: float | None = None,
+    draws: Count = 16,
     deviation: bool = False,
-    n: int = 1_000_000,
-    seed: int = 0,
+    n: Count = 1_000_000,
+    seed: Seed = 0,
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
 ) -> Made:
@@ -1497,13 +1517,14 @@ def held_out(run: Run) -> list[Source]:
 # Measuring.
 
 
+@in_range
 def measure(
     run: Run | str | Path,
     *,
     against: Where = "",
     measures: Sequence[str] = (),
-    n: int = MEASURED,
-    seed: int = 0,
+    n: Count = MEASURED,
+    seed: Seed = 0,
     weights: Weights = "average",
     prior: From = "auto",
     out: str | Path = "",
@@ -1529,7 +1550,7 @@ def measure(
     real = opened.source(against) if against != "" else material.test
     split = "given" if against != "" else "test"
     evidence = measuring.evidence_of_run(opened, material.train, real, n, seed, split)
-    found, refused = measuring.measured(evidence, measures)
+    found, refused = measuring.answered(evidence, measures)
     folder = Path(out) if out else opened.path
     folder.mkdir(parents=True, exist_ok=True)
     game = measuring.games(opened, found)
@@ -1551,17 +1572,18 @@ def between_folders(
     evidence = measuring.evidence_of_folders(
         examination.kind, examination.kind.open(fake), examination.source, n, seed
     )
-    found, refused = measuring.measured(evidence, measures)
+    found, refused = measuring.answered(evidence, measures)
     if out:
         Path(out).mkdir(parents=True, exist_ok=True)
         measuring.keep(Path(out) / "measures.json", found, refused)
     return found
 
 
+@in_range
 def compare(
     *runs: Run | str | Path,
-    n: int = MEASURED,
-    seed: int = 0,
+    n: Count = MEASURED,
+    seed: Seed = 0,
     out: str | Path = "",
     again: bool = False,
     trust: Sequence[str | Path] = (),
@@ -1686,11 +1708,12 @@ def first_line(thing: object) -> str:
 # Studies and the demonstration.
 
 
+@in_range
 def reproduce(
     name: str = "",
     *,
     budget: Literal["smoke", "cpu", "paper"] = "cpu",
-    seeds: int = 3,
+    seeds: Count = 3,
     out: str | Path = "",
 ) -> Result | dict[str, str]:
     """Run a study: a published claim, ours beside the reported figures.

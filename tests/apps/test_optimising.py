@@ -132,6 +132,8 @@ def test_a_command_is_asked_and_similarity_kept(here: Path, tmp_path: Path) -> N
         (("--maximize", "counted:nothing"), "no function nothing"),
         (("--maximize", "unknown:score"), "no molecule at the start has a number"),
         (("--maximize", "qed", "--oracle", "3"), "20 calls"),
+        (("--maximize", "qed", "--maximize", "qed"), "qed is asked for twice"),
+        (("--maximize", "size", "--minimize", "column:size"), "size is asked for twice"),
     ],
 )
 def test_what_cannot_be_asked_is_told(here: Path, words: tuple[str, ...], said: str) -> None:

@@ -59,6 +59,9 @@ def test_rows_without_a_label_are_given_one(taught: tuple[Path, Path], tmp_path:
     assert all(0.5 <= float(row["probability"]) <= 1 for row in told)
     assert "accuracy" not in done.out
     refused(inside("classify", taught[1], bare, "--out", tmp_path / "told.csv"), "told.csv")
+    folder = inside("classify", taught[1], bare, "--out", tmp_path / "told")
+    assert folder.status == 0, folder.err
+    assert (tmp_path / "told" / "classes.csv").is_file()
 
 
 def test_where_labels_come_with_rows_they_are_compared(

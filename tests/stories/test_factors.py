@@ -49,6 +49,9 @@ def test_without_factors_it_is_said(runs: Path) -> None:
     found, missing = names_of(runs / "told")
     assert found == {"elbo"}
     assert missing["mig"].startswith("disentanglement not assessed")
+    assert "mig does not apply: disentanglement not assessed" in asked.err
+    alone = inside("measure", runs / "told", "--measures", "mig", "--quiet")
+    refused(alone, "mig does not apply: disentanglement", "those that do: ", "elbo")
     kept = inside(
         "fit", "digits", *FEW, "--set", "data.given=[]", "--quiet", "--out", runs / "kept"
     )

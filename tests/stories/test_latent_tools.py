@@ -269,6 +269,9 @@ def test_denoise_without_data_or_noise_says_what_to_do(
 ) -> None:
     refused(inside("denoise", digits), "--add-noise")
     refused(inside("denoise", people[1], "--add-noise"), "model.noise")
+    for level in ("nan", "0", "inf"):
+        told = inside("denoise", digits, "--add-noise", "--level", level)
+        refused(told, f"--level {level}", "above 0")
     told = inside("denoise", *people[::-1])
     assert told.status == 0
     assert "trained without noise" in told.err
@@ -387,6 +390,20 @@ def test_what_is_given_on_the_way_holds_between_observations_and_codes(
         refused(told, "label=nonsense does not occur")
     assert traversing.place(run, [source], {"label": "3"}, 0)[1].tolist() == [[3.0]]
     refused(inside("traverse", digits, "digits", "--given", "label=x"), "label=x does not occur")
+
+
+def test_of_several_conditions_each_pair_takes_one_in_turn(digits: Path, tmp_path: Path) -> None:
+    """Both ends of a pair and the way between them are under the same one, none is left out."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text("label\n3\n5\n")
+    run, asked = Run.open(digits), {"label": ["3", "5"]}
+    for where in ((), "digits"):
+        made = run.between(where, 2, 3, "linear", asked, 0)
+        assert made.given[:, 0].tolist() == [3, 3, 5, 5, 3, 3]
+    _, known = run.ends((), 2, asked, 0)
+    assert known[:, 0].tolist() == [3, 3, 5, 5]
+    told = inside("interpolate", digits, "--given", rows, "--out", tmp_path / "ways")
+    assert told.status == 0, told.err
 
 
 def test_codes_belong_to_the_weights_that_gave_them(digits: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy import stats
 
-from twofold.studies.seeds import exact, gain, over_seeds
+from twofold.studies.seeds import AMOUNTS, SHARES, exact, finding, gain, over_seeds
 
 
 def test_the_interval_is_students() -> None:
@@ -31,3 +31,13 @@ def test_a_gain_must_be_sure() -> None:
 def test_the_worst_error_counts() -> None:
     assert exact("close", [1e-12, 1e-10], 1e-9).holds
     assert not exact("once not", [1e-12, 1e-3], 1e-9).holds
+
+
+def test_an_interval_ends_where_a_figure_can_be_no_more() -> None:
+    """Student's t goes beyond both ends of shares that differ much."""
+    shares, values = [0.1, 0.9, 1.0], (0.0, 1.0)
+    assert over_seeds(shares).low < 0 < 1 < over_seeds(shares).high
+    row = finding("share", shares, "test", "higher", SHARES)
+    assert (row.ours, row.low, row.high) == pytest.approx((sum(shares) / 3, *values))
+    assert finding("amount", [0.1, 2.0], "test", "lower", AMOUNTS).low == 0
+    assert math.isnan(finding("one", [0.5], "test", "higher", SHARES).low)

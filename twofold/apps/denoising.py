@@ -86,8 +86,6 @@ def denoise(
         noise: what is known of the noise. draws: K of each copy. seed: of the draws.
         deviation: whether that is wanted; it takes as long again.
     """
-    if draws < 1:
-        raise UserError("denoise needs --draws of at least 1")
     seed_all(torch.device("cpu"), seed)
     found = []
     with torch.inference_mode():
@@ -203,11 +201,11 @@ def doubts(run: Run) -> list[str]:
     ]
 
 
-def noise_at(run: Run, level: float) -> Noise:
-    """The noise that a run was trained with, at a level of one's own unless that is NaN."""
-    if math.isnan(level):
+def noise_at(run: Run, level: float | None) -> Noise:
+    """The noise that a run was trained with, at a level of one's own where one is given."""
+    if level is None:
         return noise_of(run)
-    if level <= 0:
+    if not 0 < level < math.inf:
         raise UserError(f"--level {level:g} is no strength of a noise; give a number above 0")
     return noise_of(run).at(level)
 

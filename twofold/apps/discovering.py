@@ -144,8 +144,6 @@ def discover(run: Run, data: Sequence[Material], search: Search) -> list[Learnt]
     decoder = run.role(Decodes, "directions")
     if search.space == "w" and not isinstance(decoder, Styles):
         raise UserError("only a style-based model has a w; use --space z")
-    if search.k < 1:
-        raise UserError("directions needs -k of at least 1")
     bench = Bench(run, data, search)
     return WAYS[search.how](bench)
 

@@ -49,6 +49,7 @@ def mix(
     if not isinstance(model, Styles):
         raise UserError("--mix mixes the styles of a style-based model; train one with stylegan")
     chosen = chosen_layers(layers, model.layer_sizes)
+    run.room_for(n)
     known = run.conditions(n, given, seed)
     seed_all(torch.device("cpu"), seed)
     first, second = (styles(run, model, known, psi) for _ in range(2))

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from twofold.apps.objectives import (
+    COLUMN,
     Aim,
     Array,
     Objective,
@@ -157,6 +158,10 @@ def check(run: Run, asked: Asked) -> None:
         raise UserError(f"optimize is for molecules, and {run.path} is of {run.kind.name}")
     if not asked.maximize and not asked.minimize:
         raise UserError("optimize needs something to --maximize or to --minimize, such as qed")
+    names = [one.removeprefix(COLUMN) for one in (*asked.maximize, *asked.minimize)]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{name} is asked for twice; --maximize or --minimize it once")
     if asked.oracle < 20:
         raise UserError(f"--oracle {asked.oracle}: a search needs 20 calls at least")
     for way in asked.ways:

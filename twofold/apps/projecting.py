@@ -104,8 +104,6 @@ def project(run: Run, seen: Rows, asked: Asked) -> Projected:
         UserError: the model decodes no code that can be moved.
     """
     refuse(run)
-    if asked.steps < 0 or asked.features < 0:
-        raise UserError("project needs --steps and --features of 0 or more")
     seed_all(torch.device("cpu"), asked.seed)
     with torch.enable_grad():
         parts = [

@@ -92,6 +92,7 @@ def codes_for(run: Run, seen: Rows, moved: Sequence[Push], seed: int) -> tuple[C
 
 def draws(run: Run, n: int, moved: Sequence[Push], seed: int) -> Codes:
     """Fresh codes of z."""
+    run.room_for(n)
     seed_all(torch.device("cpu"), seed)
     given = run.conditions(n, {}, seed)
     with torch.no_grad():

@@ -99,14 +99,13 @@ def traverse(
         range_: standard deviations of the prior to each side, or `quantiles` of held-out codes.
         given: what holds on the way. seed: of draws.
     """
-    if steps < 2 or dims < 1:
-        raise UserError("traverse needs --steps of at least 2 and --dims of at least 1")
     decoder = run.role(Decodes, "traverse")
     seed_all(torch.device("cpu"), seed)
     with torch.no_grad():
         seen = [looked(run, source) for source in held if isinstance(run.model, Encodes)]
         z, known = place(run, start, given or {}, seed)
         ends = reach(run, known, seen, range_)  # (2, D)
+        run.room_for(ends.shape[1] * steps)
         at = ends[0, :, None].lerp(ends[1, :, None], torch.linspace(0, 1, steps))  # (D, T)
         c = run.known(known).repeat(len(at) * steps)
         x = likely(run.space, decoder.decode(moved(z, at), c))

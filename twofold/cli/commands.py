@@ -8,16 +8,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, Token, convert
 
 import twofold
 from twofold.cli import show
+
+
+def read(sort: Any, tokens: Sequence[Token]) -> Any:
+    """Words as a type; a number that counts is not rounded."""
+    for word in (token.value for token in tokens if sort is int):
+        if "." in word and not float(word).is_integer():
+            raise ValueError(f"{word} is no whole number; leave out what follows its point")
+    return convert(sort, tokens)
+
 
 app = App(
     name="twofold",
     version=twofold.__version__,
     help="VAEs and GANs on images, series and tables: train, sample, measure, compare.",
     help_format="plaintext",
+    default_parameter=Parameter(converter=read),
 )
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
@@ -523,7 +533,7 @@ def denoise(
     *,
     clean: str = "",
     add_noise: Annotated[bool, Parameter(negative="")] = False,
-    level: float = math.nan,
+    level: float | None = None,
     draws: int = 16,
     deviation: Annotated[bool, Parameter(negative="")] = False,
     n: Annotated[int, Parameter(name=["-n", "--n"])] = 1_000_000,
@@ -872,6 +882,7 @@ def measure(
     show.as_json(found) if json else show.figures(found)
     if (Path(run) / "recipe.toml").is_file():
         show.games(Path(out or run) / "measures.json")
+        show.absent(Path(out or run) / "measures.json", measures)
     tell(run, **opening)
 
 

@@ -61,3 +61,10 @@ def games(path: Path) -> None:
     """Say on standard error what the written measures say of a game of critic and generator."""
     for game in json.loads(path.read_text()).get("games", []):
         print(game["said"], file=sys.stderr)
+
+
+def absent(path: Path, named: Sequence[str]) -> None:
+    """Say on standard error why the written measures lack some that were named."""
+    refused = json.loads(path.read_text()).get("refused", {})
+    for name in [name for name in named if name in refused]:
+        print(f"{name} does not apply: {refused[name]}", file=sys.stderr)

@@ -20,18 +20,6 @@ class UserError(Exception):
     """
 
 
-def at_least_one(count: int, name: str) -> None:
-    """A count of what is to be made must be at least 1.
-
-    >>> at_least_one(-5, "n")
-    Traceback (most recent call last):
-    ...
-    twofold.core.errors.UserError: n = -5 is no count; say 1 or more
-    """
-    if count < 1:
-        raise UserError(f"{name} = {count} is no count; say 1 or more")
-
-
 def nearest(word: str, words: Iterable[str]) -> str:
     """Suggest the valid word closest to a mistaken one, with the list when none is close.
 

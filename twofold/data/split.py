@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from twofold.core.errors import UserError
+from twofold.core.ranges import Seed
 from twofold.core.space import Category, Space
 from twofold.data.kind import Finding
 
@@ -47,7 +48,7 @@ def split(
     *,
     validation: float = 0.1,
     test: float = 0.1,
-    seed: int = 0,
+    seed: Seed = 0,
     labels: Tensor = NO_ROWS,
     groups: Tensor = NO_ROWS,
     ordered: bool = False,

@@ -168,6 +168,7 @@ def between(
     pairs = min(pairs, len(codes) // 2)
     if pairs < 1:
         raise UserError("interpolate needs at least two codes; give more, or none to draw them")
+    run.room_for(pairs * steps)
     ends, place = codes[: 2 * pairs], space_of(run, codes.space)
     a, b = (ends.code[i::2].flatten(1) for i in range(2))
     shape, known = codes.code.shape[1:], run.holding(ends.given[0::2], given)

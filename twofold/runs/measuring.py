@@ -16,6 +16,7 @@ from torch import Tensor
 
 from twofold import __version__
 from twofold.core.batch import Batch, Given
+from twofold.core.errors import UserError
 from twofold.core.game import Samples
 from twofold.data.kind import Kind
 from twofold.data.sources import Rows, Source
@@ -24,7 +25,7 @@ from twofold.measures.diagnosis import Diagnosis, diagnose, vitals_of
 from twofold.measures.estimate import jackknife
 from twofold.measures.factors import Factors
 from twofold.measures.latent import Latent, infer
-from twofold.measures.measure import Evidence, Figure, figures
+from twofold.measures.measure import Evidence, Figure, every_measure, figures
 from twofold.measures.vitals import UNKNOWN, Spread, played
 from twofold.runs.advice import advice, in_words
 from twofold.runs.folder import write_json
@@ -183,6 +184,21 @@ def measured(
 ) -> tuple[list[Figure], dict[str, str]]:
     """All figures that apply, or those named."""
     return figures(evidence, names, skip)
+
+
+def answered(evidence: Evidence, names: Sequence[str]) -> tuple[list[Figure], dict[str, str]]:
+    """As `measured`, where there is an answer.
+
+    Raises:
+        UserError: none of those that are named applies, why, and which do.
+    """
+    found, refused = measured(evidence, names)
+    if found or not names:
+        return found, refused
+    every = [one for one in every_measure() if not one.refuses(evidence)]
+    fit = ", ".join(name for one in every for name in one.names if name not in names)
+    why = "; ".join(f"{name} does not apply: {reason}" for name, reason in refused.items())
+    raise UserError(f"{why}; those that do: {fit}")
 
 
 def over_seeds(by_seed: Sequence[Sequence[Figure]]) -> list[Figure]:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from twofold.core.batch import Batch, Given
 from twofold.core.build import NO_TRUST, Trust
-from twofold.core.errors import UserError, at_least_one, nearest
+from twofold.core.errors import UserError, nearest
 from twofold.core.game import (
     Criticises,
     Decodes,
@@ -32,6 +32,7 @@ from twofold.core.game import (
     Samples,
     Truncates,
 )
+from twofold.core.ranges import Count, Ends, Seed, in_range
 from twofold.core.space import Space
 from twofold.data.doctor import locate, recall
 from twofold.data.kind import Kind, Where
@@ -48,6 +49,7 @@ from twofold.runs.drawing import Drawn, divided, of_fields, unbroken
 from twofold.runs.folder import existing, read_recipe, read_space
 from twofold.runs.kept import Kept, kept
 from twofold.runs.recipe import Plan, plan
+from twofold.runs.room import room_for
 from twofold.train import checkpoint
 from twofold.train.chance import seed_all
 from twofold.train.record import Tick, lines
@@ -215,11 +217,12 @@ class Run:
 
     # What it does.
 
+    @in_range
     def sample(
         self,
-        n: int = 16,
+        n: Count = 16,
         given: Mapping[str, Any] | None = None,
-        seed: int = 0,
+        seed: Seed = 0,
         guidance: float = 1.0,
         truncation: float = math.inf,
         choice: Choice = PLAIN,
@@ -240,7 +243,6 @@ class Run:
                 model, ψ.
             choice: how tokens are chosen that are spelt one by one.
         """
-        at_least_one(n, "n")
         return self.kind.native(self.draw(n, given or {}, seed, guidance, truncation, choice))
 
     def draw(
@@ -265,6 +267,7 @@ class Run:
         choice: Choice = PLAIN,
     ) -> Drawn:
         """As `draw`, with what is to be said of it."""
+        self.room_for(n)
         model = self.drawer(guidance, truncation)
         told, fields = divided(self, given)
         if fields and (guidance, truncation, choice) != (1.0, math.inf, PLAIN):
@@ -311,8 +314,9 @@ class Run:
             return Truncated(model, self.space, truncation)
         return self.role(Samples, "sample")
 
+    @in_range
     def encode(
-        self, where: Where, how: Literal["mean", "sample", "distribution"] = "mean", seed: int = 0
+        self, where: Where, how: Literal["mean", "sample", "distribution"] = "mean", seed: Seed = 0
     ) -> Any:
         """The codes of observations, (N, D); `distribution` gives (means, standard deviations)."""
         model = self.role(Encodes, "encode")
@@ -340,14 +344,15 @@ class Run:
             ]
             return Rows(self.space.decode(torch.cat(seen)), source.labels())
 
+    @in_range
     def interpolate(
         self,
         where: Where = (),
-        steps: int = 8,
-        pairs: int = 4,
+        steps: Ends = 8,
+        pairs: Count = 4,
         path: Path_ = "spherical",
         given: Mapping[str, Any] | None = None,
-        seed: int = 0,
+        seed: Seed = 0,
     ) -> Any:
         """Observations on the way between pairs, in the user's own terms, pair after pair.
 
@@ -359,7 +364,7 @@ class Run:
             path: a straight line, or along the sphere, which keeps the length typical, or the
                 geodesic of the decoder, which is the shortest as one sees it.
             given: conditions that hold on the way, instead of what is given of the first of a
-                pair.
+                pair; of several, such as {"label": [3, 5]}, each pair takes one, in turn.
             seed: of the draws.
         """
         return self.kind.native(self.between(where, steps, pairs, path, given or {}, seed))
@@ -372,6 +377,7 @@ class Run:
         seed_all(torch.device("cpu"), seed)
         with torch.no_grad():
             ends, known = self.ends(where, pairs, given, seed)
+            self.room_for(len(known) // 2 * steps)
             c = known[0::2].repeat_interleave(steps, 0)
 
             def mean(z: Tensor) -> Tensor:
@@ -388,7 +394,12 @@ class Run:
     ) -> tuple[Tensor, Tensor]:
         """The codes to go between, (2 P, D), and what is known of each."""
         if isinstance(where, tuple) and not where:
-            known = self.conditions(2 * pairs, given, seed)
+            self.room_for(2 * pairs)
+            known = (
+                self.conditions(pairs, given, seed).repeat_interleave(2, 0)
+                if given
+                else self.usual(2 * pairs, seed)
+            )
             prior = self.role(Decodes, "interpolate").prior(self.known(known))
             return prior.sample(), known
         source = self.source(where)
@@ -460,6 +471,10 @@ class Run:
         return found
 
     # How it reads.
+
+    def room_for(self, rows: int) -> None:
+        """Refuse more rows than this machine has memory for."""
+        room_for(rows, self.space, self.given)
 
     def source(self, where: Where) -> Source:
         """Other data of the same form: a path, a data set's name, or an object in memory."""

@@ -23,7 +23,7 @@ from twofold.runs.recipe import load_recipe, merged
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import kept
-from twofold.studies.seeds import finding, over_seeds
+from twofold.studies.seeds import SHARES, finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
 from twofold.studies.tstr import Frame, Judge, Utility, shuffled
 
@@ -133,9 +133,9 @@ def fitted(frame: Frame, setting: Setting, seed: int, folder: Path) -> tuple[Run
 
 def in_rows(found: Sequence[Found], real: Utility, simple: Utility) -> list[Row]:
     """Bars and findings over seeds."""
-    f1 = over_seeds([one.utility.mean_f1 for one in found])
-    auc = over_seeds([one.utility.mean_auc for one in found])
-    shapes = over_seeds([one.figures["column_shapes"] for one in found])
+    f1 = over_seeds([one.utility.mean_f1 for one in found], SHARES)
+    auc = over_seeds([one.utility.mean_auc for one in found], SHARES)
+    shapes = over_seeds([one.figures["column_shapes"] for one in found], SHARES)
     n = len(found)
     names = [name for name in NAMES[1:] if all(name in one.figures for one in found)]
     return [
@@ -145,7 +145,8 @@ def in_rows(found: Sequence[Found], real: Utility, simple: Utility) -> list[Row]
             floor=real.mean_auc, baseline=simple.mean_auc),
         Row("column_shapes", "bar", *shapes, n, "test", "higher", target=0.92),
         *(each(name, found, real, simple) for name in real.f1),
-        *(finding(name, [one.figures[name] for one in found], "test", BETTER[name])
+        *(finding(name, [one.figures[name] for one in found], "test", BETTER[name],
+                  SHARES)
           for name in names),
         finding("minutes of fit, draws and figures", [one.minutes for one in found], "test",
                 "lower"),
@@ -162,6 +163,6 @@ BETTER: Mapping[str, Literal["higher", "lower"]] = {
 
 def each(name: str, found: Sequence[Found], real: Utility, simple: Utility) -> Row:
     """F1 by one classifier."""
-    values = over_seeds([one.utility.f1[name] for one in found])
+    values = over_seeds([one.utility.f1[name] for one in found], SHARES)
     return Row(f"F1 of >50K, {name}", "finding", *values, len(found), "test", "higher",
                floor=real.f1[name], baseline=simple.f1[name])  # fmt: skip

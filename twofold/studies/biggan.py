@@ -35,7 +35,7 @@ from twofold.runs import measuring
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import garments
-from twofold.studies.seeds import finding, over_seeds
+from twofold.studies.seeds import SHARES, finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
 
 CLASSES = 10
@@ -265,7 +265,7 @@ def named(threshold: float) -> str:
 
 def at_threshold(title: str, seen: Sequence[Seen], judge: Judge) -> list[Row]:
     right = finding(f"{title}: fidelity, class accuracy", [s.fidelity for s in seen], "none",
-                    "higher")  # fmt: skip
+                    "higher", SHARES)  # fmt: skip
     return [
         replace(right, floor=judge.accuracy),
         finding(f"{title}: variety over that of real pictures", [s.variety for s in seen], "none",

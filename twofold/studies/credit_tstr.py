@@ -24,7 +24,7 @@ from twofold.runs.recipe import load_recipe, merged
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import kept
-from twofold.studies.seeds import finding, over_seeds
+from twofold.studies.seeds import SHARES, finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
 from twofold.studies.tstr import Frame, Judge, Utility
 
@@ -151,17 +151,18 @@ def fitted(frame: Frame, how: Mapping[str, Any], setting: Setting, seed: int, fo
 def in_rows(title: str, found: Sequence[Mapping[str, Utility]], real: Utility) -> list[Row]:
     """The bar on ours, and what the others reach."""
     each = {name: [one[name].mean_f1 for one in found] for name in found[0]}
-    ours = over_seeds(each[OURS])
+    ours = over_seeds(each[OURS], SHARES)
     bar = Row(f"{title}: F1 of default, {OURS}", "bar", *ours, len(found), "test", "higher",
               target=SHARE * real.mean_f1, floor=real.mean_f1,
               baseline=over_seeds(each["SMOTE"]).value)  # fmt: skip
     others = [
-        finding(f"{title}: F1 of default, {name}", values, "test", "higher")
+        finding(f"{title}: F1 of default, {name}", values, "test", "higher", SHARES)
         for name, values in each.items()
         if name != OURS
     ]
     auc = {name: [one[name].mean_auc for one in found] for name in found[0]}
     areas = [
-        finding(f"{title}: AUC, {name}", values, "test", "higher") for name, values in auc.items()
+        finding(f"{title}: AUC, {name}", values, "test", "higher", SHARES)
+        for name, values in auc.items()
     ]
     return [bar, *others, *areas]

@@ -19,7 +19,7 @@ from twofold.core import toml
 from twofold.runs.recipe import recipes
 from twofold.runs.training import Material
 from twofold.studies import garments
-from twofold.studies.seeds import finding
+from twofold.studies.seeds import SHARES, finding
 from twofold.studies.study import Budget, Row, Study
 
 CLASSES, SHARE, NEEDED = 10, 0.5, 2 / 3
@@ -174,7 +174,7 @@ def of_recipe(name: str, by_seed: Sequence[Seen]) -> list[Row]:
     """How many seeds work, and what they reach."""
     works = math.fsum(seen.works for seen in by_seed) / len(by_seed)
     floor = by_seed[0].floor
-    recall = finding(f"{name}: recall", [seen.recall for seen in by_seed], "test", "higher")
+    recall = finding(f"{name}: recall", [seen.recall for seen in by_seed], "test", "higher", SHARES)
     n = len(by_seed)
     return [
         Row(f"{name}: share of seeds that work", "bar", works, works, works, n, "test", "higher",

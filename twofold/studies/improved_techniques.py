@@ -24,7 +24,7 @@ from twofold.runs import measuring
 from twofold.runs.training import Material
 from twofold.studies import kept
 from twofold.studies.iwae_order import differences
-from twofold.studies.seeds import Better, finding
+from twofold.studies.seeds import AMOUNTS, SHARES, Better, finding
 from twofold.studies.study import Budget, Row, Study
 
 NETWORK = {"name": "dense", "width": 128, "depth": 2}
@@ -47,6 +47,7 @@ QUESTIONS: Mapping[str, Better] = {
     "recall": "higher",
     "modes_reverse_kl": "lower",
 }
+POSSIBLE = dict.fromkeys(QUESTIONS, AMOUNTS) | {"precision": SHARES, "recall": SHARES}
 STEPS: Mapping[Budget, int] = {"smoke": 3, "cpu": 1500, "paper": 10_000}
 LOOKED: Mapping[Budget, int] = {"smoke": 60, "cpu": 2048, "paper": 2048}
 """Test digits, at most, that the figures are of."""
@@ -105,7 +106,8 @@ def answers(question: str, found: Mapping[str, Sequence[Mapping[str, float]]]) -
     values = {name: [seed[question] for seed in by_seed] for name, by_seed in found.items()}
     better = QUESTIONS[question]
     return [
-        *(finding(f"{question}, {name}", v, "test", better) for name, v in values.items()),
+        *(finding(f"{question}, {name}", v, "test", better, POSSIBLE[question])
+          for name, v in values.items()),
         *(
             finding(f"{question}: what {name} changes", differences(v, values[PLAIN]), "test",
                     better)

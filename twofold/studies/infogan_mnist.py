@@ -36,7 +36,7 @@ from twofold.models.infogan import InfoGAN
 from twofold.nets.bodies import Conv
 from twofold.studies.binary import CPU, trained
 from twofold.studies.few_labels import AT_ONCE, Told
-from twofold.studies.seeds import finding, over_seeds
+from twofold.studies.seeds import CORRELATIONS, SHARES, finding, over_seeds
 from twofold.studies.ssl_mnist import SPACE, told
 from twofold.studies.study import Budget, Row, Study
 from twofold.train.chance import seed_all
@@ -101,8 +101,8 @@ class InfoganMnist(Study):
         errors = [code_error(model, data) for model in models]
         moved = [meanings(model, setting.draws) for model in models]
         name = "code error, unsupervised"
-        bar = Row(name, "bar", *over_seeds(errors), len(errors), "test", "lower", target=0.05,
-                  baseline=0.9)  # fmt: skip
+        bar = Row(name, "bar", *over_seeds(errors, SHARES), len(errors), "test", "lower",
+                  target=0.05, baseline=0.9)  # fmt: skip
         return [bar, *(of_measure(name, moved) for name in MEASURES)]
 
 
@@ -250,7 +250,7 @@ def own(correlation: Tensor) -> list[float]:
 def of_measure(name: str, moved: Sequence[Mapping[str, Meaning]]) -> Row:
     """What the seeds found of a measure."""
     ours, floor = zip(*(one[name] for one in moved), strict=True)
-    row = finding(f"correlation of {name} with its number", ours, "drawn", "higher")
+    row = finding(f"correlation of {name} with its number", ours, "drawn", "higher", CORRELATIONS)
     return replace(row, floor=sum(floor) / len(floor))
 
 

@@ -38,7 +38,7 @@ from twofold.measures.estimate import steady
 from twofold.models.gan import GAN
 from twofold.nets.bodies import Dense, Fourier
 from twofold.studies.critics import CPU
-from twofold.studies.seeds import Better, over_seeds
+from twofold.studies.seeds import AMOUNTS, SHARES, Better, Possible, over_seeds
 from twofold.studies.study import Row
 from twofold.train.chance import seed_all
 from twofold.train.feed import Feed
@@ -247,18 +247,30 @@ def floor_of(mixture: Mixture) -> Judged:
     return judged(mixture.draw(DRAWS), mixture)
 
 
+def possible(mixture: Mixture) -> tuple[Possible, Possible, Possible]:
+    """What each of the figures can be."""
+    return Possible(0, len(mixture.centres)), SHARES, AMOUNTS
+
+
 def findings(
     game: str, found: Sequence[Judged], mixture: Mixture, reported: Sequence[Reported] = ()
 ) -> list[Row]:
     """The three figures of a game, each a mean over seeds, beside those published of it."""
     theirs = reported[0] if reported else Reported(math.nan, math.nan, math.nan)
-    cases = zip(FIGURES.items(), zip(*found, strict=True), theirs, floor_of(mixture), strict=True)
+    cases = zip(
+        FIGURES.items(),
+        zip(*found, strict=True),
+        theirs,
+        floor_of(mixture),
+        possible(mixture),
+        strict=True,
+    )
     return [
         Row(
-            f"{game}: {name}", "finding", *over_seeds(values), len(values), "drawn", better,
+            f"{game}: {name}", "finding", *over_seeds(values, can_be), len(values), "drawn", better,
             reported=figure, source=SOURCE if reported else "", floor=floor,
         )
-        for (name, better), values, figure, floor in cases
+        for (name, better), values, figure, floor, can_be in cases
     ]  # fmt: skip
 
 
@@ -276,11 +288,11 @@ def bars(game: str, found: Sequence[Judged], mixture: Mixture, best: Reported) -
             "drawn", "higher", every, best.modes, SOURCE, floor.modes,
         ),
         Row(
-            f"{game}: share of high quality", "bar", *over_seeds(quality), n,
+            f"{game}: share of high quality", "bar", *over_seeds(quality, SHARES), n,
             "drawn", "higher", QUALITY, best.quality, SOURCE, floor.quality,
         ),
         Row(
-            f"{game}: reverse KL, nats", "bar", *over_seeds(kl), n,
+            f"{game}: reverse KL, nats", "bar", *over_seeds(kl, AMOUNTS), n,
             "drawn", "lower", best.reverse_kl, best.reverse_kl, SOURCE, floor.reverse_kl,
         ),
     ]  # fmt: skip

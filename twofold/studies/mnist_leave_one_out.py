@@ -13,7 +13,7 @@ from pathlib import Path
 
 from twofold.studies.mnist_one_class import averaged
 from twofold.studies.oneclass import Digits, Labelled, gathered, on_digits
-from twofold.studies.seeds import finding, over_seeds
+from twofold.studies.seeds import SHARES, finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
 
 BARRED = "neighbours"
@@ -68,5 +68,5 @@ def others(digit: int) -> list[int]:
 def row(measure: str, name: str, values: Sequence[float], target: float) -> Row:
     """What the seeds found of one score."""
     if name != BARRED:
-        return finding(measure, values, "test", "higher")
-    return Row(measure, "bar", *over_seeds(values), len(values), "test", "higher", target)
+        return finding(measure, values, "test", "higher", SHARES)
+    return Row(measure, "bar", *over_seeds(values, SHARES), len(values), "test", "higher", target)

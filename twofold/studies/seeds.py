@@ -2,7 +2,8 @@ r"""Figures of several seeds as one, with the interval that says how much seeds 
 
 With n seeds the mean has the 95 % interval $\bar v \pm t_{0.975, n-1}\, s / \sqrt n$ (Student's t).
 Two settings trained with the same seeds are compared pair by pair, on the differences: what a seed
-does to both then cancels. A bar on a difference is a bar on the *lower end* of its interval, so
+does to both then cancels. The interval of a figure that cannot be anything, as a share cannot, ends
+where it must. A bar on a difference is a bar on the *lower end* of its interval, so
 that chance alone does not carry it.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from twofold.measures.estimate import Estimate
@@ -18,7 +20,31 @@ from twofold.studies.study import Row
 Better = Literal["higher", "lower"]
 
 
-def over_seeds(values: Sequence[float]) -> Estimate:
+@dataclass(frozen=True)
+class Possible:
+    """What a figure can be; Student's t does not know, and an interval ends there.
+
+    >>> SHARES.cut(Estimate(0.9, 0.7, 1.1))
+    Estimate(value=0.9, low=0.7, high=1.0)
+    """
+
+    least: float = -math.inf
+    most: float = math.inf
+
+    def cut(self, found: Estimate) -> Estimate:
+        """An estimate with its interval cut to what can be; without an interval as it was."""
+        if math.isnan(found.low):
+            return found
+        return Estimate(found.value, max(found.low, self.least), min(found.high, self.most))
+
+
+ANY = Possible()
+SHARES = Possible(0.0, 1.0)
+AMOUNTS = Possible(least=0.0)
+CORRELATIONS = Possible(-1.0, 1.0)
+
+
+def over_seeds(values: Sequence[float], possible: Possible = ANY) -> Estimate:
     """The mean of a figure over seeds, with its 95 % interval; of one seed, no interval.
 
     >>> over_seeds([1.0, 1.0, 1.0])
@@ -32,7 +58,7 @@ def over_seeds(values: Sequence[float]) -> Estimate:
         return Estimate(mean, math.nan, math.nan)
     sd = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
     half = float(t.ppf(0.975, n - 1)) * sd / math.sqrt(n)
-    return Estimate(mean, mean - half, mean + half)
+    return possible.cut(Estimate(mean, mean - half, mean + half))
 
 
 def least(estimate: Estimate) -> float:
@@ -45,9 +71,11 @@ def most(estimate: Estimate) -> float:
     return estimate.value if math.isnan(estimate.high) else estimate.high
 
 
-def finding(measure: str, values: Sequence[float], split: str, better: Better) -> Row:
+def finding(
+    measure: str, values: Sequence[float], split: str, better: Better, possible: Possible = ANY
+) -> Row:
     """What the seeds found."""
-    found = over_seeds(values)
+    found = over_seeds(values, possible)
     return Row(measure, "finding", *found, len(values), split, better)
 
 

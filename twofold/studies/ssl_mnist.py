@@ -28,7 +28,7 @@ from twofold.maths.varying import Linear
 from twofold.nets.bodies import Conv, Dense
 from twofold.studies.few_labels import Lesson, Told, alone, played
 from twofold.studies.remembered import remembered
-from twofold.studies.seeds import finding, over_seeds
+from twofold.studies.seeds import SHARES, finding, over_seeds
 from twofold.studies.study import Budget, Row, Study
 from twofold.train.options import Training
 
@@ -153,10 +153,12 @@ def of_count(count: int, found: Sequence[tuple[float, float]], setting: Setting)
     ours, other = zip(*found, strict=True)
     name, target = f"error, {count} labels", {100: setting.target, 20: REPORTED[20]}[count]
     bar = Row(
-        name, "bar", *over_seeds(ours), len(ours), "test", "lower", target=target,
+        name, "bar", *over_seeds(ours, SHARES), len(ours), "test", "lower", target=target,
         reported=REPORTED[count], source=SOURCE, baseline=sum(other) / len(other),
     )  # fmt: skip
-    beside = finding(f"{name}, the same network on the labels alone", other, "test", "lower")
+    beside = finding(
+        f"{name}, the same network on the labels alone", other, "test", "lower", SHARES
+    )
     return [bar, beside, *steadiness(name, ours)] if count == 20 else [bar, beside]
 
 

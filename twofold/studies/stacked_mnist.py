@@ -41,7 +41,7 @@ from twofold.nets.bodies import Conv
 from twofold.nets.evaluators import ImageClassifier
 from twofold.nets.fit import fit
 from twofold.studies.binary import CPU, trained
-from twofold.studies.seeds import gain, over_seeds
+from twofold.studies.seeds import AMOUNTS, gain, over_seeds
 from twofold.studies.study import Budget, Row, Study
 from twofold.train.chance import seed_all
 from twofold.train.feed import Feed
@@ -310,9 +310,9 @@ def of_game(name: str, game: Game, found: Sequence[Counted]) -> list[Row]:
     theirs = game.reported[0] if game.reported else Reported(math.nan, math.nan, "")
     n = len(found)
     return [
-        Row(f"{name}: modes", "finding", *over_seeds(modes), n, "drawn", "higher",
+        Row(f"{name}: modes", "finding", *over_seeds(modes, AMOUNTS), n, "drawn", "higher",
             reported=theirs.modes, source=theirs.source),
-        Row(f"{name}: KL, nats", "finding", *over_seeds(kl), n, "drawn", "lower",
+        Row(f"{name}: KL, nats", "finding", *over_seeds(kl, AMOUNTS), n, "drawn", "lower",
             reported=theirs.kl, source=theirs.source),
     ]  # fmt: skip
 
@@ -334,8 +334,8 @@ def of_paper(found: Mapping[str, Sequence[Counted]]) -> list[Row]:
     return [
         Row(f"{BEST}: modes, worst seed", "bar", min(modes), min(modes), max(modes), n, "drawn",
             "higher", MODES, 1000, f"{PACGAN}, Table 2, PacDCGAN2"),
-        Row(f"{BEST}: KL, nats, mean", "bar", *over_seeds(kl), n, "drawn", "lower", KL, 0.06,
-            f"{PACGAN}, Table 2, PacDCGAN2"),
+        Row(f"{BEST}: KL, nats, mean", "bar", *over_seeds(kl, AMOUNTS), n, "drawn", "lower", KL,
+            0.06, f"{PACGAN}, Table 2, PacDCGAN2"),
         *[
             gain(f"{a} before {b}: KL less", [
                 other.kl - one.kl for one, other in zip(found[a], found[b], strict=True)

@@ -24,6 +24,7 @@ from twofold.runs.folder import free
 
 Budget = Literal["smoke", "cpu", "paper"]
 BUDGETS: tuple[Budget, ...] = ("smoke", "cpu", "paper")
+UNJUDGED = "not judged at this budget"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,37 @@ class Row:
             return None
         return self.ours >= self.target if self.better == "higher" else self.ours <= self.target
 
+    def words(self, judged: bool = True) -> str:
+        """The row as a line: the figure and its interval, the bar, and what was published.
+
+        >>> row = Row("modes", "bar", 7.5, 7, 8, 5, "none", "higher", 8, 8, "Ours et al., Table 1")
+        >>> row.words()
+        'modes: 7.5 (7 … 8, n 5); bar at least 8: does not hold; reported 8 (Ours et al., Table 1)'
+        """
+        told = [beside(self), self.bar(judged), reported(self)]
+        interval = "" if math.isnan(self.low) else f"{self.low:.4g} … {self.high:.4g}, "
+        figure = f"{self.measure}: {self.ours:.4g} ({interval}n {self.n})"
+        return "; ".join([figure, *filter(None, told)])
+
+    def bar(self, judged: bool) -> str:
+        """What it must reach, and whether it does."""
+        if self.kind == "finding":
+            return "finding, no bar"
+        verdict = {True: "holds", False: "does not hold", None: ""}[self.holds]
+        side = {"higher": "at least", "lower": "at most"}[self.better]
+        return f"bar {side} {self.target:.4g}: {verdict if judged else UNJUDGED}"
+
+
+def beside(row: Row) -> str:
+    """Its floor and its baseline, as far as there are some."""
+    both = {"floor": row.floor, "baseline": row.baseline}
+    return ", ".join(f"{name} {one:.4g}" for name, one in both.items() if not math.isnan(one))
+
+
+def reported(row: Row) -> str:
+    """What was published, and where; nothing where nothing was."""
+    return "" if math.isnan(row.reported) else f"reported {row.reported:.4g} ({row.source})"
+
 
 @dataclass(frozen=True)
 class Result:
@@ -79,17 +111,22 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, null for what is not a number."""
-        rows = [{**asdict(row), "holds": row.holds} for row in self.rows]
+        rows = [{**asdict(row), "holds": self.holds(row)} for row in self.rows]
         return clean({**asdict(self), "versions": versions(), "rows": rows})
+
+    @property
+    def judged(self) -> bool:
+        """Whether its figures mean anything: `smoke` only proves that the study runs."""
+        return self.budget != "smoke"
+
+    def holds(self, row: Row) -> bool | None:
+        """Whether a row reaches its bar, where it has one that is judged."""
+        return row.holds if self.judged else None
 
     def __str__(self) -> str:
         """The rows as text."""
-        lines = [f"{self.name} ({self.budget}): {self.claim}"]
-        for row in self.rows:
-            verdict = {True: "holds", False: "does not hold", None: "finding"}[row.holds]
-            figure = f"{row.ours:.4g} ({row.low:.4g} … {row.high:.4g}, n {row.n})"
-            lines.append(f"  {row.measure}: {figure}  {verdict}")
-        return "\n".join(lines)
+        head = f"{self.name} ({self.budget}, seeds {self.seeds}): {self.claim} ({self.paper})"
+        return "\n".join([head, *(f"  {row.words(self.judged)}" for row in self.rows)])
 
 
 class Study(ABC):
