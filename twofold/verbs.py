@@ -1311,7 +1311,7 @@ def project(
     data: Where = (),
     *,
     space: LatentName = "z",
-    steps: Count = 300,
+    steps: Extra = 300,
     features: Amount = 0.01,
     n: Count = 16,
     seed: Seed = 0,
@@ -1324,7 +1324,8 @@ def project(
         run: the run.
         data: observations of the same form; without any, the run's test split.
         space: `z`, or `w` or `w+` of a style-based model.
-        steps: of the search. features: the weight of the features of pictures beside the pixels.
+        steps: of the search; at 0 codes are where it starts. features: the weight of the features
+            of pictures beside the pixels.
         n: observations, the first of these. seed: of draws and noise.
         out: a folder; without it `projections` in the run. trust: as in `load`.
 

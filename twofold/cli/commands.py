@@ -517,7 +517,7 @@ def project(
         run: The run's folder.
         data: Observations of the same form; without any, the run's test split.
         space: Of codes z, of styles w, or of a style a layer.
-        steps: Of the search.
+        steps: Of the search; at 0 codes are where it starts.
         features: The weight of the features of pictures beside their pixels.
         n: Observations, the first of these.
         seed: Of draws and noise.
