@@ -232,7 +232,7 @@ def fit(
     if dry_run:
         raise DryRun(plan(asked.recipe, whole, trusted).recipe)
     material = Material.of(examination.kind, examination.source, examination.findings, whole)
-    title = f"{Path(asked.recipe['model']['name']).stem}-{label(whole, what)}"
+    title = f"{Path(asked.recipe['model'].get('name', 'vae')).stem}-{label(whole, what)}"
     first = int(asked.recipe.get("train", {}).get("seed", 0))
     runs = [
         start(
@@ -274,11 +274,18 @@ def split_defaults() -> Table:
     return {"validation": 0.1, "test": 0.1, "seed": 0}
 
 
-def own_files(changes: Table) -> list[str]:
-    """Python files that the command line itself names: naming them there is trusting them."""
-    inner = [own_files(v) for v in changes.values() if isinstance(v, dict)]
-    here = [v for v in changes.values() if isinstance(v, str) and v.endswith(".py")]
-    return [*here, *(name for names in inner for name in names)]
+def own_files(changes: Any) -> list[str]:
+    """Python files that the command line itself names: naming them there is trusting them.
+
+    >>> own_files({"model": {"penalties": [{"name": "mine.py"}, "r1"], "encoder": "net.py"}})
+    ['mine.py', 'net.py']
+    """
+    if isinstance(changes, str):
+        return [changes] if changes.endswith(".py") else []
+    if isinstance(changes, Mapping):
+        return own_files(list(changes.values()))
+    inner = changes if isinstance(changes, Sequence) else ()
+    return [name for one in inner for name in own_files(one)]
 
 
 def label(data: Table, what: Where) -> str:

@@ -275,11 +275,11 @@ def session_of(
     )
     here = world()
     loop = Loop(model, feed, training, here)
-    recorders = recorders_of(training, folder, quiet, step) if here.first else [Silent()]
     judge = held_out(model, material, training, device)
     readers = monitors(model, material, device)
     watching = wards(made, model, material, feed, device)
     preview = previewer(material, training, folder, device)
+    recorders = recorders_of(training, folder, quiet, step) if here.first else [Silent()]
     session = Session(loop, folder, recorders, judge, readers, watching, preview, story)
     for note in notes:
         session.say(note)
