@@ -68,7 +68,7 @@ from twofold.core.game import (
 from twofold.core.switches import takes
 from twofold.data import named as sets
 from twofold.data import schema
-from twofold.data.doctor import Examination, examine, locate
+from twofold.data.doctor import Examination, examine, fitting
 from twofold.data.kind import Where
 from twofold.data.kinds.molecules import Molecules
 from twofold.data.kinds.tables import Tables
@@ -990,7 +990,7 @@ def classify(
     opened.role(Classifies, "classify")
     given = not (isinstance(data, tuple) and not data)
     source = opened.source(data) if given else material_of(opened, "").test
-    names = opened.kind.names(locate(data, opened.kind.name).where) if given else []
+    names = opened.kind.names(fitting(data, opened.kind).where) if given else []
     done = classification.classify(opened, source, trained_on(opened))
     path = Path(out) if out else free_name(opened.path, "classes.csv")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ from twofold.core.game import (
     Truncates,
 )
 from twofold.core.space import Space
-from twofold.data.doctor import locate, recall
+from twofold.data.doctor import fitting, recall
 from twofold.data.kind import Kind, Where
 from twofold.data.pictures import heated, pil
 from twofold.data.sources import Rows, Source, whole
@@ -465,7 +465,7 @@ class Run:
         """Other data of the same form: a path, a data set's name, or an object in memory."""
         if isinstance(where, Source):
             return where
-        return self.kind.open(locate(where, self.kind.name).where)
+        return self.kind.open(fitting(where, self.kind).where)
 
     @property
     def chunk(self) -> int:
@@ -509,7 +509,7 @@ class Run:
             )
         where = data.get("path") or data["name"]
         source = self.source(where)
-        at = named_row(self.kind.names(locate(where, self.kind.name).where), name, len(source))
+        at = named_row(self.kind.names(fitting(where, self.kind).where), name, len(source))
         return vector_of(self.given, source.labels(), at)
 
     def usual(self, n: int, seed: int) -> Tensor:

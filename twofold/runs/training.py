@@ -20,7 +20,7 @@ from twofold.core.errors import UserError
 from twofold.core.game import Model, Rescues, Samples, Scores, Starts
 from twofold.core.space import Category, Space
 from twofold.core.switches import REMEDIES
-from twofold.data.doctor import locate, with_official
+from twofold.data.doctor import fitting, with_official
 from twofold.data.few import few
 from twofold.data.kind import Finding, Kind, Where
 from twofold.data.named import find
@@ -120,9 +120,9 @@ def material_of(run: Run, where: Where) -> Material:
     """
     data = run.recipe["data"]
     if not isinstance(where, str) or where:
-        found = locate(where, run.kind.name)
+        found = fitting(where, run.kind)
     elif "path" in data or "name" in data:
-        found = locate(place_of(data), run.kind.name)
+        found = fitting(place_of(data), run.kind)
     else:
         raise UserError(f"{run.path} was trained on an object in memory; give it again with data=")
     source = with_official(run.kind.open(found.where), found)
