@@ -824,8 +824,11 @@ def listened(runs: Sequence[Run], data: Where, asked: Asked, place: Path) -> Sco
     there = growing.fresh()
     found = reported(runs, data, asked, place)
     print(found, flush=True)
-    [kept] = anomaly.kept(runs, asked.how)
-    follower = following.Follower.of(kept, runs[0], growing, there, asked)
+    for kept in anomaly.kept(runs, asked.how):
+        follower = following.Follower.of(kept, runs[0], growing, there, asked)
+        break
+    else:
+        raise UserError(f"another process is training {runs[0].path}; wait for it, then follow")
     following.follow(follower, found, place, lambda text: print(text, flush=True))
     return found
 

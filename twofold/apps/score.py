@@ -236,7 +236,7 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
     source, names, known, strange, trace = observed(run, where, known, blind, asked)
     line = found.threshold(asked.threshold, asked.rate)
     raw = found.raw(source)
-    never = torch.cat([found.normal["score"], torch.tensor([line.value])])
+    never = found.never(line)
     raw["score"] = alarmed(raw["score"], strange.any(1), never)
     scores = found.calibrated(raw, asked.threshold, asked.rate)
     scores |= simple_scores(found, known, here, blind, source, asked)

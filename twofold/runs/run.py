@@ -32,6 +32,7 @@ from twofold.core.game import (
     Samples,
     Truncates,
 )
+from twofold.core.own import described
 from twofold.core.space import Space
 from twofold.data.doctor import fitting, recall
 from twofold.data.kind import Kind, Where
@@ -53,11 +54,7 @@ from twofold.train.chance import seed_all
 from twofold.train.record import Tick, lines
 
 Weights = Literal["average", "last", "best"]
-FILES: dict[str, str] = {
-    "average": "average.safetensors",
-    "last": "weights.safetensors",
-    "best": "best.safetensors",
-}
+FILES = checkpoint.WEIGHTS
 Path_ = Literal["linear", "spherical", "geodesic"]
 From = Literal["auto", "fitted", "own"]
 R = TypeVar("R")
@@ -121,7 +118,11 @@ class Run:
     @cached_property
     def kind(self) -> Kind:
         """The codec of the data."""
-        return recall(self.described["kind"])
+        try:
+            return recall(self.described["kind"])
+        except (KeyError, TypeError, ValueError) as error:
+            path, what = self.path / "space.json", described(error)
+            raise UserError(f"{path} is damaged ({what}); {checkpoint.AGAIN}") from error
 
     @property
     def space(self) -> Space:

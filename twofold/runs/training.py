@@ -78,7 +78,7 @@ class Material:
         """
         fixed = ("rows", "labels", "groups", "official")
         asked = dict(data.get("split", {}))
-        normal = tuple(asked.pop("normal", ()))
+        normal = texts_of(asked.pop("normal", ()))
         options = arguments(split, asked, "data.split", skip=fixed)
         if kind.patient and options.get("ordered"):
             raise UserError(
@@ -105,6 +105,15 @@ class Material:
     def sizes(self) -> str:
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return ", ".join(f"{len(rows)} {part}" for part, rows in parts.items())
+
+
+def texts_of(named: Any) -> tuple[str, ...]:
+    """Labels as a recipe names them: one or a list, numbers as the texts that they are.
+
+    >>> texts_of("33"), texts_of([3, "b"])
+    (('33',), ('3', 'b'))
+    """
+    return tuple(map(str, named if isinstance(named, list | tuple) else [named]))
 
 
 def place_of(data: Mapping[str, Any]) -> Where:
