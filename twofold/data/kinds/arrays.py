@@ -177,7 +177,8 @@ class Arrays(Kind):
         assert isinstance(domain, Bounded)
         channels = self.space.fields[0].size
         levels = domain.levels if (domain.levels, channels) in ((2, 1), (65536, 1)) else 256
-        form = Form(*self.space.axes, channels, levels)
+        height, width = self.space.axes
+        form = Form(height, width, channels, levels)
         return Images(space_of(form), self.given, stream=self.stream)
 
     def of_pictures(self, source: Source) -> Source:
