@@ -167,3 +167,21 @@ def test_a_rate_that_cannot_be_kept_is_told(people: pd.DataFrame) -> None:
         AnomalyDetector(**SMALL, rate=2).fit(people)
     with pytest.warns(UserWarning, match=r"75 held-out rows cannot promise the rate of 0.01%"):
         AnomalyDetector(**SMALL, rate=1e-4).fit(people)
+
+
+def test_a_frame_of_other_columns_is_told_and_one_of_other_texts_is_warned_of(
+    people: pd.DataFrame,
+) -> None:
+    """The columns by scikit-learn's own words; what cannot be read stays, and tells nothing."""
+    imputer = Imputer(**SMALL).fit(people)
+    for other in (people[["city"]], people.assign(more=1), people.rename(columns={"city": "town"})):
+        with pytest.raises(ValueError, match="feature names should match"):
+            imputer.transform(other)
+    for name, text in (("height", "tall"), ("city", "Paris")):
+        other = people.astype({name: object})
+        other.loc[1003, name] = text
+        other.loc[1004, name] = None
+        with pytest.warns(UserWarning, match=f"row 4, column '{name}': '{text}' was never seen"):
+            filled = imputer.transform(other)
+        assert filled.loc[1003, name] == text
+        assert not filled.isna().any(axis=None)

@@ -188,9 +188,15 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, Trained):  # type: ignore[
         return [] if len(self._types) else [f'model.likelihood=["{self.likelihood}"]']
 
     def transform(self, X: Any) -> Any:
-        """The rows without a gap, as an array, or as the frame that came in."""
+        """The rows without a gap, as an array, or as the frame that came in.
+
+        Raises:
+            ValueError: a frame has other columns than the one that was fitted, or other ones first.
+        """
         X = self._checked(X)
         kind = self.run_.kind.gappy()
+        for found in kind.passed(X):  # stays as it is, and tells nothing of the gaps
+            warnings.warn(found.text, UserWarning, stacklevel=3)
         rows = imputation.opened(kind.open(X))
         filled = imputation.filled(self.run_, rows, Filling(samples=self.samples)).fill
         found = kind.native(Rows(filled, rows.given))

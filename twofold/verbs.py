@@ -69,7 +69,7 @@ from twofold.core.ranges import Amount, Count, Ends, Extra, Seed, in_range
 from twofold.core.switches import takes
 from twofold.data import named as sets
 from twofold.data import schema
-from twofold.data.doctor import Examination, examine, locate
+from twofold.data.doctor import Examination, examine, fitting
 from twofold.data.kind import Where
 from twofold.data.kinds.molecules import Molecules
 from twofold.data.kinds.tables import Tables
@@ -234,7 +234,7 @@ def fit(
     if dry_run:
         raise DryRun(plan(asked.recipe, whole, trusted).recipe)
     material = Material.of(examination.kind, examination.source, examination.findings, whole)
-    title = f"{Path(asked.recipe['model']['name']).stem}-{label(whole, what)}"
+    title = f"{Path(asked.recipe['model'].get('name', 'vae')).stem}-{label(whole, what)}"
     first = int(asked.recipe.get("train", {}).get("seed", 0))
     runs = [
         start(
@@ -276,11 +276,18 @@ def split_defaults() -> Table:
     return {"validation": 0.1, "test": 0.1, "seed": 0}
 
 
-def own_files(changes: Table) -> list[str]:
-    """Python files that the command line itself names: naming them there is trusting them."""
-    inner = [own_files(v) for v in changes.values() if isinstance(v, dict)]
-    here = [v for v in changes.values() if isinstance(v, str) and v.endswith(".py")]
-    return [*here, *(name for names in inner for name in names)]
+def own_files(changes: Any) -> list[str]:
+    """Python files that the command line itself names: naming them there is trusting them.
+
+    >>> own_files({"model": {"penalties": [{"name": "mine.py"}, "r1"], "encoder": "net.py"}})
+    ['mine.py', 'net.py']
+    """
+    if isinstance(changes, str):
+        return [changes] if changes.endswith(".py") else []
+    if isinstance(changes, Mapping):
+        return own_files(list(changes.values()))
+    inner = changes if isinstance(changes, Sequence) else ()
+    return [name for one in inner for name in own_files(one)]
 
 
 def label(data: Table, what: Where) -> str:
@@ -826,8 +833,11 @@ def listened(runs: Sequence[Run], data: Where, asked: Asked, place: Path) -> Sco
     there = growing.fresh()
     found = reported(runs, data, asked, place)
     print(found, flush=True)
-    [kept] = anomaly.kept(runs, asked.how)
-    follower = following.Follower.of(kept, runs[0], growing, there, asked)
+    for kept in anomaly.kept(runs, asked.how):
+        follower = following.Follower.of(kept, runs[0], growing, there, asked)
+        break
+    else:
+        raise UserError(f"another process is training {runs[0].path}; wait for it, then follow")
     following.follow(follower, found, place, lambda text: print(text, flush=True))
     return found
 
@@ -996,7 +1006,7 @@ def classify(
     opened.role(Classifies, "classify")
     given = not (isinstance(data, tuple) and not data)
     source = opened.source(data) if given else material_of(opened, "").test
-    names = opened.kind.names(locate(data, opened.kind.name).where) if given else []
+    names = opened.kind.names(fitting(data, opened.kind).where) if given else []
     done = classification.classify(opened, source, trained_on(opened))
     path = table_in(Path(out), "classes.csv") if out else free_name(opened.path, "classes.csv")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -128,6 +128,21 @@ def test_what_no_graph_does_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
+@INSTALLED
+@pytest.mark.parametrize("what", ["encoder", "decoder", "scorer"])
+def test_a_run_of_sentences_is_refused_in_words_of_its_own(what: str, tmp_path: Path) -> None:
+    """And none of a compiler."""
+    words = tmp_path / "words.txt"
+    each = [f"{a} {b} {c} on {d}\n" for a in "abc" for b in "defg" for c in "hijk" for d in "lmno"]
+    words.write_text("".join(each))
+    made = inside("fit", words, "--set", "train.steps=2", "--quiet", "--out", tmp_path / "run")
+    assert made.status == 0, made.err
+    answer = inside("export", tmp_path / "run", "--what", what, "--out", tmp_path / "g.onnx")
+    refused(answer, "cannot be written as a graph: what it computes depends on the rows")
+    assert "zuf" not in answer.err
+    assert "guard" not in answer.err
+
+
 def test_mistakes_are_told(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "check_installed", lambda: None)
     draws = inside("export", run, "--by", "reconstruction")

@@ -175,6 +175,34 @@ def test_a_table_is_heard_row_by_row(tmp_path: Path) -> None:
     assert str(Heard(7, "12:00", 3.14159, 0.01, True)) == "alarm  12:00  row 7  score 3.142  p 0.01"
 
 
+def test_a_category_never_seen_is_abnormal_as_in_a_plain_score(tmp_path: Path) -> None:
+    noise = random.Random(0)
+    rows = [f"{noise.gauss(0, 1):.3f},{'xy'[i % 2]}\n" for i in range(120)]
+    path, said = tmp_path / "t.csv", []
+    path.write_text("a,c\n" + "".join(rows))
+    small = settings("vae", steps=20, batch=32, evaluate=1000)
+    made = inside("fit", path, *small, "--out", tmp_path / "run", "--quiet")
+    assert made.status == 0, made.err
+    assert inside("score", tmp_path / "run", path, *FAST, "--out", tmp_path / "a").status == 0
+    run, asked = Run.open(tmp_path / "run"), score.Asked(rate=0.02, samples=5)
+    growing = following.growing(run, path)
+    [kept] = anomaly.kept([run], asked.how)
+    follower = Follower.of(kept, run, growing, growing.fresh(), asked)
+    with path.open("a") as file:
+        file.write("0.1,x\n0.1,new\n")
+    calm, strange = follower.new(said.append)
+    assert (calm.row, strange.row) == (122, 123)
+    assert strange.abnormal
+    assert not calm.abnormal
+    [told] = said
+    assert "t.csv row 123" in told
+    assert "never seen" in told
+    assert inside("score", tmp_path / "run", path, *FAST, "--out", tmp_path / "b").status == 0
+    with (tmp_path / "b" / "scores.csv").open() as file:
+        *_, last = csv.DictReader(file)
+    assert float(last["score"]) == pytest.approx(strange.score, rel=0.02)  # other draws
+
+
 def test_what_was_scored_is_traced_to_the_file(folder: Path) -> None:
     with (folder / "first" / "scores.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

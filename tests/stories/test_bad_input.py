@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.stories.commands import inside, refused, settings
+from tests.stories.commands import Answer, inside, refused, settings
 from twofold.core.errors import UserError
 from twofold.train import checkpoint
 from twofold.train.loop import State
@@ -270,3 +270,14 @@ def test_a_page_of_runs_goes_over_nothing(run: Path) -> None:
         assert inside("compare", run, other, "-n", "20").status == 0
     pages = sorted(path.name for path in run.parent.glob("comparison*"))
     assert pages == ["comparison-2.html", "comparison.html"]
+
+
+def test_a_normal_label_that_does_not_occur_is_told_with_those_that_do(tmp_path: Path) -> None:
+    def fitted(normal: str) -> Answer:
+        split = f"data.split.normal={normal}"
+        return inside("fit", "digits", *SMALL, "--set", split, "--out", tmp_path / normal[:3])
+
+    for normal in ('["3x"]', '"33"', "33", "[3, 33]"):
+        refused(fitted(normal), "data.split.normal: no row is labelled '3", "only 0, 1, 2")
+    assert fitted("3").status == 0
+    assert fitted("[3, 4]").status == 0

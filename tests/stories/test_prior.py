@@ -180,6 +180,7 @@ def test_a_write_cut_short_leaves_the_old_one(run: Path, monkeypatch: pytest.Mon
     assert checkpoint.about(run, "prior.safetensors")["fit"]["name"] == "gmm"
     assert (run / "prior.safetensors").read_bytes() == old
     assert (run / "state.json").read_bytes() == record
+    checkpoint.recover(run)  # as who writes does first
     monkeypatch.setattr(checkpoint, "recover", lambda folder: stop() if fresh(folder) else None)
     with pytest.raises(KeyboardInterrupt):  # the record is there, the rename is not
         checkpoint.attach(run, "prior.safetensors", tensors, {"new": 1})

@@ -21,6 +21,7 @@ was fitted with: it goes where the run goes, and scores without the training dat
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -41,6 +42,7 @@ from twofold.maths.likelihoods import Observation
 from twofold.maths.thresholds import THRESHOLDS, Threshold
 from twofold.nets.bodies import Suited
 from twofold.nets.inversion import Inverted, encoder_for, inverted
+from twofold.runs.lock import Busy, alone
 from twofold.runs.run import CHUNK, Run
 from twofold.train import checkpoint
 from twofold.train.chance import seed_all
@@ -254,6 +256,10 @@ class Detector:
         """The threshold of the whole score."""
         return THRESHOLDS[kind](self.normal["score"], self.abnormal, rate)
 
+    def never(self, line: Threshold) -> Tensor:
+        """Scores above which no normal observation is, nor the threshold (N + 1,)."""
+        return torch.cat([self.normal["score"], torch.tensor([line.value])])
+
     def raw(self, source: Source) -> dict[str, Tensor]:
         """Each term of every observation, and the whole `score`, (N,): of tiles the highest."""
         whole = Wholes(source.pieces())
@@ -456,7 +462,8 @@ def keep(found: Detector) -> None:
         "ends": found.ends,
         "basis": asdict(found.basis),
     }
-    checkpoint.attach(found.run.path, NAME, tensors, about)
+    with suppress(Busy), alone(found.run.path):  # a run that trains is left alone
+        checkpoint.attach(found.run.path, NAME, tensors, about)
 
 
 def kept(runs: Sequence[Run], how: How) -> tuple[Detector, ...]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from twofold.apps.objectives import Computed, column, formulas
 from twofold.core.errors import UserError, nearest
 from twofold.core.space import Category, Space
-from twofold.data.doctor import locate
+from twofold.data.doctor import fitting
 from twofold.data.kind import Where
 from twofold.data.kinds.molecules import Molecules
 from twofold.data.sources import whole
@@ -49,7 +49,7 @@ def single(space: Space) -> dict[str, int]:
 
 def of_molecules(kind: Molecules, where: Where, name: str) -> Tensor:
     """A column of their file, or a property."""
-    read = kind.sheet(locate(where, kind.name).where)
+    read = kind.sheet(fitting(where, kind).where)
     if name in read.frame.names:
         return torch.from_numpy(column(read, name))
     if name in formulas():

@@ -16,7 +16,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from twofold.apps.anomaly import Detector
+import torch
+from torch import Tensor
+
+from twofold.apps.anomaly import Detector, alarmed
 from twofold.apps.score import Asked, Blind, Scored
 from twofold.core.errors import UserError
 from twofold.data.kind import Kind, Where
@@ -134,7 +137,7 @@ class Follower:
     def careful(self, lines: list[str], row: int, say: Callable[[str], None]) -> Iterator[Heard]:
         """What some lines add; where one of them cannot be read, line by line without it."""
         try:
-            found = self.heard(lines, row)
+            found = self.heard(lines, row, say)
         except UserError as error:
             if len(lines) > 1:
                 for at, line in enumerate(lines):
@@ -147,8 +150,12 @@ class Follower:
         self.remember(lines)
         yield from found
 
-    def heard(self, lines: list[str], row: int) -> list[Heard]:
-        """What some new lines add, the first of which has this number in the file."""
+    def heard(self, lines: list[str], row: int, say: Callable[[str], None]) -> list[Heard]:
+        """What some new lines add, the first of which has this number in the file.
+
+        Args:
+            say: is told of what was never seen in training; a row of it is abnormal, as in `score`.
+        """
         text = [*self.before, *lines]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / self.growing.path.name
@@ -157,16 +164,20 @@ class Follower:
                 if self.waits(path):
                     return []
                 source = self.blind(self.kind.open(path))
+                strange = self.strange(path, len(source))
             except UserError as error:
                 raise UserError(placed(str(error), path, self.growing.path, row)) from None
             last = self.last(path)
-        found = self.found.calibrated(
-            self.found.raw(source), self.asked.threshold, self.asked.rate
-        )["score"]
-        line = self.found.threshold(self.asked.threshold, self.asked.rate).value
+        for at in strange.nonzero().flatten().tolist():
+            said = f"{self.growing.path} row {row + last[at] - len(self.before)}"
+            say(f"{said} has a category that was never seen in training, and is abnormal")
+        line = self.found.threshold(self.asked.threshold, self.asked.rate)
+        raw = self.found.raw(source)
+        raw["score"] = alarmed(raw["score"], strange, self.found.never(line))
+        found = self.found.calibrated(raw, self.asked.threshold, self.asked.rate)["score"]
         times = [self.time(each) for each in text]
         return [
-            Heard(row + at - len(self.before), times[at], score, p, score > line)
+            Heard(row + at - len(self.before), times[at], score, p, score > line.value)
             for at, score, p in zip(last, found.raw.tolist(), found.p.tolist(), strict=True)
         ]
 
@@ -183,6 +194,12 @@ class Follower:
         if (recordings.rows[1:] < recordings.rows[:-1]).any():
             raise UserError(f"{path} row 0: its time is before that of the line above it")
         return max(self.kind.recordings(path).lengths) < self.length
+
+    def strange(self, path: Path, rows: int) -> Tensor:
+        """Which rows hold something never seen in training, (N,)."""
+        if isinstance(self.kind, Tables):
+            return self.kind.unseen(path).any(1)
+        return torch.zeros(rows, dtype=torch.bool)
 
     def last(self, path: Path) -> list[int]:
         """The line, from 0, at which each observation ends."""
@@ -215,7 +232,9 @@ def followed(kind: Kind, path: Path) -> Tables | Series:
             "line by line"
         )
     assert isinstance(kind, Tables | Series)
-    return replace(kind.undivided(), stride=1) if isinstance(kind, Series) else kind
+    if isinstance(kind, Series):
+        return replace(kind.undivided(), stride=1)
+    return kind.with_strangers()
 
 
 def growing(run: Run, where: Where) -> Growing:

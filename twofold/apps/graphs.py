@@ -62,8 +62,9 @@ class Graph:
                     dynamic_shapes=shapes, optimize=False,
                 )  # fmt: skip
             except torch.onnx.errors.OnnxExporterError as error:
-                reason = str(error.__cause__ or error).strip().splitlines()[0]
-                raise UserError(f"this network cannot be written as a graph: {reason}") from None
+                raise UserError(
+                    f"this network cannot be written as a graph: {why(error)}; use the run itself"
+                ) from error
         assert program is not None
         return cls(program.model_proto.SerializeToString(), tuple(outputs))
 
@@ -89,6 +90,17 @@ class Graph:
         """What ONNX Runtime makes of inputs."""
         found = self.session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
         return {k: torch.from_numpy(v) for k, v in zip(self.outputs, found, strict=True)}
+
+
+def why(error: Exception) -> str:
+    """Why an exporter gave up, without the words of a compiler."""
+    cause = error.__cause__ or error
+    if isinstance(cause, UserError):
+        return str(cause)
+    words = type(cause).__name__ + str(cause)
+    if "data-dependent" in words or "DataDependent" in words:
+        return "what it computes depends on the rows, as where sentences or molecules are spelt"
+    return f"it does what no graph can ({type(cause).__name__}; --debug says more)"
 
 
 @contextmanager

@@ -37,7 +37,7 @@ from twofold.core.errors import UserError, nearest
 from twofold.core.game import Fills
 from twofold.core.space import Category, Modal, Space, Token
 from twofold.data import places
-from twofold.data.doctor import locate
+from twofold.data.doctor import fitting
 from twofold.data.kind import Where
 from twofold.data.sources import Memory, Rows, Source, fingerprints, whole
 from twofold.maths import importance
@@ -258,7 +258,7 @@ def impute(
     if reason := incompletable(run.model, run.space, run.given):
         raise UserError(f"impute cannot use {run.path}: {reason}; see twofold models")
     kind = run.kind.gappy()
-    place = locate(where, kind.name).where
+    place = fitting(where, kind).where
     source = kind.open(place)
     rows = opened(source)
     gaps = rows.values.isnan()

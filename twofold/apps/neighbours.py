@@ -17,7 +17,7 @@ from torch import Tensor
 
 from twofold.apps.objectives import bits
 from twofold.core.errors import UserError
-from twofold.data.doctor import locate
+from twofold.data.doctor import fitting
 from twofold.data.kind import Where
 from twofold.data.sources import Source, whole
 from twofold.maths.descriptors import tanimoto
@@ -93,7 +93,7 @@ def alike(made: Neighbours, asked: Sequence[str], others: Sequence[str], seed: i
 
 def called(run: Run, where: Where, n: int) -> list[str]:
     """What the first n observations of some data are called; their numbers without names."""
-    names = run.kind.names(locate(where, run.kind.name).where)
+    names = run.kind.names(fitting(where, run.kind).where)
     return (names or [str(row) for row in range(1, n + 1)])[:n]
 
 

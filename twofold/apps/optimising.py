@@ -42,7 +42,7 @@ from twofold.core.errors import UserError, nearest
 from twofold.core.game import Decodes, Encodes, Foretells
 from twofold.data import places
 from twofold.data.columns import Number
-from twofold.data.doctor import locate
+from twofold.data.doctor import fitting
 from twofold.data.kind import Where
 from twofold.data.kinds.molecules import Molecules, drawn
 from twofold.data.molecules import Sheet
@@ -178,7 +178,7 @@ def sheet_of(run: Run, where: Where) -> Sheet:
     if isinstance(where, str) and not where and not ("path" in data or "name" in data):
         raise UserError(f"{run.path} was trained on an object in memory; give it again with data=")
     place = place_of(data) if isinstance(where, str) and not where else where
-    return kind.sheet(locate(place, kind.name).where)
+    return kind.sheet(fitting(place, kind).where)
 
 
 def task_of(run: Run, read: Sheet, asked: Asked) -> Task:

@@ -29,7 +29,7 @@ from twofold.core.batch import Given
 from twofold.core.errors import UserError
 from twofold.core.game import Samples
 from twofold.data.columns import written
-from twofold.data.doctor import locate
+from twofold.data.doctor import fitting
 from twofold.data.kind import Where
 from twofold.data.kinds.series import Channel, Ends, Series
 from twofold.data.sources import Source
@@ -111,7 +111,7 @@ def predict(run: Run, where: Where, asking: Asking, check: bool, out: Path) -> P
     kind = onward(run)
     if out.exists():
         raise UserError(f"{out} is already there; name another --out")
-    ends = kind.ends(locate(where, kind.name).where)
+    ends = kind.ends(fitting(where, kind).where)
     found = quantiles(drawn(run, ends.given, asking), asking.interval)
     judged = (checked(run, asking),) if check else ()
     out.parent.mkdir(parents=True, exist_ok=True)

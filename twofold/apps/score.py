@@ -41,7 +41,7 @@ from twofold.core.errors import UserError, nearest
 from twofold.core.game import Decodes
 from twofold.core.space import Category, Space
 from twofold.data import pictures, places
-from twofold.data.doctor import examine, locate
+from twofold.data.doctor import examine, fitting
 from twofold.data.kind import Kind, Where
 from twofold.data.kinds.tables import Tables
 from twofold.data.sources import Rows, Source, Subset
@@ -236,7 +236,7 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
     source, names, known, strange, trace = observed(run, where, known, blind, asked)
     line = found.threshold(asked.threshold, asked.rate)
     raw = found.raw(source)
-    never = torch.cat([found.normal["score"], torch.tensor([line.value])])
+    never = found.never(line)
     raw["score"] = alarmed(raw["score"], strange.any(1), never)
     scores = found.calibrated(raw, asked.threshold, asked.rate)
     scores |= simple_scores(found, known, here, blind, source, asked)
@@ -288,7 +288,7 @@ class Observed(NamedTuple):
 
 def observed(run: Run, where: Where, known: Known, blind: Blind, asked: Asked) -> Observed:
     """The data, or the part of the run's own split that is asked for."""
-    place, kind = locate(where, run.kind.name).where, laid_out(run.kind, asked)
+    place, kind = fitting(where, run.kind).where, laid_out(run.kind, asked)
     source = blind(kind.open(place))
     names = tuple(kind.names(place)) or tuple(str(i) for i in range(len(source)))
     trace = kind.trace(place)
@@ -315,7 +315,7 @@ def laid_out(kind: Kind, asked: Asked) -> Kind:
 
 def said_of(kind: Kind, where: Where) -> tuple[str, ...]:
     """What was never seen of a table, in words."""
-    return tuple(found.text for found in kind.passed(locate(where, kind.name).where))
+    return tuple(found.text for found in kind.passed(fitting(where, kind).where))
 
 
 def masked(run: Run, names: Sequence[str], where: Tensor, asked: Asked) -> list[Figure]:
@@ -555,7 +555,7 @@ def labels_of(run: Run, where: Where, name: str, whole: bool) -> tuple[str, ...]
     Args:
         whole: the data are not divided, which leaves no step out.
     """
-    found = locate(where, run.kind.name)
+    found = fitting(where, run.kind)
     if isinstance(run.kind, Tables):
         cells = run.kind.frame(found.where)[name]
         return tuple(cells.texts[code] for code in cells.codes)

@@ -2,8 +2,9 @@
 
 Every command has the name and the arguments of its verb; a test holds them equal. Nothing heavy is
 imported before a command runs, so that `--help` answers at once. An error of the user's is one
-sentence and exit status 2; a fault of ours is one sentence and 1, with the traceback on `--debug`;
-a run that was asked to stop saves, says how to go on, and exits with 130.
+sentence and exit status 2, and so is a fault in a file of the user's own; a fault of ours is one
+sentence and 1. Both have their traceback on `--debug`. A run that was asked to stop saves, says how
+to go on, and exits with 130.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def status(words: list[str], debug: bool) -> int:
 
     from twofold.cli.commands import app
     from twofold.core.errors import UserError
+    from twofold.core.own import faults_of
 
     try:
         return int(
@@ -41,6 +43,8 @@ def status(words: list[str], debug: bool) -> int:
     except BrokenPipeError:
         return 0
     except Exception as error:
+        for fault in faults_of(error):
+            return complain(fault, 2, debug)
         text = f"this is a fault of ours: {type(error).__name__}: {error}; --debug shows where"
         return complain(text, 1, debug)
 

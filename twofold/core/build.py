@@ -22,13 +22,10 @@ twofold.core.errors.UserError: shape.raduis is not an option of circle; did you 
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
 import inspect
 import pkgutil
 import re
-import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +37,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from twofold.core.errors import UserError, nearest
+from twofold.core.own import EXTERNAL, run_file, sha256
 
 T = TypeVar("T")
 
@@ -65,22 +63,30 @@ class Trust:
 
     def find(self, name: str, digest: str) -> Path:
         """The trusted file that a recipe names by path and, when from a run, by hash."""
-        digest = digest or (sha256(Path(name)) if Path(name).is_file() else "")
-        if digest in self.files:
-            return self.files[digest]
-        if self.files:
-            raise UserError(f"{name} is not the file that was used (its sha256 differs)")
-        raise UserError(f"{name} holds code; read it, and name it with --trust {name} to run it")
+        here = sha256(Path(name)) if Path(name).is_file() else ""
+        wanted = digest or here
+        if wanted in self.files:
+            return self.files[wanted]
+        if not self.files:
+            raise UserError(
+                f"{name} holds code; read it, and name it with --trust {name} to run it"
+            )
+        if wanted == here:
+            given = ", ".join(map(str, self.files.values()))
+            raise UserError(
+                f"{name} is needed, and --trust names {given}, whose sha256 differs; read {name}, "
+                f"and name it with --trust {name} to run it"
+            )
+        raise UserError(f"{self.instead(name)}; restore the one whose sha256 is {digest[:12]}…")
+
+    def instead(self, name: str) -> str:
+        """That none of these files is the one that was used, in words."""
+        same = [path for path in self.files.values() if path.name == Path(name).name]
+        given = ", ".join(map(str, same or self.files.values()))
+        return f"{given} is not the {Path(name).name} that was used (its sha256 differs)"
 
 
 NO_TRUST = Trust({})
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file, in hexadecimal."""
-    if not path.is_file():
-        raise UserError(f"{path} is not there; check the path")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def kebab(name: str) -> str:
@@ -99,9 +105,6 @@ def parts_of(base: type[T]) -> dict[str, type[T]]:
     for sub in base.__subclasses__():
         found |= parts_of(sub)
     return dict(sorted(found.items()))
-
-
-EXTERNAL: dict[str, dict[str, str]] = {}  # modules of the user's own: their path and hash
 
 
 @dataclass(frozen=True)
@@ -231,33 +234,27 @@ def from_file(sort: type[T], name: str, digest: str, trust: Trust) -> type[T]:
     """The one class of a sort that a trusted file of the user's defines."""
     path = trust.find(name, digest)
     module = run_file(path)
-    found = [
+    every = [
         item
         for item in vars(module).values()
-        if inspect.isclass(item)
-        and issubclass(item, sort)
-        and item.__module__ == module.__name__
-        and not inspect.isabstract(item)
+        if inspect.isclass(item) and issubclass(item, sort) and item.__module__ == module.__name__
     ]
-    if len(found) != 1:
-        raise UserError(f"{path} must define exactly one {sort.__name__}; it defines {len(found)}")
-    return found[0]
+    found = [item for item in every if not inspect.isabstract(item)]
+    if len(found) == 1:
+        return found[0]
+    if every and not found:
+        raise UserError(f"{path}: {'; '.join(map(lacking, every))}; write them")
+    names = ", ".join(item.__name__ for item in found) or "none"
+    raise UserError(
+        f"{path} must define exactly one {sort.__name__}, a class that derives from "
+        f"{sort.__module__}.{sort.__name__}; it defines {names}"
+    )
 
 
-def run_file(path: Path) -> types.ModuleType:
-    """Run a Python file as a module, once for each content."""
-    digest = sha256(path)
-    title = f"twofold_user_{path.stem}_{digest[:12]}"
-    if title in sys.modules:
-        return sys.modules[title]
-    spec = importlib.util.spec_from_file_location(title, path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{path} is not a Python file; give one that ends in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[title] = module
-    EXTERNAL[title] = {"name": str(path.resolve()), "sha256": digest}
-    spec.loader.exec_module(module)
-    return module
+def lacking(cls: type) -> str:
+    """Which methods a class has yet to define."""
+    missing = sorted(getattr(cls, "__abstractmethods__", ()))
+    return f"the class {cls.__name__} lacks {', '.join(missing)}"
 
 
 def resolved(thing: object) -> Any:

@@ -112,7 +112,36 @@ def examine(where: Where, kind: str = "", progress: Progress = silent, **asked: 
 
 
 def locate(where: Where, kind: str, progress: Progress = silent) -> Found:
-    """The data and its kind: a path wins over a name, a kind that is asked for over the rule."""
+    """The data and its kind: a path wins over a name, a kind that is asked for over the rule.
+
+    Raises:
+        UserError: there is no such data, or the kind that is asked for cannot read them.
+    """
+    found = placed(where, kind, progress)
+    if not every_kind()[found.kind].reads(found.where):
+        raise UserError(
+            f"{what_is(where)}, and cannot be read as {found.kind}; leave out data.kind"
+        )
+    return found
+
+
+def fitting(where: Where, kind: Kind) -> Found:
+    """Data that a run is asked of, to be read by the codec that it keeps.
+
+    Raises:
+        UserError: there is no such data, or they are of another form by their type alone.
+    """
+    found = placed(where, kind.name)
+    if not kind.reads(found.where):
+        raise UserError(
+            f"{what_is(where)}, and the run was trained on {kind.name}: {in_words(kind.space)}; "
+            "give it data of that form"
+        )
+    return found
+
+
+def placed(where: Where, kind: str, progress: Progress = silent) -> Found:
+    """As `locate`, whether or not the kind can read them."""
     if kind and kind not in every_kind():
         raise UserError(f"data.kind = {kind!r} is not known; {nearest(kind, every_kind())}")
     if isinstance(where, Found):  # by name, and not by a path that happens to be called so
@@ -127,6 +156,21 @@ def locate(where: Where, kind: str, progress: Progress = silent) -> Found:
         check_path(Path(where))
         where = Path(where)
     return Found(where, kind or kind_of(where))
+
+
+def what_is(where: Where) -> str:
+    """What the user gave, in words: a data set, a path or an object in memory.
+
+    >>> what_is("digits")
+    'digits is 1,797 handwritten digits, 8 × 8, 17 grey levels'
+    """
+    if isinstance(where, Found):
+        return f"the data set is {where.kind}"
+    if not isinstance(where, str | Path):
+        return f"what is given is of type {type(where).__name__}"
+    if not Path(where).exists():
+        return f"{where} is {NAMED[str(where)].what}"
+    return f"{where} is read as {kind_of(Path(where))}"
 
 
 def check_path(path: Path) -> None:

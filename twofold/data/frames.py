@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from twofold.core.errors import UserError, nearest
 from twofold.data.kind import Finding
+from twofold.data.pixels import SUFFIXES
 
 Header = Literal["auto", "yes", "no"]
 DELIMITED = (".csv", ".tsv", ".tab", ".data", ".test")
@@ -161,6 +162,17 @@ def is_table(where: Any) -> bool:
     """Whether a path or object looks like a table, by its suffix or type alone."""
     if isinstance(where, str | Path):
         return suffix(Path(where)) in DELIMITED + PARQUET
+    return bool(library(where))
+
+
+BINARY = (".npy", ".npz", ".zip", *(suffix.decode() for suffix in SUFFIXES))
+"""Files that hold arrays or pictures, and no rows of text."""
+
+
+def may_be_table(where: Any) -> bool:
+    """Whether a table might be read from it: a file that is not named otherwise, or a frame."""
+    if isinstance(where, str | Path):
+        return not Path(where).is_dir() and suffix(Path(where)) not in BINARY
     return bool(library(where))
 
 

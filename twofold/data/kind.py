@@ -123,6 +123,11 @@ class Kind(ABC):
         """Whether a path or object looks like this kind, from names, suffixes and types alone."""
 
     @classmethod
+    def reads(cls, where: Where) -> bool:
+        """Whether a codec of this kind may open a path or object, by its type alone."""
+        return isinstance(where, str | Path)
+
+    @classmethod
     @abstractmethod
     def inspect(cls, where: Where) -> tuple[Self, list[Finding]]:
         """Learn the codec from data. Sub-classes add keyword options, the keys under `data`."""

@@ -23,7 +23,7 @@ from twofold.core.errors import UserError
 from twofold.core.plain import plain
 from twofold.data.doctor import remember
 from twofold.data.kind import Kind
-from twofold.train.checkpoint import FORMAT, full, parse, replace
+from twofold.train.checkpoint import AGAIN, FORMAT, full, parse, replace
 
 KEPT_PREVIEWS = 24
 
@@ -115,14 +115,26 @@ def guarded(folder: Path, write: Callable[[], None]) -> None:
 
 
 def read_recipe(folder: Path) -> dict[str, Any]:
-    """The resolved recipe of a run."""
-    return toml.load(existing(folder) / "recipe.toml")
+    """The resolved recipe of a run.
+
+    Raises:
+        UserError: it is not all there.
+    """
+    path = existing(folder) / "recipe.toml"
+    try:
+        recipe = toml.load(path)
+    except UserError as error:
+        raise UserError(f"{error}; {AGAIN}") from None
+    missing = [key for key in ("model", "data", "train") if not isinstance(recipe.get(key), dict)]
+    if missing or "name" not in recipe["model"]:
+        what = ", ".join(f"[{key}]" for key in missing) or "model.name"
+        raise UserError(f"{path} is damaged: it lacks {what}; {AGAIN}")
+    return recipe
 
 
 def read_space(folder: Path) -> dict[str, Any]:
     """`space.json` of a run."""
-    data: dict[str, Any] = parse(existing(folder) / "space.json")
-    return data
+    return parse(existing(folder) / "space.json", ("kind", "space", "given", "known"))
 
 
 def existing(folder: Path) -> Path:

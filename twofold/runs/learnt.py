@@ -18,6 +18,7 @@ from twofold.maths.axes import conditional
 from twofold.measures.measure import Figure
 from twofold.runs.codes import Codes, as_styles
 from twofold.runs.folder import write_json
+from twofold.runs.lock import alone
 from twofold.runs.measuring import finite, recalled
 from twofold.runs.run import Run
 from twofold.train import checkpoint
@@ -75,7 +76,8 @@ def keep(run: Run, found: Sequence[Learnt]) -> None:
     """Keep directions with a run, in place of all that it had."""
     told = [one.about() for one in found]
     vectors = {one.name: one.vector.contiguous() for one in found}
-    checkpoint.attach(run.path, NAME, vectors, {"directions": told})
+    with alone(run.path):
+        checkpoint.attach(run.path, NAME, vectors, {"directions": told})
     write_json(run.path / "directions.json", told)
 
 

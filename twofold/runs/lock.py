@@ -1,7 +1,8 @@
 """One process at a time trains a run: a lock that the system gives back when its holder dies.
 
 The lock lies on a file `training.lock` of the run's folder, which is there only while the run
-trains. What only reads a run asks for no lock.
+trains. What only reads a run asks for no lock, and changes nothing of
+its checkpoint; what keeps something with one asks for it.
 """
 
 from __future__ import annotations
@@ -22,12 +23,16 @@ NAME = "training.lock"
 TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
+class Busy(UserError):
+    """Another process is training the run."""
+
+
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Be the one that trains a run, for as long as it lasts; of several ranks, the first asks.
 
     Raises:
-        UserError: another process is training it.
+        Busy: another process is training it.
     """
     if not world().first:
         yield
@@ -54,7 +59,7 @@ def held(path: Path) -> IO[bytes]:
         except OSError as error:
             if error.errno in TAKEN:
                 file.close()
-                raise UserError(
+                raise Busy(
                     f"another process is training {path.parent}; wait for it, or stop it first"
                 ) from None
             # Some file systems have no locks, and are no reason not to train.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twofold.data.doctor import locate
+from twofold.data.doctor import fitting
 from twofold.data.kind import Kind, Where
 from twofold.data.sources import Source
 from twofold.runs.run import Run
@@ -30,7 +30,7 @@ class Other:
     def of(cls, run: Run, where: Where) -> Other:
         """Data that a run is asked of."""
         kind = run.kind.lenient()
-        return cls(kind, locate(where, kind.name).where)
+        return cls(kind, fitting(where, kind).where)
 
     def open(self) -> Source:
         """Their rows."""

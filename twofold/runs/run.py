@@ -32,9 +32,10 @@ from twofold.core.game import (
     Samples,
     Truncates,
 )
+from twofold.core.own import described
 from twofold.core.ranges import Count, Ends, Seed, in_range
 from twofold.core.space import Space
-from twofold.data.doctor import locate, recall
+from twofold.data.doctor import fitting, recall
 from twofold.data.kind import Kind, Where
 from twofold.data.pictures import heated, pil
 from twofold.data.sources import Rows, Source, whole
@@ -55,11 +56,7 @@ from twofold.train.chance import seed_all
 from twofold.train.record import Tick, lines
 
 Weights = Literal["average", "last", "best"]
-FILES: dict[str, str] = {
-    "average": "average.safetensors",
-    "last": "weights.safetensors",
-    "best": "best.safetensors",
-}
+FILES = checkpoint.WEIGHTS
 Path_ = Literal["linear", "spherical", "geodesic"]
 From = Literal["auto", "fitted", "own"]
 R = TypeVar("R")
@@ -123,7 +120,11 @@ class Run:
     @cached_property
     def kind(self) -> Kind:
         """The codec of the data."""
-        return recall(self.described["kind"])
+        try:
+            return recall(self.described["kind"])
+        except (KeyError, TypeError, ValueError) as error:
+            path, what = self.path / "space.json", described(error)
+            raise UserError(f"{path} is damaged ({what}); {checkpoint.AGAIN}") from error
 
     @property
     def space(self) -> Space:
@@ -480,7 +481,7 @@ class Run:
         """Other data of the same form: a path, a data set's name, or an object in memory."""
         if isinstance(where, Source):
             return where
-        return self.kind.open(locate(where, self.kind.name).where)
+        return self.kind.open(fitting(where, self.kind).where)
 
     @property
     def chunk(self) -> int:
@@ -524,7 +525,7 @@ class Run:
             )
         where = data.get("path") or data["name"]
         source = self.source(where)
-        at = named_row(self.kind.names(locate(where, self.kind.name).where), name, len(source))
+        at = named_row(self.kind.names(fitting(where, self.kind).where), name, len(source))
         return vector_of(self.given, source.labels(), at)
 
     def usual(self, n: int, seed: int) -> Tensor:

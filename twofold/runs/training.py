@@ -20,7 +20,7 @@ from twofold.core.errors import UserError
 from twofold.core.game import Model, Rescues, Samples, Scores, Starts
 from twofold.core.space import Category, Space
 from twofold.core.switches import REMEDIES
-from twofold.data.doctor import locate, with_official
+from twofold.data.doctor import fitting, with_official
 from twofold.data.few import few
 from twofold.data.kind import Finding, Kind, Where
 from twofold.data.named import find
@@ -78,7 +78,7 @@ class Material:
         """
         fixed = ("rows", "labels", "groups", "official")
         asked = dict(data.get("split", {}))
-        normal = tuple(asked.pop("normal", ()))
+        normal = texts_of(asked.pop("normal", ()))
         options = arguments(split, asked, "data.split", skip=fixed)
         if kind.patient and options.get("ordered"):
             raise UserError(
@@ -107,6 +107,15 @@ class Material:
         return ", ".join(f"{len(rows)} {part}" for part, rows in parts.items())
 
 
+def texts_of(named: Any) -> tuple[str, ...]:
+    """Labels as a recipe names them: one or a list, numbers as the texts that they are.
+
+    >>> texts_of("33"), texts_of([3, "b"])
+    (('33',), ('3', 'b'))
+    """
+    return tuple(map(str, named if isinstance(named, list | tuple) else [named]))
+
+
 def place_of(data: Mapping[str, Any]) -> Where:
     """Where the `data` table of a recipe says the data is: at a path, or under a name."""
     return data["path"] if "path" in data else find(data["name"])
@@ -120,9 +129,9 @@ def material_of(run: Run, where: Where) -> Material:
     """
     data = run.recipe["data"]
     if not isinstance(where, str) or where:
-        found = locate(where, run.kind.name)
+        found = fitting(where, run.kind)
     elif "path" in data or "name" in data:
-        found = locate(place_of(data), run.kind.name)
+        found = fitting(place_of(data), run.kind)
     else:
         raise UserError(f"{run.path} was trained on an object in memory; give it again with data=")
     source = with_official(run.kind.open(found.where), found)
@@ -275,11 +284,11 @@ def session_of(
     )
     here = world()
     loop = Loop(model, feed, training, here)
-    recorders = recorders_of(training, folder, quiet, step) if here.first else [Silent()]
     judge = held_out(model, material, training, device)
     readers = monitors(model, material, device)
     watching = wards(made, model, material, feed, device)
     preview = previewer(material, training, folder, device)
+    recorders = recorders_of(training, folder, quiet, step) if here.first else [Silent()]
     session = Session(loop, folder, recorders, judge, readers, watching, preview, story)
     for note in notes:
         session.say(note)

@@ -3,8 +3,9 @@
 A checkpoint is several files that must belong together. Each new one is first written in full
 beside its place, as `NAME.next`, and flushed to the disk; then `state.json`, which names every file
 with its sha256, is replaced in one step: that is the moment the checkpoint exists. The renames that
-follow may be cut short by anything: whoever opens the folder next completes them (`recover`), for
-the hashes say which of two files is meant. The same hashes show a flipped byte.
+follow may be cut short by anything: whoever writes to the folder next completes them (`recover`),
+for the hashes say which of two files is meant. Who only reads takes the one that is meant, wherever
+it lies, and changes nothing. The same hashes show a flipped byte.
 
 `weights.safetensors` holds the model, `average.safetensors` its averaged twin, `state.safetensors`
 the moments of the optimisers, `best.safetensors` the weights that were best on held-out data. What
@@ -17,12 +18,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
 from safetensors.torch import load as tensors_of
 from safetensors.torch import save as bytes_of
 from torch import Tensor
@@ -33,6 +33,16 @@ from twofold.train.loop import State
 FORMAT = 1
 RECORD = "state.json"
 ABOUT = "about"
+KEYS = ("step", "shown", "attempt", "files", "session")
+"""What the record says."""
+WEIGHTS: dict[str, str] = {
+    "average": "average.safetensors",
+    "last": "weights.safetensors",
+    "best": "best.safetensors",
+}
+"""The files that a run can be used with, by what `--weights` calls them."""
+MOMENTS = "state.safetensors"
+"""What only resuming needs."""
 
 
 def save(
@@ -43,6 +53,7 @@ def save(
     Raises:
         UserError: the disk is full or cannot be written; the last checkpoint stands.
     """
+    recover(folder)
     files = {
         "weights.safetensors": state.weights,
         "average.safetensors": state.average,
@@ -79,6 +90,7 @@ def attach(
     Args:
         name: of the file, `….safetensors`. about: what it is, as plain data kept inside it.
     """
+    recover(folder)
     record = read_record(folder)
     data = bytes_of(dict(tensors), {ABOUT: json.dumps(about)})
     files = record["files"] | {name: hashlib.sha256(data).hexdigest()}
@@ -96,14 +108,15 @@ def about(folder: Path, name: str) -> dict[str, Any]:
     """What an attached file says it is; empty where the checkpoint has no such file."""
     if name not in read_record(folder)["files"]:
         return {}
-    read(folder, name)  # whole, or an error
-    with safe_open(folder / name, "pt") as file:
-        found: dict[str, Any] = json.loads(file.metadata()[ABOUT])
+    data = content(folder, name)
+    size = int.from_bytes(data[:8], "little")  # of the header, which safetensors puts first
+    found: dict[str, Any] = json.loads(json.loads(data[8 : 8 + size])["__metadata__"][ABOUT])
     return found
 
 
 def load(folder: Path) -> tuple[State, dict[str, Any]]:
-    """The state of the last checkpoint, and what the session kept."""
+    """The state of the last checkpoint, and what the session kept, for who goes on from it."""
+    recover(folder)
     record = read_record(folder)
     weights, average, moments = (
         read(folder, name)
@@ -119,29 +132,62 @@ def read(folder: Path, name: str) -> dict[str, Tensor]:
     Raises:
         UserError: the file is missing, or is not the one that was written.
     """
-    expected = read_record(folder)["files"].get(name)
-    if expected is None:
-        return {}
+    return tensors_of(content(folder, name)) if name in read_record(folder)["files"] else {}
+
+
+def content(folder: Path, name: str) -> bytes:
+    """The bytes of one file of a checkpoint.
+
+    Another process may save meanwhile: then the record is another one, and is asked again.
+    """
+    record = read_record(folder)
+    for data in whole(folder, name, record["files"][name]):
+        return data
+    if read_record(folder) != record:
+        return content(folder, name)
     path = folder / name
-    if not path.is_file():
-        raise UserError(f"{path} is missing; copy the whole run folder again")
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != expected:
-        raise UserError(
-            f"{path} is damaged (its sha256 differs); copy it again from where it was trained"
-        )
-    return tensors_of(data)
+    trouble = "is damaged (its sha256 differs)" if path.is_file() else "is missing"
+    more = instead(folder, name, record["files"])
+    raise UserError(f"{path} {trouble}; copy it again from where it was trained{more}")
+
+
+def whole(folder: Path, name: str, expected: str) -> Iterator[bytes]:
+    """What a file of this hash holds, at its place or where it waits for it; nothing if nowhere.
+
+    Another process may move it to its place meanwhile, which is therefore looked at twice.
+    """
+    for path in (folder / name, folder / f"{name}.next", folder / name):
+        with suppress(OSError):
+            data = path.read_bytes()
+            if hashlib.sha256(data).hexdigest() == expected:
+                yield data
+
+
+def instead(folder: Path, name: str, files: Mapping[str, str]) -> str:
+    """What can be done without a file, in words: other weights that are whole.
+
+    Args:
+        files: all files of the checkpoint, with their hashes.
+    """
+    if name == MOMENTS:
+        return "; the run can be used without it, but not resumed"
+    if name not in WEIGHTS.values():
+        return ""
+    good = [
+        f"{file} by --weights {key}"
+        for key, file in WEIGHTS.items()
+        if file in files and any(whole(folder, file, files[file]))
+    ]
+    return f", or use {' or '.join(good)}" if good else ""
 
 
 def read_record(folder: Path) -> dict[str, Any]:
     """The record of a checkpoint, `state.json`."""
-    recover(folder)
-    record: dict[str, Any] = parse(folder / RECORD)
-    return record
+    return parse(folder / RECORD, KEYS)
 
 
-def parse(path: Path) -> Any:
-    """A JSON file of a run, of a format that this version knows."""
+def parse(path: Path, keys: Sequence[str]) -> dict[str, Any]:
+    """A JSON file of a run, of a format that this version knows, with what it has to say."""
     try:
         data = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -149,12 +195,19 @@ def parse(path: Path) -> Any:
             f"{path} is not there; {path.parent} holds no finished checkpoint"
         ) from None
     except ValueError:
-        raise UserError(f"{path} is damaged; copy the run folder again") from None
-    if not isinstance(data, dict) or data.get("format", 0) > FORMAT:
+        raise UserError(f"{path} is damaged: it is cut short or no JSON; {AGAIN}") from None
+    if isinstance(data, dict) and data.get("format", 0) > FORMAT:
         raise UserError(
             f"{path} was written by a newer Twofold; upgrade with pip install -U twofold"
         )
-    return data
+    missing = [key for key in keys if not isinstance(data, dict) or key not in data]
+    if missing:
+        raise UserError(f"{path} is damaged: it lacks {', '.join(missing)}; {AGAIN}")
+    return dict(data)
+
+
+AGAIN = "copy it again from where it was trained, as the run cannot be used without it"
+"""What can be done about a file that says what the others are."""
 
 
 def known(folder: Path) -> dict[str, str]:
@@ -164,8 +217,7 @@ def known(folder: Path) -> dict[str, str]:
 
 def recover(folder: Path) -> None:
     """Complete the renames of a checkpoint that exists; drop the leavings of one that does not."""
-    record = json.loads((folder / RECORD).read_bytes()) if (folder / RECORD).is_file() else {}
-    expected = record.get("files", {}) if isinstance(record, dict) else {}
+    expected = known(folder)
     for path in sorted(folder.glob("*.safetensors.next")):
         place = path.with_suffix("")
         if hashlib.sha256(path.read_bytes()).hexdigest() == expected.get(place.name):

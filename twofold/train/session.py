@@ -133,7 +133,7 @@ class Session:
     def run(self) -> str:
         """Train until there is a reason to stop, and return it in words."""
         self.story.ended = ""
-        with self.listening():
+        with self.listening(), self.heard():
             if self.loop.step == 0:
                 self.look()
                 self.save()
@@ -178,12 +178,10 @@ class Session:
         return ""
 
     def end(self, reason: str) -> None:
-        """Save for the last time, and close."""
+        """Save for the last time."""
         self.story.ended = reason
         self.look()
         self.save()
-        for recorder in self.recorders:
-            recorder.close()
 
     def note(self, notes: dict[str, Tensor]) -> None:
         """Add a step's numbers to the tick's means; tensors stay where they are."""
@@ -286,6 +284,15 @@ class Session:
             checkpoint.save(self.folder, state, asdict(self.story), self.best)
         self.loop.world.wait()
         self.best = {}
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Close the recorders in the end, whatever the end is."""
+        try:
+            yield
+        finally:
+            for recorder in self.recorders:
+                recorder.close()
 
     @contextmanager
     def listening(self) -> Iterator[None]:

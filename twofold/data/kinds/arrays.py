@@ -17,6 +17,9 @@ A label beside each row, in a `.npz`, is given, and so is a vector beside it, in
 With `data.copies = true` the second axis counts noisy copies of one scene, and the rest is as
 above: (N, M, H, W) are M copies of each of N images.
 
+A run on arrays of pictures also reads pictures, a file or a folder of them (see `images`): they are
+brought to its size, its channels and its range of values.
+
 NaN is missing; an infinite value is an error that names its place. Written files have the type of
 the input.
 """
@@ -47,7 +50,9 @@ from twofold.data.block import (
     load,
 )
 from twofold.data.kind import Finding, Kind, Told, Where, told
-from twofold.data.sources import Copies, Memory, Rows, Source, Streamed, known
+from twofold.data.kinds.images import Images, space_of
+from twofold.data.pixels import Form
+from twofold.data.sources import Copies, Made, Memory, Rows, Source, Streamed, known
 from twofold.data.vectors import Vectors
 
 COLUMNS = 256
@@ -88,6 +93,10 @@ class Arrays(Kind):
     def accepts(cls, where: Where) -> bool:
         """An array, a tensor, a `.npy` or `.npz`, unless all it holds is series."""
         return is_array(where) and not holds_series(where)
+
+    @classmethod
+    def reads(cls, where: Where) -> bool:
+        return is_array(where) or isinstance(where, str | Path)
 
     @classmethod
     def inspect(
@@ -135,6 +144,8 @@ class Arrays(Kind):
         return kind, head + [Finding("warning", text) for text in (*block.notes, *notes)]
 
     def open(self, where: Where) -> Source:
+        if self.pictured(where):
+            return self.of_pictures(self.pictures.open(where))
         block = self.block(where)
         shape = (self.space.size, *self.space.axes)
         rows = block.rows[0:1]
@@ -153,6 +164,45 @@ class Arrays(Kind):
         parts = [self.tensor(finite(part, start)) for start, part in block.rows.ranges()]
         whole = parts[0] if len(parts) == 1 else torch.cat(parts)
         return known(self.paired(Memory(whole, given, official), block), factors)
+
+    def pictured(self, where: Where) -> bool:
+        """Whether these are files of pictures, and no array, for a codec of pictures."""
+        drawn = Images.accepts(where) and not is_array(where)
+        return drawn and self.place != "none" and not any(Path(where).glob("*.np[yz]"))
+
+    @property
+    def pictures(self) -> Images:
+        """The codec of files of such pictures."""
+        domain = self.space.fields[0].domain
+        assert isinstance(domain, Bounded)
+        channels = self.space.fields[0].size
+        levels = domain.levels if (domain.levels, channels) in ((2, 1), (65536, 1)) else 256
+        height, width = self.space.axes
+        form = Form(height, width, channels, levels)
+        return Images(space_of(form), self.given, stream=self.stream)
+
+    def of_pictures(self, source: Source) -> Source:
+        """Pictures in the range of these arrays, from black to white."""
+        domain, high = self.space.fields[0].domain, self.pictures.form.high
+        assert isinstance(domain, Bounded)
+        levels = domain.levels
+        kind = self.tensor(np.zeros((1, *[1] * (AXES[self.place] - 1)), self.dtype)).dtype
+
+        def read(rows: Tensor) -> Tensor:
+            unit = source.read(rows).values.double() / high
+            steps = (unit * (levels - 1)).round() / (levels - 1) if levels else unit
+            return (domain.low + (domain.high - domain.low) * steps).to(kind)
+
+        return Made(read, source.labels())
+
+    def names(self, where: Where) -> list[str]:
+        return self.pictures.names(where) if self.pictured(where) else []
+
+    def complete(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
+        """The data with what was put in, as it came; of pictures, as an array."""
+        if self.pictured(where):
+            return self.write(rows, out)
+        return self.filled(where, rows, gaps, out)
 
     def block(self, where: Where) -> Block:
         """The array with copies laid out as rows; one without their axis has one copy of each."""
@@ -195,7 +245,7 @@ class Arrays(Kind):
         array: Array = values.cpu().numpy()
         return array
 
-    def complete(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
+    def filled(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
         """`completed.npy` in the type and shape of the data, bit for bit where nothing was put."""
         block = load(where, self.key)
         whole = np.array(block.rows[:])

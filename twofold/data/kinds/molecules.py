@@ -39,7 +39,7 @@ from twofold.core.space import Field, Space, Token
 from twofold.data.augment import Augment
 from twofold.data.columns import Column, beyond, describe, recall, valued
 from twofold.data.delimited import write_text
-from twofold.data.frames import Frame, Style
+from twofold.data.frames import Frame, Style, may_be_table
 from twofold.data.guess import MISSING, Look, blanks, learn
 from twofold.data.kind import Finding, Kind, Where, matching
 from twofold.data.molecules import (
@@ -125,6 +125,10 @@ class Molecules(Kind):
     @classmethod
     def accepts(cls, where: Where) -> bool:
         return is_molecules(where)
+
+    @classmethod
+    def reads(cls, where: Where) -> bool:
+        return may_be_table(where)
 
     @classmethod
     def inspect(

@@ -26,11 +26,20 @@ from torch import Tensor
 
 from twofold.core.errors import UserError, nearest
 from twofold.core.space import Field, Real, Space
-from twofold.data.block import holds_series
+from twofold.data.block import Block, holds_series, is_array
 from twofold.data.columns import Column, beyond, describe, recall, valued, written
 from twofold.data.delimited import write_text
 from twofold.data.filling import heads, in_rows, put_in, step_texts, unlengthened
-from twofold.data.frames import Frame, Style, is_table, library, pandas, read_frame, suffix
+from twofold.data.frames import (
+    Frame,
+    Style,
+    is_table,
+    library,
+    may_be_table,
+    pandas,
+    read_frame,
+    suffix,
+)
 from twofold.data.guess import MISSING, Look, blanks, learn
 from twofold.data.kind import Finding, Kind, Where, matching
 from twofold.data.monitors import FEWEST, Beats, Cutting, clock, is_record, monitored
@@ -143,6 +152,11 @@ class Series(Kind):
         except UserError:
             return False
         return is_long(frame) or bool(timeline(frame))
+
+    @classmethod
+    def reads(cls, where: Where) -> bool:
+        held = is_array(where) and not isinstance(where, Block)
+        return may_be_table(where) or is_record(where) or held
 
     @classmethod
     def inspect(

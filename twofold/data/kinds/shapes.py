@@ -78,6 +78,10 @@ class Shapes(Kind):
         return isinstance(where, Shelf)
 
     @classmethod
+    def reads(cls, where: Where) -> bool:
+        return isinstance(where, Shelf) or Arrays.reads(where)
+
+    @classmethod
     def inspect(
         cls,
         where: Where,

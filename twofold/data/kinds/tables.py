@@ -55,6 +55,7 @@ from twofold.data.frames import (
     Style,
     flat,
     is_table,
+    may_be_table,
     pandas,
     read_frame,
     read_parquet,
@@ -126,6 +127,10 @@ class Tables(Kind):
     @classmethod
     def accepts(cls, where: Where) -> bool:
         return is_table(where)
+
+    @classmethod
+    def reads(cls, where: Where) -> bool:
+        return may_be_table(where)
 
     @classmethod
     def inspect(

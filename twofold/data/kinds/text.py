@@ -38,7 +38,16 @@ from twofold.core.errors import UserError
 from twofold.core.space import Field, Space, Token
 from twofold.data.columns import Column, beyond, describe, recall, valued
 from twofold.data.delimited import content, decoded, write_text
-from twofold.data.frames import Cells, Frame, Style, is_table, library, read_frame, suffix
+from twofold.data.frames import (
+    Cells,
+    Frame,
+    Style,
+    is_table,
+    library,
+    may_be_table,
+    read_frame,
+    suffix,
+)
 from twofold.data.guess import MISSING, Look, blanks, learn
 from twofold.data.kind import Finding, Kind, Where, matching
 from twofold.data.sources import Memory, Rows
@@ -108,6 +117,10 @@ class Text(Kind):
         else:
             names = first_row(Path(where))
         return len(names) <= 2 and any(COLUMN.fullmatch(name) for name in names)
+
+    @classmethod
+    def reads(cls, where: Where) -> bool:
+        return may_be_table(where)
 
     @classmethod
     def inspect(
