@@ -323,6 +323,26 @@ def test_spans_of_series_and_a_page_with_the_curves(tmp_path: Path) -> None:
         assert words_ in page
 
 
+def test_steps_that_no_window_reaches_are_counted(tmp_path: Path) -> None:
+    """One series of 60 steps, and one of 5, which is shorter than a window of 12."""
+    lines = ["series,time,level"]
+    lines += [f"long,{t},{np.sin(t / 3):.3f}" for t in range(60)]
+    (tmp_path / "one.csv").write_text("\n".join(lines) + "\n")
+    lines += [f"cut,{t},{np.cos(t):.3f}" for t in range(5)]
+    (tmp_path / "two.csv").write_text("\n".join(lines) + "\n")
+    words = ["--set", "data.window=12", *settings("vae", steps=3, batch=8), "--quiet"]
+    made = inside("fit", tmp_path / "one.csv", *words, "--out", tmp_path / "run")
+    assert made.status == 0, made.err
+    said = inside("score", tmp_path / "run", tmp_path / "two.csv", "--out", tmp_path / "out")
+    assert said.status == 0, said.err
+    assert "5 of 65 steps are of stretches that are shorter than a window" in said.out
+    found = json.loads((tmp_path / "out" / "score.json").read_text())
+    assert (found["steps"], found["unscored_steps"]) == (65, 5)
+    said = inside("score", tmp_path / "run", tmp_path / "one.csv", "--out", tmp_path / "own")
+    assert "shorter than a window" not in said.out
+    assert "at least" in said.out
+
+
 @pytest.mark.parametrize("of", ["train", "test"])
 def test_a_part_of_the_runs_own_data_is_scored_alone(of: str, folder: Path, tmp_path: Path) -> None:
     words = ["score", folder / "run", folder / "benign.csv", "--part", of, *FAST]

@@ -43,6 +43,7 @@ from twofold.core.space import Category, Space
 from twofold.data import pictures, places
 from twofold.data.doctor import examine, fitting
 from twofold.data.kind import Kind, Where
+from twofold.data.kinds.series import Series
 from twofold.data.kinds.tables import Tables
 from twofold.data.sources import Rows, Source, Subset
 from twofold.data.tiles import Wholes
@@ -136,6 +137,7 @@ class Scored:
         worst: the most abnormal observations, drawn, with what is marked in them: (K, 3, h, w).
         findings: what the data have that was never seen in training.
         basis: of how many series the normal rows are, and how many of them do not overlap.
+        steps: of series, all of them; short: those in stretches that are shorter than a window.
     """
 
     paths: tuple[Path, ...]
@@ -156,6 +158,8 @@ class Scored:
     worst: tuple[tuple[str, Tensor], ...] = ()
     findings: tuple[str, ...] = ()
     basis: Basis = Basis()
+    steps: int = 0
+    short: int = 0
 
     def __str__(self) -> str:
         return "\n".join([*self.words(), *map(str, self.paths[:2])])
@@ -199,8 +203,16 @@ class Scored:
                 f"by their labels {caught:,} of {positives:,} abnormal observations were found, "
                 f"and {false:,} of {negatives:,} normal ones called abnormal"
             )
-        if self.seen:
-            yield f"{self.seen:,} observations were trained on: their scores flatter"
+        if self.short:
+            yield (
+                f"{self.short:,} of {self.steps:,} steps are of stretches that are shorter than a "
+                "window, and have no score"
+            )
+        if self.seen:  # of windows, those that begin where one of training does
+            yield (
+                f"{'at least ' * bool(self.steps)}{self.seen:,} observations were trained on: their "
+                "scores flatter"
+            )
         if self.alone:
             yield "the training data are not there: the kept calibration is used, and no baseline"
 
@@ -217,6 +229,8 @@ class Scored:
             "normal_apart": self.basis.apart,
             "normal_series": self.basis.series,
             "trained_on": self.seen,
+            "steps": self.steps,
+            "unscored_steps": self.short,
             "findings": [*self.findings],
             "alarms": dict(zip(ALARMS, self.alarms, strict=True)),
             "alarms_an_hour": float(self.abnormal.double().mean()) * self.hourly,
@@ -233,7 +247,7 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
     blind = Blind.of(run.given, ("label", asked.labels))
     here = material_at_hand(run)
     found, known = calibrated(runs, where, here, asked, blind)
-    source, names, known, strange, trace = observed(run, where, known, blind, asked)
+    source, names, known, strange, trace, short = observed(run, where, known, blind, asked)
     line = found.threshold(asked.threshold, asked.rate)
     raw = found.raw(source)
     never = found.never(line)
@@ -267,6 +281,8 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
         tuple(worst(run, found, source, names, where_, scores["score"].raw, asked)),
         said_of(laid_out(run.kind, asked), where) if strange.any() else (),
         found.basis,
+        len(short),
+        int(short.sum()),
     )
     write_json(out / "score.json", result.to_dict())
     return result
@@ -284,6 +300,7 @@ class Observed(NamedTuple):
     known: Known
     strange: Tensor  # (N, F): what was never seen in training; (N, 0) where all is numbers
     trace: Trace
+    short: Tensor  # (L,): which steps of series are in no window; (0,) of other data and parts
 
 
 def observed(run: Run, where: Where, known: Known, blind: Blind, asked: Asked) -> Observed:
@@ -299,12 +316,13 @@ def observed(run: Run, where: Where, known: Known, blind: Blind, asked: Asked) -
         names = tuple(names[row] for row in source.pieces()[:, 0].unique().tolist())
         trace = trace.of(source.rows)
     known = known.of_rows(Wholes(source.pieces()).first())
-    if not isinstance(kind, Tables):
-        nothing = torch.zeros(len(names), 0, dtype=torch.bool)
-        return Observed(source, names, known, nothing, trace)
-    strange = kind.unseen(place)
-    strange = strange[rows_of(source)] if asked.part else strange
-    return Observed(source, names, known, strange, trace)
+    strange = torch.zeros(len(names), 0, dtype=torch.bool)
+    if isinstance(kind, Tables):
+        strange = kind.unseen(place)
+        strange = strange[rows_of(source)] if asked.part else strange
+    whole = isinstance(kind, Series) and not asked.part
+    short = kind.short(place) if whole else torch.zeros(0, dtype=torch.bool)
+    return Observed(source, names, known, strange, trace, short)
 
 
 def laid_out(kind: Kind, asked: Asked) -> Kind:

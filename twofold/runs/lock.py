@@ -1,8 +1,8 @@
 """One process at a time trains a run: a lock that the system gives back when its holder dies.
 
 The lock lies on a file `training.lock` of the run's folder, which is there only while the run
-trains. What only reads a run asks for no lock, and changes nothing of
-its checkpoint; what keeps something with one asks for it.
+trains. What only reads a run asks for no lock, and changes nothing of its checkpoint; what keeps
+something with one asks for it.
 """
 
 from __future__ import annotations

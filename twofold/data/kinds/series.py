@@ -350,11 +350,15 @@ class Series(Kind):
         """Those of stretches that are shorter than a window."""
         recordings = self.laid(where)
         steps = torch.from_numpy(recordings.steps[:, self.places(recordings)])
-        short = self.windows(self.recordings(where)).outside()[: len(steps)]
+        short = self.short(where)[: len(steps)]
         named = torch.tensor([name in fields for name in self.titles])
         counts = (short[:, None] & (steps.isnan() | named)).sum(0).tolist()
         found = dict(zip(self.titles, counts, strict=True))
         return {name: count for name, count in found.items() if count}
+
+    def short(self, where: Where) -> Tensor:
+        """Which steps are of stretches that are shorter than a window, (L,)."""
+        return self.windows(self.recordings(where)).outside()
 
     def complete(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
         """`completed.csv`: of a table that has every step, itself with its gaps filled.
