@@ -271,6 +271,14 @@ def test_a_game_that_ends_early_is_named(loop: LoopOf) -> None:
         loop(Pair(game), split=2).advance()
 
 
+def test_a_game_without_a_turn_is_refused(loop: LoopOf) -> None:
+    def silent(pair: Pair, batch: Batch, progress: Progress) -> Iterator[Turn]:
+        yield from ()
+
+    with pytest.raises(UserError, match=r"Pair\.play yields no turn"):
+        loop(Pair(silent)).advance()
+
+
 def test_players_that_overlap_or_leave_something_out_are_named(loop: LoopOf) -> None:
     pair = Pair(plain)
     pair.players = lambda: {"a": [pair.a, pair.b], "b": [pair.b]}  # type: ignore[method-assign]

@@ -150,9 +150,16 @@ class Loop:
                     f"players, {[list(t.losses) for t in turns]}; play must not branch on the data"
                 )
             if not turns[0].losses:
+                self.check_played(number)
                 return
             yield turns
             number += 1
+
+    def check_played(self, turns: int) -> None:
+        """A game of players has turns; without one nothing would ever be learnt."""
+        if self.players and not turns:
+            name = type(self.model).__name__
+            raise UserError(f"{name}.play yields no turn; let it yield Turn(PLAYER=LOSS)")
 
     def settle(
         self, number: int, turns: list[Turn], weights: list[float], batches: list[Batch]
