@@ -209,10 +209,8 @@ class Scored:
                 "window, and have no score"
             )
         if self.seen:  # of windows, those that begin where one of training does
-            yield (
-                f"{'at least ' * bool(self.steps)}{self.seen:,} observations were trained on: their "
-                "scores flatter"
-            )
+            least = "at least " * bool(self.steps)
+            yield f"{least}{self.seen:,} observations were trained on: their scores flatter"
         if self.alone:
             yield "the training data are not there: the kept calibration is used, and no baseline"
 
