@@ -11,7 +11,8 @@ True
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -51,7 +52,7 @@ from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.predicting import Asking, Predicted
 from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, build_part, complete
-from twofold.core.errors import UserError, at_least_one
+from twofold.core.errors import BadFile, UserError, at_least_one
 from twofold.core.game import (
     Classifies,
     Criticises,
@@ -66,6 +67,7 @@ from twofold.core.game import (
     Truncates,
 )
 from twofold.core.switches import takes
+from twofold.core.words import harmless
 from twofold.data import named as sets
 from twofold.data import schema
 from twofold.data.doctor import Examination, examine, locate
@@ -183,9 +185,19 @@ def named(where: Where) -> Table:
     return {"path": str(Path(where).resolve())}
 
 
+@contextmanager
+def offering() -> Iterator[None]:
+    """Of the verbs that learn what data are: a bad file can be left out."""
+    try:
+        yield
+    except BadFile as bad:
+        raise bad.but("leave such files out with --skip-bad") from None
+
+
 # Training.
 
 
+@offering()
 def fit(
     what: Where,
     *,
@@ -816,10 +828,10 @@ def listened(runs: Sequence[Run], data: Where, asked: Asked, place: Path) -> Sco
     growing = following.growing(runs[0], data)
     there = growing.fresh()
     found = reported(runs, data, asked, place)
-    print(found, flush=True)
+    print(harmless(str(found), but="\n"), flush=True)
     [kept] = anomaly.kept(runs, asked.how)
     follower = following.Follower.of(kept, runs[0], growing, there, asked)
-    following.follow(follower, found, place, lambda text: print(text, flush=True))
+    following.follow(follower, found, place, lambda text: print(harmless(text), flush=True))
     return found
 
 
@@ -1597,6 +1609,7 @@ def kept_or_measured(run: Run, n: int, seed: int, again: bool) -> list[Figure]:
 # Looking.
 
 
+@offering()
 def doctor(data: Where, *, write_schema: str | Path = "", **options: Any) -> Examination:
     """What a data set is, what is wrong with it, and which recipe suits it.
 

@@ -40,6 +40,7 @@ from twofold.apps.baselines import BASELINES, baselines
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Decodes
 from twofold.core.space import Category, Space
+from twofold.core.words import plural
 from twofold.data import pictures, places
 from twofold.data.doctor import examine, locate
 from twofold.data.kind import Kind, Where
@@ -169,9 +170,13 @@ class Scored:
         """The result in sentences."""
         count, total = int(self.abnormal.sum()), len(self.names)
         yield (
-            f"{count:,} of {total:,} observations are abnormal (score above {self.threshold:.4g})"
+            f"{count:,} of {plural(total, 'observation', 'are')} abnormal "
+            f"(score above {self.threshold:.4g})"
         )
-        rest, of = f"threshold and p rest on {len(self.normal):,} held-out normal rows", self.basis
+        rest, of = (
+            f"threshold and p rest on {plural(len(self.normal), 'held-out normal row')}",
+            self.basis,
+        )
         if of.apart < len(self.normal):
             rest += f" of {of.told}, which overlap: worth {of.apart:,} that do not"
         same = " of the same series" * of.narrow(len(self.normal))
@@ -200,7 +205,7 @@ class Scored:
                 f"and {false:,} of {negatives:,} normal ones called abnormal"
             )
         if self.seen:
-            yield f"{self.seen:,} observations were trained on: their scores flatter"
+            yield f"{plural(self.seen, 'observation', 'were')} trained on: their scores flatter"
         if self.alone:
             yield "the training data are not there: the kept calibration is used, and no baseline"
 

@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.core.errors import UserError, nearest
+from twofold.core.words import numbered, plural
 from twofold.data.columns import (
     COLUMNS,
     ZEROS,
@@ -289,7 +290,11 @@ def strangers(look: Look, known: NDArray[np.bool_]) -> Found:
     text = look.texts[int((~known).argmax())]
     count = int(look.counts[~known].sum())
     what = f"{look.place(text)} is no number: {text!r}"
-    return [Finding("warning", f"{what}; {plural(count, 'cell')} of the column taken as missing")]
+    return [
+        Finding(
+            "warning", f"{what}; {count} {numbered(count, 'cell')} of the column taken as missing"
+        )
+    ]
 
 
 def make_date(look: Look, form: str) -> tuple[Column, Found]:
@@ -413,11 +418,3 @@ def natural(text: str) -> tuple[float, str]:
     """Labels in order of their numbers, texts after them in order of the alphabet."""
     value = number(text)
     return (math.inf if math.isnan(value) else value, text)
-
-
-def plural(count: int, noun: str) -> str:
-    """
-    >>> plural(1, "cell"), plural(2, "cell")
-    ('1 cell', '2 cells')
-    """
-    return f"{count} {noun}" + "s" * (count != 1)
