@@ -523,3 +523,18 @@ def test_an_overview_of_draws_is_none_of_them(tmp_path: Path) -> None:
     noise("RGB").save(path / "grid.png")  # one's own, beside files of other names
     assert len(kind.open(path)) == 4
     assert len(kind.open(overview)) == 1
+
+
+@pytest.mark.parametrize("above", ["", "draws"])
+def test_a_zipped_folder_of_draws_is_the_folder(above: str, tmp_path: Path) -> None:
+    path = folder_of(tmp_path / "in", **{f"{i}": noise("RGB") for i in range(3)})
+    kind, _ = Images.inspect(path)
+    kind.write(whole(kind.open(path)), tmp_path / "out" / "mine")
+    (tmp_path / "out" / "other").mkdir()
+    noise("RGB").save(tmp_path / "out" / "other" / "grid.png")  # one's own
+    with zipfile.ZipFile(tmp_path / "out.zip", "w") as archive:
+        for file in sorted((tmp_path / "out").rglob("*.png")):
+            archive.write(file, Path(above, file.relative_to(tmp_path / "out")))
+    folder, zipped = (whole(kind.open(tmp_path / name)) for name in ("out", "out.zip"))
+    assert len(folder) == 4
+    assert torch.equal(folder.values, zipped.values)

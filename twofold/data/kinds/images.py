@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cache, partial
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -406,6 +407,7 @@ def file_of(files: Files, row: int) -> Any:
 
 def wanted_of(pattern: str, path: Path) -> Wanted:
     """Which file names of a path are images and match a pattern; no overview of draws is."""
+    drawn = cache(partial(folders_of_draws, path))
 
     def wanted(name: bytes) -> bool:
         dot = name.rfind(b".")
@@ -414,14 +416,17 @@ def wanted_of(pattern: str, path: Path) -> Wanted:
         text = name.decode("utf-8", "replace")
         last = text.rpartition("/")[2]
         named = fnmatchcase(text, pattern) or fnmatchcase(last, pattern)
-        return named and not (OVERVIEW.fullmatch(last) and is_drawn(path / text))
+        return named and not (OVERVIEW.fullmatch(last) and text.rpartition("/")[0] in drawn())
 
     return wanted
 
 
-def is_drawn(overview: Path) -> bool:
-    """Whether a picture of that name lies among numbered ones, as `write` leaves it."""
-    return any(NUMBERED.match(file.name) for file in overview.parent.glob("0*.png"))
+def folders_of_draws(path: Path) -> set[str]:
+    """The folders of a path that hold numbered pictures, as `write` leaves them."""
+    if path.is_file() and path.suffix.lower() != ".zip":  # asked for by itself
+        return set()
+    names = (name.decode("utf-8", "replace").rpartition("/") for name in names_of(path))
+    return {folder for folder, _, last in names if NUMBERED.fullmatch(last)}
 
 
 def found_in(where: Where, pattern: str) -> Files:
