@@ -175,6 +175,14 @@ class Kind(ABC):
     def native(self, rows: Rows) -> Any:
         """Rows in the user's own terms: a list of pictures, a data frame, an array."""
 
+    def rewrite(self, rows: Rows, out: Path, names: Sequence[str] = ()) -> list[Path]:
+        """Write what was made of observations; where each has a file of its own, by its name.
+
+        Args:
+            rows: what is written. out: the folder. names: what the user calls each; none is known.
+        """
+        return self.write(rows, out)
+
     @abstractmethod
     def write(self, rows: Rows, out: Path, across: int = 0) -> list[Path]:
         """Write rows as native files in a folder, and return them, the overview first.

@@ -266,8 +266,20 @@ class Images(Kind):
 
     def write(self, rows: Rows, out: Path, across: int = 0) -> list[Path]:
         """`grid.png`, and a PNG a row, numbered on from those that are there, named by label."""
+        return self.saved(rows, out, self.labels(rows.given), across)
+
+    def rewrite(self, rows: Rows, out: Path, names: Sequence[str] = ()) -> list[Path]:
+        labels, stems = self.labels(rows.given), [f"-{plain(Path(name).stem)}" for name in names]
+        called = [a + b for a, b in zip(labels, stems or [""] * len(rows), strict=True)]
+        return self.saved(rows, out, called)
+
+    def complete(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
+        return self.rewrite(rows, out, self.names(where) if not self.tiles else ())
+
+    def saved(self, rows: Rows, out: Path, called: Sequence[str], across: int = 0) -> list[Path]:
+        """The overview and a PNG a row, each with its number and what it is called."""
         first = places.free_number(places.folder(out))
-        names = [f"{first + i:06d}{label}.png" for i, label in enumerate(self.labels(rows.given))]
+        names = [f"{first + i:06d}{name}.png" for i, name in enumerate(called)]
         overview, paths = places.free_name(out, "grid.png"), [out / name for name in names]
         sheet = pictures.pil(pictures.grid(self.draw(rows), across))
         for path, image in zip([overview, *paths], [sheet, *self.native(rows)], strict=True):
@@ -283,8 +295,8 @@ class Images(Kind):
         at = names.index("label")
         domain = self.given.fields[at].domain
         assert isinstance(domain, Category)
-        plain = [re.sub(r"[^\w.-]+", "_", label) for label in domain.labels]
-        return ["" if i.isnan() else f"-{plain[int(i)]}" for i in given[:, at]]
+        names = [plain(label) for label in domain.labels]
+        return ["" if i.isnan() else f"-{names[int(i)]}" for i in given[:, at]]
 
     def draw(self, rows: Rows) -> Tensor:
         return pictures.readable(pictures.shown(rows.values, 0, self.form.high))
@@ -310,6 +322,15 @@ class Images(Kind):
         names = ("space", "given", "factors")
         spaces = {key: Space.from_dict(data[key]) for key in names if key in data}
         return cls(**{**data, **spaces})
+
+
+def plain(name: str) -> str:
+    """A name as a part of that of a file.
+
+    >>> plain("a red/blue Bär"), plain("🐶?")
+    ('a_red_blue_Bär', '🐶_')
+    """
+    return re.sub(r"[^\w.\-\u200d\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]+", "_", name)
 
 
 KEPT: dict[Streams, Callable[[bool], bool]] = {
