@@ -665,12 +665,18 @@ def neighbours(
     if isinstance(opened.kind, Molecules):
         spelt = opened.kind.molecules(whole(asked).values)
         return near_molecules(made, near.alike(made, spelt, called, seed), spelt, called, folder)
-    lines = near.lines(made, names, called, made.distance.new_zeros(*made.at.shape, 0))
-    table = files.delimited(folder, "neighbours.csv", near.COLUMNS, [*lines])
+    seen, at = whole(asked), made.at.flatten()
+    found = others.read(at)
+    rows = near.side_by_side(
+        [*near.lines(made, names, called, made.distance.new_zeros(*made.at.shape, 0))],
+        near.contents(opened, every if of else data, torch.arange(len(asked)), seen),
+        near.contents(opened, own, at, found),
+    )
+    table = files.delimited(folder, "neighbours.csv", [*rows[0]], [[*row.values()] for row in rows])
     if len(opened.space.axes) != 2:
-        return Made([table])
-    drawn = pictures_beside(opened, whole(asked), others.read(made.at.flatten()))
-    return Made([files.pictured(folder, "neighbours.png", drawn), table])
+        return Near([table], rows=rows)
+    drawn = pictures_beside(opened, seen, found)
+    return Near([files.pictured(folder, "neighbours.png", drawn), table], rows=rows)
 
 
 def near_molecules(
@@ -1107,6 +1113,13 @@ class Made:
     figures: Sequence[Figure] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     said: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Near(Made):
+    """What `neighbours` wrote, and the rows of its table, by column."""
+
+    rows: Sequence[Mapping[str, str]] = ()
 
 
 def edit(

@@ -125,3 +125,31 @@ def test_a_direction_of_rows_says_their_values(table: Path, tmp_path: Path) -> N
     assert [line["strength"] for line in lines[:3]] == ["-3", "-2", "-1"]
     assert set(lines[0]) == {"row", "strength", "a", "plan"}
     assert str(tmp_path / "out" / "sefa-1.csv") in json.loads(told.out)["paths"]
+
+
+def test_neighbours_of_rows_are_rows(table: Path, rows: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    told = inside("neighbours", table, rows, "-n", "2", "-k", "3", "--out", out)
+    assert told.status == 0, told
+    original = [line.split(",") for line in rows.read_text().splitlines()[1:]]
+    lines = read(out / "neighbours.csv")
+    for line in lines:
+        for side, at in (("of", int(line["of"]) - 2), ("near", int(line["row"]) - 1)):
+            a, plan = original[at]
+            assert (float(line[f"{side} a"]), line[f"{side} plan"]) == (float(a), plan)
+    assert f"{lines[0]['near a']}, {lines[0]['near plan']}" in told.out
+
+
+def test_neighbours_of_sentences_are_sentences(tmp_path: Path) -> None:
+    """As they were written, though the model cuts them into tokens; in JSON too."""
+    path, run = tmp_path / "s.txt", tmp_path / "run"
+    every = [f"Der  Bär {v} {o}!" for v in ("frisst", "sieht", "mag") for o in "abcdefgh"]
+    path.write_text("\n".join(every), encoding="utf-8")
+    fitted = inside("fit", path, "--set", "train.steps=2", "--quiet", "--out", run)
+    assert fitted.status == 0, fitted
+    words = ["neighbours", run, path, "-n", "2", "-k", "2"]
+    found = json.loads(inside(*words, "--out", tmp_path / "a", "--json").out)["rows"]
+    assert [row["of text"] for row in found] == [every[0]] * 2 + [every[1]] * 2
+    assert [row["near text"] for row in found] == [every[int(row["row"]) - 1] for row in found]
+    assert read(tmp_path / "a" / "neighbours.csv") == found
+    assert found[0]["near text"] in inside(*words, "--out", tmp_path / "b").out

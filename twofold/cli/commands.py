@@ -345,7 +345,19 @@ def neighbours(
         seed: Of what is drawn to compare with.
     """
     arguments = {"of": of, "k": k, "among": among, "n": n, "seed": seed}
-    made(verbs().neighbours(run, data or (), **arguments, out=out, trust=trust), json)
+    done = verbs().neighbours(run, data or (), **arguments, out=out, trust=trust)
+    made(done, json)
+    if not json:
+        nearest(done)
+
+
+def nearest(done: Any) -> None:
+    """Show neighbours that can be read: sentences, rows."""
+    from twofold.apps.neighbours import shown
+
+    rows = [shown(row) for row in getattr(done, "rows", ())]
+    if rows:
+        show.table(("of", "rank", "near", "distance"), rows)
 
 
 @app.command
