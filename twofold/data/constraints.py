@@ -24,6 +24,7 @@ import math
 import operator
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
@@ -33,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.core.errors import UserError, nearest
-from twofold.data.columns import decimals, number, written
+from twofold.data.columns import decimals, number, read_so, way_of, written
 from twofold.data.frames import Cells, Frame
 from twofold.data.moments import LAST, fits, formats, microseconds, moment
 
@@ -474,10 +475,16 @@ def places(frame: Frame, name: str) -> tuple[int, int]:
 def parsed(columns: Sequence[Sequence[str]], comma: bool) -> list[Values]:
     """Columns of texts as numbers that can be compared, NaN where one is neither number nor date.
 
-    They are numbers, or dates of the one format that all of them fit.
+    They are numbers, in the writing of their column, or dates of the one format that all of them
+    fit.
     """
-    distinct = list(dict.fromkeys(text for texts in columns for text in texts))
-    values = {text: number(text, comma) for text in distinct}
+    every = [Counter(texts) for texts in columns]
+    values = {
+        text: read_so(text, way, comma)
+        for found in reversed(every)  # a limit is what it is in the column
+        for way in [way_of([*found], [*found.values()], comma)]
+        for text in found
+    }
     others = [text for text, value in values.items() if value != value and text.strip()]
     forms = formats([text for text in others if any(letter.isdigit() for letter in text)])
     for form in forms[:1]:
