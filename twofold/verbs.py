@@ -11,7 +11,8 @@ True
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -51,7 +52,7 @@ from twofold.apps.imputation import Filling, Imputed
 from twofold.apps.predicting import Asking, Predicted
 from twofold.apps.score import Asked, Scored
 from twofold.core.build import Trust, build_part, complete
-from twofold.core.errors import UserError
+from twofold.core.errors import BadFile, UserError
 from twofold.core.game import (
     Classifies,
     Criticises,
@@ -67,6 +68,7 @@ from twofold.core.game import (
 )
 from twofold.core.ranges import Amount, Count, Ends, Extra, Seed, in_range
 from twofold.core.switches import takes
+from twofold.core.words import harmless
 from twofold.data import named as sets
 from twofold.data import schema
 from twofold.data.doctor import Examination, examine, fitting
@@ -93,7 +95,7 @@ from twofold.runs.conditions import of_pairs
 from twofold.runs.drawing import Drawn
 from twofold.runs.folder import existing, free, slug
 from twofold.runs.lock import alone
-from twofold.runs.other import Other
+from twofold.runs.other import Other, titles
 from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
 from twofold.runs.recipe import recipes as packaged_recipes
 from twofold.runs.refit import refit
@@ -184,10 +186,20 @@ def named(where: Where) -> Table:
     return {"path": str(Path(where).resolve())}
 
 
+@contextmanager
+def offering() -> Iterator[None]:
+    """Of the verbs that learn what data are: a bad file can be left out."""
+    try:
+        yield
+    except BadFile as bad:
+        raise bad.but("leave such files out with --skip-bad") from None
+
+
 # Training.
 
 
 @in_range
+@offering()
 def fit(
     what: Where,
     *,
@@ -555,9 +567,10 @@ def reconstruct(
     source = opened.source(data)
     again = opened.reconstructed(source)
     looks = [attending.attend(opened, source)] if attention else []
-    paths = written(opened, again, out, "reconstructions")
-    folder = free(paths[0].parent / "attention")
-    return [*paths, *(path for look in looks for path in look.write(folder))]
+    folder = Path(out) if out else free(opened.path / "reconstructions")
+    paths = opened.kind.rewrite(again, folder, titles(opened, data, source))
+    beside = free(folder / "attention")
+    return [*paths, *(path for look in looks for path in look.write(beside))]
 
 
 @in_range
@@ -666,12 +679,18 @@ def neighbours(
     if isinstance(opened.kind, Molecules):
         spelt = opened.kind.molecules(whole(asked).values)
         return near_molecules(made, near.alike(made, spelt, called, seed), spelt, called, folder)
-    lines = near.lines(made, names, called, made.distance.new_zeros(*made.at.shape, 0))
-    table = files.delimited(folder, "neighbours.csv", near.COLUMNS, [*lines])
+    seen, at = whole(asked), made.at.flatten()
+    found = others.read(at)
+    rows = near.side_by_side(
+        [*near.lines(made, names, called, made.distance.new_zeros(*made.at.shape, 0))],
+        near.contents(opened, every if of else data, torch.arange(len(asked)), seen),
+        near.contents(opened, own, at, found),
+    )
+    table = files.delimited(folder, "neighbours.csv", [*rows[0]], [[*row.values()] for row in rows])
     if len(opened.space.axes) != 2:
-        return Made([table])
-    drawn = pictures_beside(opened, whole(asked), others.read(made.at.flatten()))
-    return Made([files.pictured(folder, "neighbours.png", drawn), table])
+        return Near([table], rows=rows)
+    drawn = pictures_beside(opened, seen, found)
+    return Near([files.pictured(folder, "neighbours.png", drawn), table], rows=rows)
 
 
 def near_molecules(
@@ -832,13 +851,13 @@ def listened(runs: Sequence[Run], data: Where, asked: Asked, place: Path) -> Sco
     growing = following.growing(runs[0], data)
     there = growing.fresh()
     found = reported(runs, data, asked, place)
-    print(found, flush=True)
+    print(harmless(str(found), but="\n"), flush=True)
     for kept in anomaly.kept(runs, asked.how):
         follower = following.Follower.of(kept, runs[0], growing, there, asked)
         break
     else:
         raise UserError(f"another process is training {runs[0].path}; wait for it, then follow")
-    following.follow(follower, found, place, lambda text: print(text, flush=True))
+    following.follow(follower, found, place, lambda text: print(harmless(text), flush=True))
     return found
 
 
@@ -1104,7 +1123,7 @@ def traverse(
             table,
             *kept,
         ]
-    drawn = moved.picture(opened.kind, made.names, made.rows)
+    drawn = moved.picture(opened.kind, made.names, made.rows, made.heads)
     return [files.pictured(folder, "traverse.png", drawn), table, *kept]
 
 
@@ -1119,6 +1138,13 @@ class Made:
     figures: Sequence[Figure] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     said: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Near(Made):
+    """What `neighbours` wrote, and the rows of its table, by column."""
+
+    rows: Sequence[Mapping[str, str]] = ()
 
 
 @in_range
@@ -1162,7 +1188,8 @@ def edit(
     if isinstance(data, tuple) and not data:
         raise UserError("edit needs observations to change; without any, move draws: --direction")
     wanted = editing.edits(opened, conditions(to, "--to"))
-    rows = whole(opened.source(data), n)
+    source = opened.source(data)
+    rows, names = whole(source, n), titles(opened, data, source)[:n]
     material = cache(lambda: material_of(opened, ""))
     chosen = (
         editing.choose(opened, wanted, material, strength, keep, seed)
@@ -1172,7 +1199,7 @@ def edit(
     made = editing.edit(opened, rows, wanted, lambda: material().train, chosen.how, strength, keep)
     figures = editing.checked(opened, made, wanted, material(), seed) if check else []
     words = ", ".join(one.words for one in wanted)
-    return edited(opened, made, words, figures, chosen.why, out)
+    return edited(opened, made, words, names, figures, chosen.why, out)
 
 
 def steered(
@@ -1190,38 +1217,47 @@ def steered(
     found = learnt.kept(run)
     pushes = steering.pushes(run, found, direction, strength)
     still = steering.held_still(found, keep, pushes)
-    given, said = coded.read(run, data), list[str]()
+    given, said, names = coded.read(run, data), list[str](), list[str]()
     if isinstance(data, tuple) and not data:
         given = (steering.draws(run, n, pushes, seed),)
     if given:
         codes = given[0][:n]
         rows = coded.decoded(run, codes)
     else:
-        rows = whole(run.source(data), n)
+        source = run.source(data)
+        rows, names = whole(source, n), titles(run, data, source)[:n]
         codes, said = steering.codes_for(run, rows, pushes, seed)
     made = steering.steer(run, rows, codes, pushes, still)
     figures = editing.checked(run, made, [], material_of(run, ""), seed) if check else []
-    return edited(run, made, ", ".join(one.words for one in pushes), figures, said, out)
+    return edited(run, made, ", ".join(one.words for one in pushes), names, figures, said, out)
 
 
 def edited(
     run: Run,
     made: editing.Edited,
     words: str,
+    names: Sequence[str],
     figures: Sequence[Figure],
     said: Sequence[str],
     out: str | Path,
 ) -> Made:
     """What was edited, as native files, with an overview and its figures."""
     folder = Path(out) if out else free(run.path / "edits")
-    kept = run.kind.write(made.after, folder)
+    kept = run.kind.rewrite(made.after, folder, names)
     if figures:
         measuring.keep(free_name(folder, "figures.json"), figures, {})
+    every = {"original": made.seen, "decoded": made.before, words: made.after}
     if not run.space.axes:
-        return Made(kept, figures, said=said)
-    sides = [files.first(side) for side in (made.seen, made.before, made.after)]
-    drawn = moved.picture(run.kind, ("original", "decoded", words), files.joined(sides))
+        table = editing.listed(run, every, names)
+        return Made([files.delimited(folder, "edits.csv", *table), *kept], figures, said=said)
+    sides, heads = [files.first(side) for side in every.values()], stems(names)
+    drawn = moved.picture(run.kind, [*every], files.joined(sides), heads)
     return Made([files.pictured(folder, "edits.png", drawn), *kept], figures, said=said)
+
+
+def stems(names: Sequence[str]) -> list[str]:
+    """Names of files above the columns of an overview, as short as can be."""
+    return [Path(name).stem for name in names[: files.ACROSS]]
 
 
 @in_range
@@ -1284,12 +1320,15 @@ def directions(
 
 
 def sheet(run: Run, codes: coded.Codes, one: learnt.Learnt, folder: Path) -> list[Path]:
-    """A direction at several strengths, drawn; nothing for what cannot be."""
-    if not run.space.axes:
-        return []
+    """A direction at several strengths, drawn, or as a table where nothing can be."""
     folder.mkdir(parents=True, exist_ok=True)
     rows, names = steering.sheet(run, codes.blind if one.blind else codes, one)
-    return [files.pictured(folder, f"{slug(one.name)}.png", moved.picture(run.kind, names, rows))]
+    if not run.space.axes:
+        table = steering.steps(run, rows, names)
+        return [files.delimited(folder, f"{slug(one.name)}.csv", *table)]
+    heads = [f"{strength:g}" for strength in steering.STRENGTHS]
+    drawn = moved.picture(run.kind, names, rows, heads)
+    return [files.pictured(folder, f"{slug(one.name)}.png", drawn)]
 
 
 def told_of(found: Sequence[learnt.Learnt]) -> list[Figure]:
@@ -1359,9 +1398,11 @@ def project(
     simple = projecting.simple_ways(opened, made, [m.train for m in material], seed)
     figures = projecting.figures(made, simple, asked)
     folder = Path(out) if out else free(opened.path / "projections")
-    kept = opened.kind.write(made.again, folder)
+    where = source_of(opened.recipe["data"], "") if named else data
+    names = titles(opened, where, source)[: len(rows)]
+    kept = opened.kind.rewrite(made.again, folder, names)
     measuring.keep(free_name(folder, "figures.json"), figures, {})
-    table = files.delimited(folder, "residuals.csv", *projecting.listed(made, simple))
+    table = files.delimited(folder, "residuals.csv", *projecting.listed(made, simple, names))
     held = free_name(folder, "codes.npz")
     with new(held) as file:
         coded.write(opened, {**made.codes.arrays(), "residual": made.residual.numpy()}, file)
@@ -1369,7 +1410,8 @@ def project(
     if not opened.space.axes:
         return Made(paths, figures)
     sides = [files.first(side) for side in (made.seen, made.again)]
-    drawn = moved.picture(opened.kind, ("original", f"in {space}"), files.joined(sides))
+    heads = stems(names)
+    drawn = moved.picture(opened.kind, ("original", f"in {space}"), files.joined(sides), heads)
     return Made([files.pictured(folder, "projected.png", drawn), *paths], figures)
 
 
@@ -1486,7 +1528,8 @@ def denoise(
     truth = [came] if add_noise else beside(opened, clean, len(source.scenes().unique()), n)
     made = denoising.denoise(opened, seen, scenes, noise, draws, seed, deviation)
     folder = Path(out) if out else free(opened.path / "denoised")
-    kept = opened.kind.write(made.mean, folder)
+    names = denoising.by_scene(titles(opened, data, source) if given else [], source)[:n]
+    kept = opened.kind.rewrite(made.mean, folder, names)
     paths = [*files.spreads(folder, made.std if deviation else made.std[:0]), *kept]
     done = Made(paths, said=denoising.doubts(opened))
     for rows in truth:
@@ -1500,7 +1543,8 @@ def denoise(
         return done
     sides = {"clean": truth, "noisy": [made.seen], "denoised": [made.mean]}
     named = {name: files.first(rows) for name, every in sides.items() for rows in every}
-    drawn = moved.picture(opened.kind, list(named), files.joined(list(named.values())))
+    sheets, heads = files.joined(list(named.values())), stems(names)
+    drawn = moved.picture(opened.kind, list(named), sheets, heads)
     return replace(done, paths=[files.pictured(folder, "denoised.png", drawn), *done.paths])
 
 
@@ -1630,6 +1674,7 @@ def kept_or_measured(run: Run, n: int, seed: int, again: bool) -> list[Figure]:
 # Looking.
 
 
+@offering()
 def doctor(data: Where, *, write_schema: str | Path = "", **options: Any) -> Examination:
     """What a data set is, what is wrong with it, and which recipe suits it.
 

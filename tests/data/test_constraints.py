@@ -23,6 +23,7 @@ from twofold.data.constraints import (
     texts_of,
 )
 from twofold.data.kinds.tables import Tables
+from twofold.data.moments import moment
 from twofold.data.sources import Rows, whole
 
 NONE = frozenset({""})
@@ -135,6 +136,63 @@ def test_what_no_transform_keeps_is_found_broken() -> None:
     table = kind.native(drawn)
     assert (kind.broken(drawn).numpy() == (table["low"] > table["high"]).to_numpy()).all()
     assert 0 < kind.broken(drawn).sum() < 300
+
+
+days = st.integers(0, 20000).map(lambda n: n * 86_400_000_000)
+FORMS = ("%Y-%m-%d", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S.%f")
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.tuples(days, st.integers(0, 900)), min_size=1, max_size=9), st.sampled_from(FORMS)
+)
+def test_dates_in_order_come_back_and_stay_in_order(rows: list[tuple[int, int]], form: str) -> None:
+    step = 86_400_000_000 if form == FORMS[0] else 60_000_000 if form == FORMS[1] else 250_000
+    texts = {
+        "from": [moment(low, form) for low, _ in rows],
+        "till": [moment(low + more * step, form) for low, more in rows],
+    }
+    frame = frame_of(texts)
+    [kept] = learnt(["from <= till"], frame, NONE)
+    assert recall(json.loads(json.dumps(describe(kept)))) == kept
+    if not kept.transforms:  # a few dates may be of several formats
+        return
+    made = kept.forward(frame)
+    assert inverse([kept], texts_of(made, made.names)) == texts
+    turned = {name: list(reversed(column)) for name, column in texts_of(made, ["from"]).items()}
+    other = kept.inverse({**turned, "till - from": texts_of(made, made.names)["till - from"]})
+    assert kept.holds(other).all()
+    assert "" not in other["till"]
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y"])
+def test_dates_are_kept_in_order_by_a_transform(form: str) -> None:
+    """Days and months that may be either are left to the filter."""
+    chance = np.random.default_rng(0)
+    start = pd.Timestamp("2023-01-01") + pd.to_timedelta(chance.integers(0, 600, 200), "D")
+    end = start + pd.to_timedelta(chance.integers(1, 30, 200), "D")
+    frame = pd.DataFrame({"till": end.strftime(form), "from": start.strftime(form)})
+    frame["x"] = chance.normal(size=200).round(2)
+    kind, said = Tables.inspect(frame, constraints=("till > from",))
+    assert any("kept by a transform" in one.text for one in said)
+    pd.testing.assert_frame_equal(kind.native(whole(kind.open(frame))), frame)
+    x = 3 * torch.randn(300, kind.space.width, generator=torch.Generator().manual_seed(0))
+    drawn = Rows(kind.space.decode(x), torch.zeros(300, 0))
+    assert not kind.broken(drawn).any()
+    till, since = (
+        pd.to_datetime(kind.native(drawn)[name], format=form) for name in ("till", "from")
+    )
+    assert (till > since).all()
+    early = frame[(end.day <= 12) & (start.day <= 12)].reset_index(drop=True)
+    _, said = Tables.inspect(early, constraints=("till > from",))
+    assert any("drawing again" in one.text for one in said) == (form == "%m/%d/%Y")
+
+
+def test_the_last_date_stays_the_last() -> None:
+    texts = {"from": ["1990-01-01", "2024-01-01"], "till": ["9999-12-31", "2024-01-02"]}
+    [kept] = learnt(["from <= till"], frame_of(texts), NONE)
+    far = {"from": ["2024-01-01"], "till - from": ["9000000"]}
+    assert kept.inverse(far)["till"] == ["9999-12-31"]
 
 
 def test_a_condition_is_not_replaced() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +98,53 @@ def test_a_bad_picture_is_named_and_skipped_only_when_asked(
     assert skip.status == 0, skip
     log = (tmp_path / "b" / "log.jsonl").read_text()
     assert "5.png" in log
+
+
+def test_skipping_is_offered_where_it_is(photos: Path, tmp_path: Path) -> None:
+    """Where data are learnt; other verbs and kinds say what can be done there."""
+    run = tmp_path / "run"
+    assert inside("fit", photos, *SMALL, "--quiet", "--out", run).status == 0
+    (photos / "5.png").write_bytes(b"")
+    refused(inside("doctor", photos), "5.png", "--skip-bad")
+    score = inside("reconstruct", run, photos, "--out", tmp_path / "no")
+    refused(score, "5.png", "repair or remove it")
+    assert "--skip-bad" not in score.err
+    rows = table(tmp_path / "t.csv", "a,b\n" + "1.5,2\n2.5,3\n" * 9)
+    refused(inside("doctor", rows, "--skip-bad"), "tables", "it is one of images", "leave it out")
+
+
+def test_one_is_not_said_as_many(tmp_path: Path) -> None:
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"no")
+    told = inside("doctor", tmp_path, "--skip-bad")
+    assert told.status == 0, told
+    assert re.findall(r"(?<![\d,])1 \w+", told.out) == [
+        "1 observation", "1 channel", "1 image", "1 image", "1 unreadable", "1 row",
+    ]  # fmt: skip
+
+
+def test_what_a_file_says_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    """Names, cells and paths of the user's are shown as text, whatever they hold."""
+    odd = "x\x1b[2J\x07\x9b\u202e"
+    rows = "".join(f"{i / 7:.2f},{odd if i % 3 else 'plain'},{odd}\n" for i in range(40))
+    path = table(tmp_path / f"{odd}.csv", f"a{odd},city,same\n{rows}{odd},plain,{odd}\n")
+    answers = [
+        inside("doctor", path),
+        inside("doctor", path, "--json"),
+        inside("doctor", path.with_suffix(".none")),
+        inside("fit", path, *SMALL, "--out", tmp_path / "run"),
+    ]
+    told = "".join(one.out + one.err for one in answers)
+    assert r"\x1b[2J" in told
+    assert set(map(ord, told)) & {*range(32), 127, *range(128, 160), 0x202E} == {ord("\n")}
+    assert odd in json.loads(answers[1].out)["data"]
+
+
+def test_a_full_column_is_not_said_to_have_gaps(tmp_path: Path) -> None:
+    rows = "".join(f"{i / 7:.2f},{'ab'[i % 2]},{'uv?'[i % 3]}\n" for i in range(40))
+    path = table(tmp_path / "t.csv", f"x,full,gappy\n{rows}")
+    told = inside("doctor", path, "--set", 'given=["full", "gappy"]').out
+    assert "full, one of 2: a, b; gappy, one of 2: u, v, may be missing\n" in told
 
 
 RECIPES = {

@@ -182,6 +182,14 @@ def scenes_of(source: Source, n: int) -> tuple[Rows, Tensor]:
     return source.read(kept), rank[kept]
 
 
+def by_scene(names: Sequence[str], source: Source) -> list[str]:
+    """What each scene is called: as its first copy is."""
+    first: dict[int, str] = {}
+    for scene, name in zip(source.scenes().tolist(), names, strict=False):  # names may be none
+        first.setdefault(scene, name)
+    return [*first.values()]
+
+
 def noise_of(run: Run) -> Noise:
     """The noise between what a run expects and what it sees.
 

@@ -28,6 +28,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from twofold.apps.traversing import cells
 from twofold.core.batch import Given
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Decodes, Encodes
@@ -321,6 +322,26 @@ def keeping(run: Run, wanted: Sequence[Edit], keep: Sequence[str]) -> list[Attri
     known, moving = attributes(run), {one.attribute.name for one in wanted}
     names = known if ALL in keep else keep
     return [of(known, name) for name in names if name not in moving]
+
+
+def listed(
+    run: Run, sides: Mapping[str, Rows], names: Sequence[str]
+) -> tuple[list[str], list[list[str]]]:
+    """Rows without axes as a table: each observation as it was, and as what was made of it.
+
+    Args:
+        run: the run. sides: the same observations, by what they are. names: what the user calls
+            each; their numbers where they have no names.
+    """
+    own = {side: cells(run, rows) for side, rows in sides.items()}
+    columns = next(iter(own.values()))
+    count = max(map(len, columns.values()), default=0)
+    lines = [
+        [*(names[i : i + 1] or [str(i + 1)]), side, *(texts[i] for texts in found.values())]
+        for i in range(count)
+        for side, found in own.items()
+    ]
+    return ["row", "what", *columns], lines
 
 
 # What others see of it.

@@ -22,6 +22,7 @@ from torch import Tensor
 from twofold.apps.anomaly import Detector, alarmed
 from twofold.apps.score import Asked, Blind, Scored
 from twofold.core.errors import UserError
+from twofold.core.words import plural
 from twofold.data.kind import Kind, Where
 from twofold.data.kinds.series import Series
 from twofold.data.kinds.tables import Tables
@@ -254,7 +255,7 @@ def follow(
 ) -> None:
     """Say each alarm and write it into `alarms.csv`, until the user stops it (Ctrl-C)."""
     path, count, alarms = out / "alarms.csv", 0, 0
-    heard = f"{len(scored.names):,} observations"
+    heard = plural(len(scored.names), "observation")
     say(f"listening to {follower.growing.path}, past {heard}; Ctrl-C stops")
     with path.open("x", encoding="utf-8", newline="", buffering=1) as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -269,4 +270,5 @@ def follow(
                         say(str(one))  # what was said is in the file, whenever it is stopped
                 time.sleep(wait)
         except KeyboardInterrupt:
-            say(f"stopped after {count:,} new observations, {alarms:,} alarms: {path}")
+            heard = f"{plural(count, 'new observation')}, {plural(alarms, 'alarm')}"
+            say(f"stopped after {heard}: {path}")

@@ -27,6 +27,7 @@ from torch import Tensor
 from twofold.apps.predicting import Asking
 from twofold.core.errors import UserError
 from twofold.core.game import Encodes, Foretells
+from twofold.core.words import plural
 from twofold.data.columns import Number
 from twofold.data.kinds.molecules import Molecules
 from twofold.data.kinds.text import Text
@@ -108,7 +109,7 @@ class Written:
     found: Foretold
 
     def __str__(self) -> str:
-        head = f"{', '.join(self.found.names)} of {self.rows:,} observations"
+        head = f"{', '.join(self.found.names)} of {plural(self.rows, 'observation')}"
         return "\n".join([head, *map(str, self.found.held), *self.found.said, str(self.path)])
 
 

@@ -36,6 +36,7 @@ from twofold.core.batch import Given
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Fills
 from twofold.core.space import Category, Modal, Space, Token
+from twofold.core.words import plural
 from twofold.data import places
 from twofold.data.doctor import fitting
 from twofold.data.kind import Where
@@ -169,7 +170,8 @@ class Imputed:
         found = {name: count for name, count in self.by_field.items() if count}
         listed = ", ".join(f"{name} {count:,}" for name, count in list(found.items())[:12])
         more = f" and {len(found) - 12} more" if len(found) > 12 else ""
-        head = f"{self.gaps:,} values of {self.rows:,} observations were filled: {listed}{more}"
+        rows = plural(self.rows, "observation", "were")
+        head = f"{plural(self.gaps, 'value')} of {rows} filled: {listed}{more}"
         lines = [
             head,
             f"by {self.manner()}",

@@ -9,17 +9,19 @@ that of the most similar ones that there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from twofold.apps.objectives import bits
+from twofold.apps.traversing import cells
 from twofold.core.errors import UserError
 from twofold.data.doctor import fitting
 from twofold.data.kind import Where
-from twofold.data.sources import Source, whole
+from twofold.data.kinds.text import Text
+from twofold.data.sources import Rows, Source, whole
 from twofold.maths.descriptors import tanimoto
 from twofold.runs.run import Run
 
@@ -95,6 +97,49 @@ def called(run: Run, where: Where, n: int) -> list[str]:
     """What the first n observations of some data are called; their numbers without names."""
     names = run.kind.names(fitting(where, run.kind).where)
     return (names or [str(row) for row in range(1, n + 1)])[:n]
+
+
+def contents(run: Run, where: Where, places: Tensor, rows: Rows) -> dict[str, list[str]]:
+    """What stands in some rows, by column: sentences as the user wrote them, or cells.
+
+    Args:
+        run: the run. where: the data, or observations that were written out. places: the numbers
+            of the rows there. rows: their values.
+    """
+    if not isinstance(run.kind, Text):
+        return cells(run, rows)
+    if isinstance(where, Source):
+        return {run.kind.column: run.kind.sentences(rows)}
+    every = run.kind.lines(fitting(where, run.kind).where).sentences
+    return {run.kind.column: [every[place] for place in places.tolist()]}
+
+
+def side_by_side(
+    lines: Sequence[Sequence[str]],
+    of: Mapping[str, Sequence[str]],
+    near: Mapping[str, Sequence[str]],
+) -> list[dict[str, str]]:
+    """A row a neighbour by column, with what stands in each observation and in its neighbour.
+
+    Args:
+        lines: as `lines` gives them. of: by column, of each observation. near: of each line.
+    """
+    each = len(lines) // max(1, *map(len, of.values()), 1)
+    beside = {f"of {name}": [t for t in texts for _ in range(each)] for name, texts in of.items()}
+    beside |= {f"near {name}": list(texts) for name, texts in near.items()}
+    return [
+        dict(zip(COLUMNS, line, strict=True)) | {name: texts[i] for name, texts in beside.items()}
+        for i, line in enumerate(lines)
+    ]
+
+
+def shown(row: Mapping[str, str]) -> tuple[str, str, str, str]:
+    """A neighbour for people: of what, which in rank, what it is, and how far."""
+    of, near = (
+        ", ".join(text for name, text in row.items() if name.startswith(f"{side} "))
+        for side in ("of", "near")
+    )
+    return of or row["of"], row["rank"], near or row["name"], row["distance"]
 
 
 def lines(

@@ -28,6 +28,7 @@ from torch import Tensor
 from twofold.core.batch import Given
 from twofold.core.errors import UserError
 from twofold.core.game import Samples
+from twofold.core.words import plural
 from twofold.data.columns import written
 from twofold.data.doctor import fitting
 from twofold.data.kind import Where
@@ -101,7 +102,7 @@ class Predicted:
     checks: tuple[Check, ...] = ()
 
     def __str__(self) -> str:
-        head = f"{self.series:,} series went on by {self.steps} steps"
+        head = f"{self.series:,} series went on by {plural(self.steps, 'step')}"
         checks = [line for check in self.checks for line in check.lines()]
         return "\n".join([head, *checks, str(self.path)])
 

@@ -343,9 +343,17 @@ def simple_ways(run: Run, made: Projected, train: Sequence[Source], seed: int) -
     return found
 
 
-def listed(made: Projected, simple: Ways) -> tuple[list[str], list[list[str]]]:
-    """The residual of each row, numbered from 0, beside that of the start and of simple ways."""
+def listed(
+    made: Projected, simple: Ways, names: Sequence[str] = ()
+) -> tuple[list[str], list[list[str]]]:
+    """The residual of each row, numbered from 0, beside that of the start and of simple ways.
+
+    Args:
+        names: what the user calls each row, where they have names.
+    """
     columns = {"residual": made.residual, "start": made.start, **dict(simple)}
     texts = [[f"{far:.6g}" for far in column.tolist()] for column in columns.values()]
     lines = [[str(i), *row] for i, row in enumerate(zip(*texts, strict=True))]
-    return ["row", *(name.removeprefix("residual ") for name in columns)], lines
+    called = ["name"] if names else []
+    lines = [[i, *names[at : at + 1], *row] for at, (i, *row) in enumerate(lines)]
+    return ["row", *called, *(name.removeprefix("residual ") for name in columns)], lines

@@ -40,6 +40,7 @@ from twofold.apps.baselines import BASELINES, baselines
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Decodes
 from twofold.core.space import Category, Space
+from twofold.core.words import plural
 from twofold.data import pictures, places
 from twofold.data.doctor import examine, fitting
 from twofold.data.kind import Kind, Where
@@ -173,9 +174,13 @@ class Scored:
         """The result in sentences."""
         count, total = int(self.abnormal.sum()), len(self.names)
         yield (
-            f"{count:,} of {total:,} observations are abnormal (score above {self.threshold:.4g})"
+            f"{count:,} of {plural(total, 'observation', 'are')} abnormal "
+            f"(score above {self.threshold:.4g})"
         )
-        rest, of = f"threshold and p rest on {len(self.normal):,} held-out normal rows", self.basis
+        rest, of = (
+            f"threshold and p rest on {plural(len(self.normal), 'held-out normal row')}",
+            self.basis,
+        )
         if of.apart < len(self.normal):
             rest += f" of {of.told}, which overlap: worth {of.apart:,} that do not"
         same = " of the same series" * of.narrow(len(self.normal))
@@ -210,7 +215,8 @@ class Scored:
             )
         if self.seen:  # of windows, those that begin where one of training does
             least = "at least " * bool(self.steps)
-            yield f"{least}{self.seen:,} observations were trained on: their scores flatter"
+            seen = plural(self.seen, "observation", "were")
+            yield f"{least}{seen} trained on: their scores flatter"
         if self.alone:
             yield "the training data are not there: the kept calibration is used, and no baseline"
 
@@ -318,8 +324,9 @@ def observed(run: Run, where: Where, known: Known, blind: Blind, asked: Asked) -
     if isinstance(kind, Tables):
         strange = kind.unseen(place)
         strange = strange[rows_of(source)] if asked.part else strange
-    whole = isinstance(kind, Series) and not asked.part
-    short = kind.short(place) if whole else torch.zeros(0, dtype=torch.bool)
+    short = torch.zeros(0, dtype=torch.bool)
+    if isinstance(kind, Series) and not asked.part:
+        short = kind.short(place)
     return Observed(source, names, known, strange, trace, short)
 
 

@@ -14,6 +14,7 @@ import torch
 from twofold.apps import projecting
 from twofold.apps.discovering import codes_of
 from twofold.apps.editing import ALL, Edited
+from twofold.apps.traversing import cells
 from twofold.core.errors import UserError
 from twofold.core.game import Encodes
 from twofold.data.sources import Rows
@@ -101,12 +102,19 @@ def draws(run: Run, n: int, moved: Sequence[Push], seed: int) -> Codes:
 
 
 def sheet(run: Run, codes: Codes, one: Learnt) -> tuple[Rows, list[str]]:
-    """Some rows, each at the strengths of a sheet, row after row; and a name for each."""
+    """Some rows, each at `STRENGTHS`, row after row; and a name for each."""
     some = codes[:SHOWN]
     every = [decoded(run, pushed(run, some, one, strength)) for strength in STRENGTHS]
     values, given = (
         torch.stack([getattr(rows, part) for rows in every], 1).flatten(0, 1)
         for part in ("values", "given")
     )
-    ends = f"{STRENGTHS[0]:g} … {STRENGTHS[-1]:g}"
-    return Rows(values, given), [f"row {i + 1}: {ends}" for i in range(len(some))]
+    return Rows(values, given), [f"row {i + 1}" for i in range(len(some))]
+
+
+def steps(run: Run, rows: Rows, names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """A sheet of rows without axes as a table: the row, its strength, and its columns."""
+    own = cells(run, rows)
+    heads = [[name, f"{strength:g}"] for name in names for strength in STRENGTHS]
+    lines = zip(heads, zip(*own.values(), strict=True), strict=True)
+    return ["row", "strength", *own], [[*head, *line] for head, line in lines]

@@ -59,9 +59,16 @@ class Traversal:
 
     @property
     def names(self) -> list[str]:
-        """Each row in words."""
-        pairs = zip(self.dims.tolist(), self.worth.tolist(), strict=True)
-        return [f"z{d + 1}  {worth:.2f} {self.unit}" for d, worth in pairs]
+        """Each row in words, with its ends where no head can say where it stands."""
+        ends = [f", {at[0]:.2g} … {at[-1]:.2g}" for at in self.at.tolist()]
+        each = zip(self.dims.tolist(), self.worth.tolist(), ends, strict=True)
+        return [f"z{d + 1}  {w:.2f} {self.unit}{end * (not self.heads)}" for d, w, end in each]
+
+    @property
+    def heads(self) -> list[str]:
+        """Where all rows stand in each step; nothing where they do not stand alike."""
+        alike = bool((self.at - self.at[:1]).abs().max() < 1e-4)
+        return [f"{z:.2g}" for z in self.at[0].tolist()] * alike
 
     @property
     def steps(self) -> int:

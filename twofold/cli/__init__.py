@@ -53,5 +53,7 @@ def complain(text: str, code: int, debug: bool) -> int:
     """Say what is wrong on one line, and return the exit status."""
     if debug:
         traceback.print_exc()
-    print(f"twofold: {' '.join(text.split())}", file=sys.stderr)
+    from twofold.core.words import harmless
+
+    print(f"twofold: {harmless(' '.join(text.split()))}", file=sys.stderr)
     return code

@@ -48,7 +48,7 @@ Spelt = Annotated[
     Parameter(name="--of", negative="", help="An observation written out, such as a SMILES."),
 ]
 SkipBad = Annotated[
-    bool, Parameter(name="--skip-bad", negative="", help="Leave out files that cannot be read.")
+    bool, Parameter(name="--skip-bad", negative="", help="Leave out pictures that cannot be read.")
 ]
 Weights = Literal["average", "last", "best"]
 From = Literal["auto", "fitted", "own"]
@@ -78,7 +78,7 @@ def doctor(
     """
     more = {**options(set), **skipping(skip_bad)}
     found = verbs().doctor(data, write_schema=write_schema, **more)
-    show.as_json(found.to_dict()) if json else print(found)
+    show.as_json(found.to_dict()) if json else show.say(found)
 
 
 def options(pairs: Sequence[str]) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def options(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def skipping(wanted: bool) -> dict[str, bool]:
-    """The option of the data that `--skip-bad` is short for; kinds without files do not have it."""
+    """The option of the data that `--skip-bad` is short for; kinds without pictures have none."""
     return {"skip_bad": True} if wanted else {}
 
 
@@ -131,7 +131,7 @@ def fit(
     except verbs().DryRun as dry:
         from twofold.core.toml import dumps
 
-        show.as_json(dry.recipe) if json else print(dumps(dry.recipe))
+        show.as_json(dry.recipe) if json else show.say(dumps(dry.recipe))
         return 0
     return told(run, json)
 
@@ -166,10 +166,10 @@ def told(run: Any, json: bool) -> int:
     if json:
         show.as_json({"run": run.path, "step": run.record["step"], **story})
     else:
-        print(run.path)
+        show.say(run.path)
         if story["ended"] != "done":
             where = f"{story['ended']} at step {run.record['step']}"
-            print(f"{where}; go on with: twofold resume {run.path}")
+            show.say(f"{where}; go on with: twofold resume {run.path}")
     return 130 if story["ended"] == "stopped" else 0
 
 
@@ -224,14 +224,14 @@ def sample(
 def notes(written: Sequence[Path]) -> None:
     """Say what was noted beside files."""
     for note in [path for path in written if path.name == "drawn.txt"]:
-        print(note.read_text(encoding="utf-8").rstrip(), file=sys.stderr)
+        show.say(note.read_text(encoding="utf-8").rstrip(), file=sys.stderr)
 
 
 def tell(run: str, **opening: Any) -> None:
     """Say where codes came from, where there is a choice."""
     if (Path(run) / "recipe.toml").is_file():
         for text in verbs().load(run, **opening).said:
-            print(text, file=sys.stderr)
+            show.say(text, file=sys.stderr)
 
 
 @app.command
@@ -259,7 +259,7 @@ def encode(
     """
     arguments = {"how": how, "map": map, "by": by, "seed": seed}
     for said in verbs().passed_over(run, data, trust=trust):
-        print(said, file=sys.stderr)
+        show.say(said, file=sys.stderr)
     paths([verbs().encode(run, data, **arguments, out=out, trust=trust)], json)
 
 
@@ -355,7 +355,19 @@ def neighbours(
         seed: Of what is drawn to compare with.
     """
     arguments = {"of": of, "k": k, "among": among, "n": n, "seed": seed}
-    made(verbs().neighbours(run, data or (), **arguments, out=out, trust=trust), json)
+    done = verbs().neighbours(run, data or (), **arguments, out=out, trust=trust)
+    made(done, json)
+    if not json:
+        nearest(done)
+
+
+def nearest(done: Any) -> None:
+    """Show neighbours that can be read: sentences, rows."""
+    from twofold.apps.neighbours import shown
+
+    rows = [shown(row) for row in getattr(done, "rows", ())]
+    if rows:
+        show.table(("of", "rank", "near", "distance"), rows)
 
 
 @app.command
@@ -494,7 +506,7 @@ def directions(
     if found.paths or json:
         made(found, json)
     else:
-        print("no directions are kept; learn some with --how labels, weights or activations")
+        show.say("no directions are kept; learn some with --how labels, weights or activations")
 
 
 @app.command
@@ -614,7 +626,7 @@ def made(done: Any, json: bool) -> None:
         show.as_json(done)
         return
     for text in done.said:
-        print(text, file=sys.stderr)
+        show.say(text, file=sys.stderr)
     paths(done.paths, json)
     if done.figures:
         show.figures(done.figures, done.refused)
@@ -626,7 +638,7 @@ def paths(written: Sequence[Path], json: bool) -> None:
         show.as_json(written)
     else:
         more = f" and {len(written) - 1} more beside it" if len(written) > 1 else ""
-        print(f"{written[0]}{more}")
+        show.say(f"{written[0]}{more}")
 
 
 @app.command
@@ -680,7 +692,7 @@ def score(
     if found.figures:
         show.figures(found.figures)
     if not follow:
-        print(found)
+        show.say(found)
 
 
 @app.command
@@ -718,7 +730,7 @@ def export(
     if json:
         show.as_json(done.to_dict())
     else:
-        print(done)
+        show.say(done)
 
 
 @app.command
@@ -767,7 +779,7 @@ def predict(
     """
     arguments = {"draws": draws, "interval": interval, "check": check, "seed": seed}
     found = verbs().predict(run, data, **arguments, out=out, trust=trust)
-    show.as_json(found) if json else print(found)
+    show.as_json(found) if json else show.say(found)
 
 
 @app.command
@@ -812,7 +824,7 @@ def impute(
     more["corrected"] = corrected
     where = {"out": out, "trust": trust}
     found = verbs().impute(run, data, **arguments, **more, target=target, seed=seed, **where)
-    show.as_json(found) if json else print(found)
+    show.as_json(found) if json else show.say(found)
 
 
 @app.command
@@ -844,7 +856,7 @@ def augment(
     found = verbs().augment(
         run, by=by, more=more, seed=seed, temperature=temperature, out=out, **opening
     )
-    show.as_json(found) if json else print(found)
+    show.as_json(found) if json else show.say(found)
 
 
 @app.command
@@ -912,7 +924,7 @@ def compare(
     names = list(dict.fromkeys(name for figures in named.values() for name in figures))
     cells = [[spread(figures.get(name)) for figures in named.values()] for name in names]
     show.table(("measure", *named), [(name, *row) for name, row in zip(names, cells, strict=True)])
-    print(page)
+    show.say(page)
 
 
 def spread(figure: Any) -> str:
@@ -949,7 +961,7 @@ def models(
         ("model", "about", "can"), [(k, v["about"], ", ".join(v["can"])) for k, v in found.items()]
     )
     for name, entry in found.items():
-        print(f"{name}: " + ", ".join(f"{k}={v}" for k, v in brief(entry["options"]).items()))
+        show.say(f"{name}: " + ", ".join(f"{k}={v}" for k, v in brief(entry["options"]).items()))
 
 
 def turned(found: dict[str, dict[str, str]]) -> None:
@@ -968,7 +980,7 @@ def turned(found: dict[str, dict[str, str]]) -> None:
         reasons = [reason for reason in row.values() if reason != "yes"]
         for reason in dict.fromkeys(reasons):
             of = [title for title, why in row.items() if why == reason]
-            print(f"{reason}: {'; '.join(of)}")
+            show.say(f"{reason}: {'; '.join(of)}")
 
 
 def brief(table: dict[str, Any]) -> dict[str, Any]:
@@ -1025,7 +1037,7 @@ def reproduce(
     elif json:
         show.as_json(found.to_dict())
     else:
-        print(found)
+        show.say(found)
 
 
 @app.command

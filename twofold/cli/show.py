@@ -7,14 +7,21 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from twofold.core.plain import plain
+from twofold.core.words import STEERS, harmless
 
 
 def as_json(thing: Any) -> None:
     """Print a thing as JSON, null for what is not a number."""
-    print(json.dumps(plain(thing), indent=1, ensure_ascii=False))
+    text = json.dumps(plain(thing), indent=1, ensure_ascii=False)
+    print(STEERS.sub(lambda one: one[0] if one[0] == "\n" else f"\\u{ord(one[0]):04x}", text))
+
+
+def say(thing: object, file: TextIO | None = None) -> None:
+    """Print a thing in words; nothing of the user's data in it reaches the terminal but as text."""
+    print(harmless(str(thing), but="\n\t"), file=file)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -23,9 +30,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    made = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(*map(harmless, columns), box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*map(harmless, row))
     console = Console()
     console.width = max(console.width, 100)
     console.print(made, highlight=False, markup=False)
@@ -54,17 +61,17 @@ def figures(found: Sequence[Any], refused: Mapping[str, str] = {}) -> None:
         ],
     )
     for name, reason in refused.items():
-        print(f"  {name}: not measured, {reason}")
+        say(f"  {name}: not measured, {reason}")
 
 
 def games(path: Path) -> None:
     """Say on standard error what the written measures say of a game of critic and generator."""
     for game in json.loads(path.read_text()).get("games", []):
-        print(game["said"], file=sys.stderr)
+        say(game["said"], file=sys.stderr)
 
 
 def absent(path: Path, named: Sequence[str]) -> None:
     """Say on standard error why the written measures lack some that were named."""
     refused = json.loads(path.read_text()).get("refused", {})
     for name in [name for name in named if name in refused]:
-        print(f"{name} does not apply: {refused[name]}", file=sys.stderr)
+        say(f"{name} does not apply: {refused[name]}", file=sys.stderr)

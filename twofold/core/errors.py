@@ -13,11 +13,23 @@ from collections.abc import Iterable
 class UserError(Exception):
     """Something the user can mend; its text is the whole message.
 
-    >>> raise UserError("photos/3.png is truncated; remove it or pass --skip-bad")
+    >>> raise UserError("photos/3.png is truncated; remove it")
     Traceback (most recent call last):
     ...
-    twofold.core.errors.UserError: photos/3.png is truncated; remove it or pass --skip-bad
+    twofold.core.errors.UserError: photos/3.png is truncated; remove it
     """
+
+
+class BadFile(UserError):
+    """One file of many cannot be read: who can leave such out says how.
+
+    >>> str(BadFile("3.png is truncated").but("pass --skip-bad"))
+    '3.png is truncated, or pass --skip-bad'
+    """
+
+    def but(self, instead: str) -> UserError:
+        """The same, with what else can be done."""
+        return UserError(f"{self}, or {instead}")
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

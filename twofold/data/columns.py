@@ -30,6 +30,7 @@ from twofold.core.space import Category, Domain, Field, Real
 from twofold.data.modes import Modes
 from twofold.data.moments import Clock
 from twofold.data.scores import NormalScores
+from twofold.data.writing import Writing
 
 Array = NDArray[np.float64]
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.I)
@@ -103,12 +104,14 @@ class Number(Modelled):
         decimals: places after the point, at most; the inverse is rounded to them.
         places: places after the point that are written always.
         comma: whether the decimal mark is a comma.
+        writing: what else there is to how it is written, such as a unit.
     """
 
     scores: NormalScores | Modes
     decimals: int = 0
     places: int = 0
     comma: bool = False
+    writing: Writing = Writing()
 
     @property
     def domain(self) -> Domain:
@@ -119,10 +122,12 @@ class Number(Modelled):
 
     def raw(self, text: str) -> float:
         """A text in the column's own units."""
-        return number(text, self.comma)
+        return read_so(text, self.writing, self.comma)
 
     def texts(self, values: Array) -> list[str]:
         shown = [written(v, self.decimals, self.places) for v in self.values(values)]
+        if not self.writing.plain:
+            return [self.writing.put(text) for text in shown]
         return [text.replace(".", ",") for text in shown] if self.comma else shown
 
     def values(self, values: Array) -> list[float]:
@@ -273,6 +278,32 @@ def number(text: str, comma: bool = False) -> float:
     if not NUMBER.fullmatch(plain) or ZEROS.match(plain):
         return math.nan
     return float(plain)
+
+
+def told(text: str, writing: Writing) -> float:
+    """A text as the number that a column writes so; NaN where it is none.
+
+    >>> told("$1,200", Writing("$", "$", "", ",")), told("€ 5", Writing("$", "$"))
+    (1200.0, nan)
+    """
+    return number(writing.bare(text) or text * (not writing.thousands))
+
+
+def read_so(text: str, writing: Writing, comma: bool) -> float:
+    """A text as the number that it is in a column of a writing; NaN where it is none."""
+    return number(text, comma) if writing.plain else told(text, writing)
+
+
+def way_of(texts: Sequence[str], counts: Sequence[int], comma: bool) -> Writing:
+    """How distinct texts, of so many rows each, write numbers: plainly, unless fewer are so."""
+
+    def lost(writing: Writing) -> int:
+        each = zip(texts, counts, strict=True)
+        return sum(n for text, n in each if math.isnan(read_so(text, writing, comma)))
+
+    if not lost(Writing()):
+        return Writing()
+    return min((Writing(), Writing.of(texts, counts, comma)), key=lost)
 
 
 def decimals(text: str) -> int:

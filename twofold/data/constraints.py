@@ -5,14 +5,14 @@ A constraint is a text in which operators stand between spaces:
 | text | every row has | how it is kept |
 |---|---|---|
 | `17 <= age <= 90`, `age >= 17` | a number within bounds | drawn numbers never leave those of the training data |
-| `low <= high`, `low < high` | two numbers in order | `high - low`, never below its least, is drawn in place of `high` |
+| `low <= high`, `low < high` | two numbers, or dates, in order | `high - low`, never below its least, is drawn in place of `high` |
 | `total = low + high` | a number that is the sum of others | `total` is not drawn but added up |
 | `plan with zone` | a combination of texts that occurs | one column of combinations is drawn in place of both |
 
 A transform is undone before anything is written, and only made where it gives every training row
-back text by text; else, and for dates, rows that break the constraint are filtered out. The filter
-looks at all that is written, so that none is ever broken there. Training data that break one are
-an error: a model cannot keep what its data do not.
+back text by text; else, and for dates whose day and month may be either, rows that break the
+constraint are filtered out. The filter looks at all that is written, so that none is ever broken
+there. Training data that break one are an error: a model cannot keep what its data do not.
 
 >>> Order.of("low <= high", frame_of({"low": ["1", "2"], "high": ["3", "2"]})).transforms
 True
@@ -20,9 +20,11 @@ True
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
@@ -32,9 +34,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.core.errors import UserError, nearest
-from twofold.data.columns import decimals, number, written
+from twofold.data.columns import decimals, number, read_so, way_of, written
 from twofold.data.frames import Cells, Frame
-from twofold.data.moments import fits, formats, microseconds
+from twofold.data.moments import LAST, fits, formats, microseconds, moment
 
 Texts = Mapping[str, Sequence[str]]
 Mask = NDArray[np.bool_]
@@ -140,13 +142,20 @@ class Range(Constraint):
 @final
 @dataclass(frozen=True)
 class Order(Constraint):
-    """Two numbers, or dates, of which one is not above the other."""
+    """Two numbers, or dates, of which one is not above the other.
+
+    Args:
+        places: after the point, of numbers. form: of dates; numbers have none.
+        step: microseconds between dates that a gap counts.
+    """
 
     title = "order"
     low: str = ""
     high: str = ""
     how: str = "<="
     places: tuple[int, int] = (0, 0)
+    form: str = ""
+    step: int = 1
 
     @classmethod
     def of(cls, told: str, frame: Frame) -> Constraint:
@@ -177,17 +186,27 @@ class Order(Constraint):
     def forward(self, frame: Frame) -> Frame:
         if not self.transforms:
             return frame
-        low, high = (exact(texts_of(frame, [n])[n], self.comma) for n in self.names)
-        gaps = [summed([b, -a]) for a, b in zip(low, high, strict=True)]
+        low, high = (self.exact(texts_of(frame, [n])[n]) for n in self.names)
+        gaps = [summed([b, -a]) / self.step for a, b in zip(low, high, strict=True)]
         texts = [spelled(gap, (max(self.places), 0)) for gap in gaps]
         return swapped(frame, self.high, [Cells.of(self.gap, marked(texts, self.comma))])
 
     def inverse(self, texts: dict[str, Sequence[str]]) -> dict[str, Sequence[str]]:
         if not self.transforms:
             return texts
-        low, gap = (exact(texts[name], self.comma) for name in (self.low, self.gap))
-        sums = [spelled(summed(row), self.places) for row in zip(low, gap, strict=True)]
-        return without(texts, self.gap) | {self.high: marked(sums, self.comma)}
+        low, gap = self.exact(texts[self.low]), exact(texts[self.gap], self.comma)
+        sums = [a + b * self.step for a, b in zip(low, gap, strict=True)]
+        return without(texts, self.gap) | {self.high: self.spelled(sums)}
+
+    def exact(self, texts: Sequence[str]) -> list[Decimal]:
+        """Either column as exact numbers: of dates, microseconds."""
+        return ticks(texts, self.form) if self.form else exact(texts, self.comma)
+
+    def spelled(self, sums: Sequence[Decimal]) -> list[str]:
+        """The higher column as it is written."""
+        if self.form:
+            return [dated(one, self.form) for one in sums]
+        return marked([spelled(one, self.places) for one in sums], self.comma)
 
     @property
     def types(self) -> dict[str, str]:
@@ -344,8 +363,20 @@ def combined(told: str, names: tuple[str, ...], frame: Frame) -> Constraint:
 
 def ordered(told: str, a: str, sign: str, b: str, frame: Frame) -> Constraint:
     low, high = (a, b) if sign[0] == "<" else (b, a)
-    how = sign.replace(">", "<")
-    return Order(told, frame.style.comma, low=low, high=high, how=how, places=places(frame, high))
+    made = Order(told, frame.style.comma, low=low, high=high, how=sign.replace(">", "<"))
+    form = form_of(frame, low, high)
+    if not form:
+        return replace(made, places=places(frame, high))
+    texts = texts_of(frame, (low, high))
+    pairs = zip(*(ticks(texts[name], form) for name in (low, high)), strict=True)
+    step = math.gcd(*(int(b - a) for a, b in pairs if a == a and b == b)) or 1
+    return replace(made, form=form, step=step, places=(6, 0))
+
+
+def form_of(frame: Frame, *names: str) -> str:
+    """The one format of dates that columns are of, each by itself; empty where there is none."""
+    each = [formats([text for text in frame[name].texts if text.strip()]) for name in names]
+    return each[0][0] if len(each[0]) == 1 and all(one == each[0] for one in each) else ""
 
 
 def bounded(told: str, terms: Sequence[str], signs: Sequence[str], frame: Frame) -> Constraint:
@@ -444,10 +475,16 @@ def places(frame: Frame, name: str) -> tuple[int, int]:
 def parsed(columns: Sequence[Sequence[str]], comma: bool) -> list[Values]:
     """Columns of texts as numbers that can be compared, NaN where one is neither number nor date.
 
-    They are numbers, or dates of the one format that all of them fit.
+    They are numbers, in the writing of their column, or dates of the one format that all of them
+    fit.
     """
-    distinct = list(dict.fromkeys(text for texts in columns for text in texts))
-    values = {text: number(text, comma) for text in distinct}
+    every = [Counter(texts) for texts in columns]
+    values = {
+        text: read_so(text, way, comma)
+        for found in reversed(every)  # a limit is what it is in the column
+        for way in [way_of([*found], [*found.values()], comma)]
+        for text in found
+    }
     others = [text for text, value in values.items() if value != value and text.strip()]
     forms = formats([text for text in others if any(letter.isdigit() for letter in text)])
     for form in forms[:1]:
@@ -459,6 +496,16 @@ def exact(texts: Sequence[str], comma: bool) -> list[Decimal]:
     """Texts as exact numbers; what is none, such as a missing cell, is NaN."""
     plain = [text.replace(",", ".") if comma else text for text in texts]
     return [Decimal(text if np.isfinite(number(text)) else "NaN") for text in plain]
+
+
+def ticks(texts: Sequence[str], form: str) -> list[Decimal]:
+    """Dates as exact microseconds; what is none is NaN."""
+    return [Decimal(microseconds(text, form) if fits(text, form) else "NaN") for text in texts]
+
+
+def dated(tick: Decimal, form: str) -> str:
+    """Microseconds as a date, the last that there is at most; nothing for what is missing."""
+    return "" if tick.is_nan() else moment(min(round(tick), LAST), form)
 
 
 def summed(row: Sequence[Decimal]) -> Decimal:

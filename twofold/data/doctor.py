@@ -24,6 +24,7 @@ import torch
 from twofold.core.build import arguments, classes_in, options
 from twofold.core.errors import UserError, nearest
 from twofold.core.space import Bounded, Category, Count, Domain, Field, Modal, Real, Space, Token
+from twofold.core.words import harmless, plural
 from twofold.data.download import Progress, silent
 from twofold.data.kind import Finding, Kind, Where
 from twofold.data.named import NAMED, Found, find
@@ -65,15 +66,15 @@ class Examination:
         return in_words(self.kind.space)
 
     def __str__(self) -> str:
-        given = fields_in_words(self.kind.given) or "nothing"
+        given = fields_in_words(self.kind.had) or "nothing"
         lines = [
-            f"{self.title}: {self.kind.name}, {len(self.source):,} observations",
+            f"{self.title}: {self.kind.name}, {plural(len(self.source), 'observation')}",
             f"  one observation  {self.space_in_words}",
             f"  given            {given}",
             *(f"  {finding.level:<16} {finding.text}" for finding in self.findings),
             f"  suggested        {self.suggestion.recipe}: {self.suggestion.why}",
         ]
-        return "\n".join(lines)
+        return "\n".join(map(harmless, lines))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for `--json`."""
@@ -232,11 +233,19 @@ def remember(kind: Kind) -> dict[str, Any]:
 
 
 def check_options(make: type[Kind], asked: Mapping[str, Any]) -> None:
-    """Name an option that the kind does not have, and the nearest it has."""
+    """Name an option that the kind does not have, and the nearest it has, or who has it."""
     valid = options(make.inspect, skip=("where",))
     for key in asked:
         if key not in valid:
-            raise UserError(f"data.{key} is not an option of {make.name}; {nearest(key, valid)}")
+            hint = of_others(key) or nearest(key, valid)
+            raise UserError(f"data.{key} is not an option of {make.name}; {hint}")
+
+
+def of_others(key: str) -> str:
+    """Which kinds have an option; empty where none has."""
+    kinds = every_kind().items()
+    having = [name for name, make in kinds if key in options(make.inspect, skip=("where",))]
+    return f"it is one of {', '.join(having)}: leave it out" if having else ""
 
 
 def with_official(source: Source, found: Found) -> Source:
@@ -266,7 +275,7 @@ OTHERS = {"molecules": "autoregressive", "text": "autoregressive"}
 def suggest(kind: Kind, rows: int) -> Suggestion:
     """The recipe for data of this layout."""
     layout = layout_of(kind)
-    small = f"; with {rows:,} rows expect copies, and look at the held-out figures"
+    small = f"; with {plural(rows, 'row')} expect copies, and look at the held-out figures"
     why = WHY[layout] + (small if rows < 500 else "")
     return Suggestion(f"vae-{layout}", f"{OTHERS.get(layout, 'gan')}-{layout}", why)
 
@@ -290,12 +299,12 @@ def in_words(space: Space) -> str:
     shape = " × ".join(map(str, space.axes))
     head = {
         0: "a row",
-        1: f"a series of {shape} steps",
+        1: f"a series of {shape} step{'s' * (shape != '1')}",
         2: f"an image of {shape}",
         3: f"a video of {shape}",
     }[len(space.axes)]
     unit = "value" if not space.axes else "channel"
-    count = f"{space.size:,} {unit}{'s' if space.size != 1 else ''}"
+    count = plural(space.size, unit)
     return f"{head} with {count}: {fields_in_words(space)}"
 
 
@@ -329,7 +338,7 @@ def labels_in_words(domain: Any) -> str:
 
 def bounds_in_words(domain: Any) -> str:
     between = f"from {domain.low:g} to {domain.high:g}"
-    return f"{domain.levels:,} levels {between}" if domain.levels else between
+    return f"{plural(domain.levels, 'level')} {between}" if domain.levels else between
 
 
 PHRASES: Mapping[type[Domain], Callable[[Any], str]] = {

@@ -4,7 +4,8 @@
 * id: whole numbers that count up by one, or a name with the word `id`, `uuid`, … (or `index`, `key`
   alone) and more than half of the rows distinct;
 * category: whole numbers, at most 12 of them, with five rows each on average (two: always);
-* number: every text is one; or nineteen of twenty rows, more than 12 distinct: the rest are taken
+* number: every text is one, with a currency or percent and marks of thousands or without
+  (`writing.py`); or nineteen of twenty rows, more than 12 distinct: the rest are taken
   as missing, and it is said;
 * date: every text is of one format of `moments.py`;
 * text: more than 64 distinct texts of four words or more, or 80 letters, on average;
@@ -31,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.core.errors import UserError, nearest
+from twofold.core.words import numbered, plural
 from twofold.data.columns import (
     COLUMNS,
     ZEROS,
@@ -43,12 +45,15 @@ from twofold.data.columns import (
     Prose,
     decimals,
     number,
+    read_so,
+    way_of,
 )
 from twofold.data.frames import Cells, Frame
 from twofold.data.kind import Finding
 from twofold.data.modes import Modes
 from twofold.data.moments import Clock, fits, formats, several
 from twofold.data.scores import LARGEST, NormalScores
+from twofold.data.writing import Writing, units
 
 MISSING = ("", "?", "NA", "N/A", "#N/A", "<NA>", "NaN", "NaT", "null", "None")
 """Cells taken as missing, in any letter case; the option `missing_values` replaces them."""
@@ -120,8 +125,20 @@ class Look:
     @cached_property
     def numbers(self) -> NDArray[np.float64]:
         """Each of `texts` as a number, infinite ones included, NaN where it is none."""
-        comma = self.frame.style.comma
-        return np.array([number(text, comma) for text in self.texts], np.float64)
+        return np.array([self.number(text) for text in self.texts], np.float64)
+
+    def number(self, text: str) -> float:
+        """A text as a number."""
+        return read_so(text, self.writing, self.frame.style.comma)
+
+    def bare(self, text: str) -> str:
+        """A number as it is without what its column writes beside it."""
+        return text if self.writing.plain else self.writing.bare(text) or text
+
+    @cached_property
+    def writing(self) -> Writing:
+        """How numbers are written: plainly, unless more of them can be read otherwise."""
+        return way_of(self.texts, self.counts.tolist(), self.frame.style.comma)
 
     def finite(self) -> None:
         """An infinite number is an error."""
@@ -161,7 +178,12 @@ def constant(look: Look) -> bool:
 
 def counting(look: Look) -> bool:
     """Whether whole numbers count up by one, row after row."""
-    if not look.whole or look.missing or look.rows < 10 or len(look.texts) != look.rows:
+    if (
+        not (look.whole and look.writing.plain)
+        or look.missing
+        or look.rows < 10
+        or len(look.texts) != look.rows
+    ):
         return False
     return bool((np.diff(look.numbers[look.cells.codes]) == 1).all())
 
@@ -233,7 +255,20 @@ def learn(look: Look, asked: str, numbers: Coding = "scores") -> tuple[Column, F
     if title in NEEDS_ROWS and not look.texts:
         title = "constant"
     column, found = MAKE[title](look, form or (numbers if title == "number" else ""))
-    return column, found + (misdated(look, title) if guessed else [])
+    return column, found + (misdated(look, title) + mixed(look, title) if guessed else [])
+
+
+def mixed(look: Look, title: str) -> Found:
+    """What to say of a column of numbers with several units, which are no numbers together."""
+    several_units = units(look.texts) if title in ("category", "id", "text") else []
+    if not several_units:
+        return []
+    text = (
+        f"column {look.cells.name!r} has numbers of several units, such as {several_units[0]!r} "
+        f"and {several_units[1]!r}, so it is read as {'an id' if title == 'id' else f'a {title}'}; "
+        "write them in one"
+    )
+    return [Finding("warning", text)]
 
 
 def misdated(look: Look, title: str) -> Found:
@@ -254,7 +289,7 @@ def make_number(look: Look, form: str) -> tuple[Column, Found]:
     known = ~np.isnan(look.numbers)
     if not known.any():
         raise UserError(f"{look.place(look.texts[0])} is no number: {look.texts[0]!r}")
-    texts = [text for text, one in zip(look.texts, known, strict=True) if one]
+    texts = [look.bare(text) for text, one in zip(look.texts, known, strict=True) if one]
     if form not in CODINGS:
         where = f"data.types.{look.cells.name} = 'number {form}'"
         raise UserError(f"{where} is not known; {nearest(form, CODINGS)}")
@@ -263,14 +298,15 @@ def make_number(look: Look, form: str) -> tuple[Column, Found]:
     missing = look.missing or not known.all()
     whole = max(places) == 0 and not missing
     column = Number(
-        **common(look, "int64" if whole else "float64"),
+        **common(look, "str" if not look.writing.plain else "int64" if whole else "float64"),
         missing=missing,
         scores=scores,
         decimals=max(map(needed, texts)),
         places=min(places),
         comma=look.frame.style.comma,
+        writing=look.writing,
     )
-    return column, strangers(look, known)
+    return column, strangers(look, known) + otherwise(look, known)
 
 
 def needed(text: str) -> int:
@@ -289,7 +325,25 @@ def strangers(look: Look, known: NDArray[np.bool_]) -> Found:
     text = look.texts[int((~known).argmax())]
     count = int(look.counts[~known].sum())
     what = f"{look.place(text)} is no number: {text!r}"
-    return [Finding("warning", f"{what}; {plural(count, 'cell')} of the column taken as missing")]
+    return [
+        Finding(
+            "warning", f"{what}; {count} {numbered(count, 'cell')} of the column taken as missing"
+        )
+    ]
+
+
+def otherwise(look: Look, known: NDArray[np.bool_]) -> Found:
+    """What to say of numbers that are written in another way than most of their column."""
+    texts = [text for text, one in zip(look.texts, known, strict=True) if one]
+    ways = {text: look.writing.put(look.bare(text)) for text in texts}
+    other = [text for text, most in ways.items() if text != most]
+    if look.writing.plain or not other:
+        return []
+    said = (
+        f"column {look.cells.name!r} has numbers in several writings; all are read, and such as "
+        f"{other[0]!r} are written as {ways[other[0]]!r}"
+    )
+    return [Finding("warning", said)]
 
 
 def make_date(look: Look, form: str) -> tuple[Column, Found]:
@@ -367,7 +421,7 @@ def make_constant(look: Look, form: str) -> tuple[Column, Found]:
 
 
 def make_id(look: Look, form: str) -> tuple[Column, Found]:
-    whole = look.whole
+    whole = look.whole and look.writing.plain
     after = int(max(look.numbers, default=0)) if whole else 0
     said = (
         f"column {look.cells.name!r} looks like an identifier ({len(look.texts)} distinct of "
@@ -403,7 +457,7 @@ def label_type(look: Look) -> str:
     """The natural type of labels: whole numbers, truth values, or texts."""
     if {text.casefold() for text in look.texts} == {"true", "false"} and not look.missing:
         return "bool"
-    if look.texts and look.share == 1:
+    if look.texts and look.share == 1 and look.writing.plain:
         whole = not look.missing and not any(decimals(text) for text in look.texts)
         return "int64" if whole else "float64"
     return "str"
@@ -413,11 +467,3 @@ def natural(text: str) -> tuple[float, str]:
     """Labels in order of their numbers, texts after them in order of the alphabet."""
     value = number(text)
     return (math.inf if math.isnan(value) else value, text)
-
-
-def plural(count: int, noun: str) -> str:
-    """
-    >>> plural(1, "cell"), plural(2, "cell")
-    ('1 cell', '2 cells')
-    """
-    return f"{count} {noun}" + "s" * (count != 1)

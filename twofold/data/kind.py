@@ -21,6 +21,7 @@ from torch import Tensor
 
 from twofold.core.errors import UserError, nearest
 from twofold.core.space import Space
+from twofold.core.words import harmless
 from twofold.data.augment import Augment
 from twofold.data.sources import Rows, Source
 from twofold.data.traces import Trace
@@ -37,11 +38,18 @@ class Finding:
 
     Args:
         level: `note` is worth knowing, `warning` was coped with (and how), `error` stops a fit.
-        text: what, where, and what was or can be done.
+        text: what, where, and what was or can be done; what in it could steer a terminal is
+            escaped.
+
+    >>> Finding("note", "column '\\x1b[2J' is empty").text
+    "column '\\\\x1b[2J' is empty"
     """
 
     level: Literal["note", "warning", "error"]
     text: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", harmless(self.text))
 
 
 def matching(asked: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
@@ -117,6 +125,14 @@ class Kind(ABC):
     augments: tuple[Augment, ...] = ()
     """Random changes that training applies to the values of a batch, in this order."""
 
+    @property
+    def had(self) -> Space:
+        """What was known of the data that it was learnt from: missing where some of it was.
+
+        In `given` every field may be missing, as a draw need not be told it.
+        """
+        return self.given
+
     @classmethod
     @abstractmethod
     def accepts(cls, where: Where) -> bool:
@@ -163,6 +179,14 @@ class Kind(ABC):
     @abstractmethod
     def native(self, rows: Rows) -> Any:
         """Rows in the user's own terms: a list of pictures, a data frame, an array."""
+
+    def rewrite(self, rows: Rows, out: Path, names: Sequence[str] = ()) -> list[Path]:
+        """Write what was made of observations; where each has a file of its own, by its name.
+
+        Args:
+            rows: what is written. out: the folder. names: what the user calls each; none is known.
+        """
+        return self.write(rows, out)
 
     @abstractmethod
     def write(self, rows: Rows, out: Path, across: int = 0) -> list[Path]:

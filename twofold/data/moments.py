@@ -60,6 +60,8 @@ FORMATS = (
 
 EPOCH = datetime(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
+LAST = (datetime.max - EPOCH) // MICROSECOND
+"""The last moment that can be written."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,7 @@ class Clock:
         """Finite steps from the origin as texts, on the nearest whole step."""
         start, step = round(self.origin * 1e6), round(self.step * 1e6)
         whole = np.asarray(numbers, np.float64).round().tolist()
-        return [
-            (EPOCH + (start + int(n) * step) * MICROSECOND).strftime(self.format) for n in whole
-        ]
+        return [moment(start + int(n) * step, self.format) for n in whole]
 
 
 def formats(texts: Sequence[str]) -> list[str]:
@@ -126,7 +126,11 @@ def fits(text: str, form: str) -> bool:
     return True
 
 
+def moment(ticks: int, form: str) -> str:
+    """A text of this format, of microseconds since 1970."""
+    return (EPOCH + ticks * MICROSECOND).strftime(form)
+
+
 def microseconds(text: str, form: str) -> int:
     """Since 1970, of a text of this format; `ValueError` where it is not."""
-    moment = datetime.strptime(text, form).replace(tzinfo=None)
-    return (moment - EPOCH) // MICROSECOND
+    return (datetime.strptime(text, form).replace(tzinfo=None) - EPOCH) // MICROSECOND

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from twofold.core.errors import UserError
+from twofold.core.errors import BadFile, UserError
 
 SUFFIXES = {
     b".png": "PNG",
@@ -98,9 +98,8 @@ def reading(name: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:  # decoders raise anything at all on damaged files
-        raise UserError(
-            f"{name} cannot be read as an image ({reason(error)}); repair or remove it, "
-            f"or leave such files out with --skip-bad"
+        raise BadFile(
+            f"{name} cannot be read as an image ({reason(error)}); repair or remove it"
         ) from None
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from twofold.core.errors import UserError
 from twofold.core.ranges import Seed
 from twofold.core.space import Category, Space
+from twofold.core.words import plural
 from twofold.data.kind import Finding
 
 NOTHING: Mapping[str, Tensor] = MappingProxyType({})
@@ -76,7 +77,7 @@ def split(
     if official:
         return from_official(rows, official, validation, test, seed, labels, groups)
     if rows < 3:
-        return undivided(rows, f"{rows} rows are too few to divide")
+        return undivided(rows, f"{plural(rows, 'row', 'are')} too few to divide")
     held, tested = round_up(rows, validation), round_up(rows, test)
     if ordered:
         return in_order(rows, held, tested, gap)
@@ -222,7 +223,8 @@ def only(made: Split, normal: Tensor) -> Split:
     gone = len(made.train) + len(made.validation) - len(train) - len(validation)
     if not len(train):
         raise UserError("data.split.normal leaves no row to train on; name a label that occurs")
-    text = f"{gone:,} rows that are not normal are left out of training and validation"
+    rows = f"{plural(gone, 'row')} that {'is' if gone == 1 else 'are'} not normal"
+    text = f"{rows} left out of training and validation"
     return Split(train, validation, made.test, (*made.findings, Finding("note", text)))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from twofold.core.errors import UserError
 from twofold.core.game import Samples
+from twofold.core.words import plural
 from twofold.data.sources import Rows
 from twofold.measures.measure import Figure
 from twofold.report import drawn, maps, training
@@ -109,7 +110,9 @@ def rendered(rivals: Sequence[Contestant], seed: int) -> str:
     when = datetime.now(UTC).strftime("%-d %B %Y, %H:%M UTC")
     title = " and ".join(rival.name for rival in rivals) if len(rivals) == 2 else "Runs compared"
     lead = tag(
-        "p", f"{len(rivals)} runs on {', '.join(places(rivals))}, side by side.", class_="lead"
+        "p",
+        f"{plural(len(rivals), 'run')} on {', '.join(places(rivals))}, side by side.",
+        class_="lead",
     )
     foot = f"Written on {when}. It needs no network and runs no script."
     return page(title, [section for several in made for section in several], lead, foot)

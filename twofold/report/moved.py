@@ -17,14 +17,18 @@ CHANNELS = 4
 """Channels of a series that are drawn, at most."""
 
 
-def picture(kind: Kind, names: Sequence[str], rows: Rows) -> Image.Image:
-    """K named rows of T observations each, given row after row."""
+def picture(kind: Kind, names: Sequence[str], rows: Rows, heads: Sequence[str] = ()) -> Image.Image:
+    """K named rows of T observations each, given row after row.
+
+    Args:
+        heads: what each of the T is, where they are drawn beside one another; nothing is said.
+    """
     steps = len(rows) // len(names)
     if len(kind.space.axes) == 1 and kind.space.layout == "grid":
-        drawn = [curves(kind.space, values) for values in rows.values.split(steps)]
+        drawn, heads = [curves(kind.space, values) for values in rows.values.split(steps)], ()
     else:
         drawn = [raster.strip(pictures) for pictures in kind.draw(rows).split(steps)]
-    return raster.stacked(list(zip(names, drawn, strict=True)))
+    return raster.stacked(list(zip(names, drawn, strict=True)), heads)
 
 
 def curves(space: Space, values: Tensor) -> Image.Image:

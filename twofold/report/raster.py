@@ -8,12 +8,13 @@ and dots are smooth.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
+from twofold.data.letters import drawable, font_of
 from twofold.data.pictures import grid, pil
 from twofold.report.charts import Cloud, Curve, Frame, Labels
 from twofold.report.scale import scale_of, short, usable
@@ -23,9 +24,8 @@ FINE = 3
 """Pixels drawn for one that is shown, along each axis."""
 NAMED = dict(re.findall(r"--(\w+):(#\w+)", LIGHT))
 PALETTE = [NAMED[f"c{i}"] for i in range(COLOURS)]
-PLAIN = str.maketrans("−₁₂…", "-12.")
-"""Signs that PIL's own font lacks."""
 LETTER = 11
+LINE = LETTER + 4
 GAP = 4
 
 
@@ -55,8 +55,8 @@ class Paper:
 
     def text(self, x: float, y: float, words: str, anchor: str = "ls", ink: str = "soft") -> None:
         """Words at a place; the anchor is PIL's, such as `ms` for the middle of the base line."""
-        font, place = ImageFont.load_default(LETTER * FINE), (x * FINE, y * FINE)
-        self.pen.text(place, words.translate(PLAIN), NAMED[ink], font, anchor)
+        shown, place = drawable(words), (x * FINE, y * FINE)
+        self.pen.text(place, shown, NAMED[ink], font_of(shown, LETTER * FINE), anchor)
 
     def done(self) -> Image.Image:
         """The sheet at its size."""
@@ -171,18 +171,57 @@ def axes(paper: Paper, frame: Frame, labels: Labels) -> None:
     paper.text(right, 15, labels.y, "rs")
 
 
-def stacked(rows: Sequence[tuple[str, Image.Image]]) -> Image.Image:
-    """Pictures below one another, each with its name before it."""
-    widest = max(len(name) for name, _ in rows)
-    margin = 7 * widest + 2 * GAP
-    width = margin + max(image.width for _, image in rows)
-    sheet = Image.new("RGB", (width, sum(image.height + GAP for _, image in rows)), "white")
-    pen, font, top = ImageDraw.Draw(sheet), ImageFont.load_default(LETTER), 0
+def stacked(rows: Sequence[tuple[str, Image.Image]], heads: Sequence[str] = ()) -> Image.Image:
+    """Pictures below one another, each with its name before it.
+
+    Args:
+        heads: what stands above each of as many columns of equal width, in two lines at most.
+    """
+    margin = round(max(wide(name) for name, _ in rows)) + 2 * GAP
+    width = max(image.width for _, image in rows)
+    above = [fitting(head, width / len(heads) - GAP) for head in heads]
+    top = LINE * max((len(lines) for lines in above), default=0)
+    height = top + sum(image.height + GAP for _, image in rows)
+    sheet = Image.new("RGB", (margin + width, height), "white")
+    for i, lines in enumerate(above):
+        for at, line in enumerate(lines):
+            place = margin + (i + 0.5) * width / len(heads), at * LINE + 2
+            letters(sheet, place, line, "ma")
     for name, image in rows:
         sheet.paste(image, (margin, top))
-        pen.text((GAP, top + image.height / 2), name, NAMED["ink"], font, "lm")
+        letters(sheet, (GAP, top + image.height / 2), name, "lm")
         top += image.height + GAP
     return sheet
+
+
+def letters(sheet: Image.Image, place: tuple[float, float], words: str, anchor: str) -> None:
+    """Words on a sheet, at its own size."""
+    text = drawable(words)
+    ImageDraw.Draw(sheet).text(place, text, NAMED["ink"], font_of(text, LETTER), anchor)
+
+
+def wide(words: str) -> float:
+    """How wide words are, in pixels."""
+    text = drawable(words)
+    return font_of(text, LETTER).getlength(text)
+
+
+def fitting(words: str, width: float) -> list[str]:
+    """Words in two lines that are no wider than this: their beginning, and the end, which differs.
+
+    >>> fitting("0.5", 100), len(fitting("a photograph of the 1st of May", 40))
+    (['0.5'], 2)
+    """
+    text = drawable(words)
+    first = longest((text[:n] for n in range(len(text), 0, -1)), width)
+    rest = text[len(first) :]
+    ends = (f"…{rest[n:]}" for n in range(1, len(rest)))
+    return [first, *([rest] if wide(rest) <= width else [longest(ends, width)])][: 1 + bool(rest)]
+
+
+def longest(texts: Iterable[str], width: float) -> str:
+    """The first of texts that is no wider than this; empty where none is."""
+    return next((text for text in texts if wide(text) <= width), "")
 
 
 def strip(pictures: Tensor) -> Image.Image:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from twofold.core.words import plural
 from twofold.measures.measure import Figure
 from twofold.report import (
     about,
@@ -89,7 +90,7 @@ def lead(seen: Seen) -> Html:
     """What was trained on what, in a sentence."""
     run = seen.run
     family = article(family_in_words(run))
-    sizes = f"{len(seen.material.train):,} observations"
+    sizes = plural(len(seen.material.train), "observation")
     return tag(
         "p",
         family[:1].upper() + family[1:],

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from twofold.data.kinds.molecules import SIDE, drawn
 from twofold.data.pictures import pil
-from twofold.report.raster import GAP, LETTER, NAMED, side_by_side, stacked
-
-LINE = LETTER + 4
+from twofold.report.raster import GAP, LINE, letters, side_by_side, stacked
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,6 @@ def cell(one: Structure, lines: int = 2) -> Image.Image:
     """A structure with its lines below."""
     made = Image.new("RGB", (SIDE + GAP, SIDE + lines * LINE + GAP), "white")
     made.paste(pil(drawn(one.smiles)), (0, 0))
-    pen, font = ImageDraw.Draw(made), ImageFont.load_default(LETTER)
     for at, line in enumerate(one.lines[:lines]):
-        pen.text((SIDE / 2, SIDE + at * LINE + 2), line, NAMED["ink"], font, "ma")
+        letters(made, (SIDE / 2, SIDE + at * LINE + 2), line, "ma")
     return made

@@ -15,6 +15,18 @@ from twofold.data.sources import Source
 from twofold.runs.run import Run
 
 
+def titles(run: Run, where: Where, source: Source) -> list[str]:
+    """What the user calls the observation of each row; nothing where they have no names.
+
+    Args:
+        run: the run. where: the data. source: its rows, or some of them.
+    """
+    if isinstance(where, Source):
+        return []
+    names, at = run.kind.names(fitting(where, run.kind).where), source.pieces()[:, 0].tolist()
+    return [names[i] for i in at] if max(at, default=0) < len(names) else []
+
+
 @dataclass(frozen=True)
 class Other:
     """Observations.

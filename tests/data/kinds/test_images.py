@@ -333,6 +333,19 @@ def test_bad_images_are_left_out_counted_and_named(
     assert np.array_equal(rows.values[:, 0].numpy(), np.stack(expected))
 
 
+def test_a_bad_image_is_left_out_of_every_count(tmp_path: Path) -> None:
+    names = {f"cat__{i}": noise("L", 40, 40) for i in range(3)}
+    path = folder_of(tmp_path, **names, dog__a=noise("L", 40, 40), dog__b=noise("L", 40, 40))
+    for bad in ("cat/0.png", "dog/a.png", "dog/b.png"):
+        (path / bad).write_bytes(b"")
+    kind, findings = Images.inspect(path, skip_bad=True)
+    told = texts(findings)
+    assert "2 images of 40 × 40" in told
+    assert "sub-folders are 1 label: cat 2" in told
+    assert kind.given.fields[0].domain == Category(("cat",))
+    assert not whole(kind.open(path)).given.isnan().any()
+
+
 def test_nothing_but_bad_images(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no")
     with pytest.raises(UserError, match=r"a\.png cannot be read"):
@@ -510,3 +523,18 @@ def test_an_overview_of_draws_is_none_of_them(tmp_path: Path) -> None:
     noise("RGB").save(path / "grid.png")  # one's own, beside files of other names
     assert len(kind.open(path)) == 4
     assert len(kind.open(overview)) == 1
+
+
+@pytest.mark.parametrize("above", ["", "draws"])
+def test_a_zipped_folder_of_draws_is_the_folder(above: str, tmp_path: Path) -> None:
+    path = folder_of(tmp_path / "in", **{f"{i}": noise("RGB") for i in range(3)})
+    kind, _ = Images.inspect(path)
+    kind.write(whole(kind.open(path)), tmp_path / "out" / "mine")
+    (tmp_path / "out" / "other").mkdir()
+    noise("RGB").save(tmp_path / "out" / "other" / "grid.png")  # one's own
+    with zipfile.ZipFile(tmp_path / "out.zip", "w") as archive:
+        for file in sorted((tmp_path / "out").rglob("*.png")):
+            archive.write(file, Path(above, file.relative_to(tmp_path / "out")))
+    folder, zipped = (whole(kind.open(tmp_path / name)) for name in ("out", "out.zip"))
+    assert len(folder) == 4
+    assert torch.equal(folder.values, zipped.values)

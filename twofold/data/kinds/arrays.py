@@ -37,6 +37,7 @@ from torch import Tensor
 
 from twofold.core.errors import UserError
 from twofold.core.space import Bounded, Category, Domain, Field, Real, Space
+from twofold.core.words import plural
 from twofold.data import pictures, places, vectors
 from twofold.data.block import (
     Array,
@@ -138,7 +139,9 @@ class Arrays(Kind):
             head.append(Finding("warning", "there is a single row; a model can only copy it"))
         if block.names:
             head.append(
-                Finding("note", f"{len(block.names)} labels: {', '.join(block.names[:10])}")
+                Finding(
+                    "note", f"{plural(len(block.names), 'label')}: {', '.join(block.names[:10])}"
+                )
             )
         head += [one.found for one in aside]
         return kind, head + [Finding("warning", text) for text in (*block.notes, *notes)]
@@ -458,9 +461,9 @@ def vector_fields(block: Block, seen: Extremes, levels: int) -> tuple[tuple[Fiel
         return image_fields(block, seen, levels, width)
     constant = int((seen.low == seen.high).sum())
     if constant:
-        notes.append(f"{constant} of {width} columns are constant; they were kept")
+        notes.append(f"{constant} of {plural(width, 'column', 'are')} constant, and kept")
     if empty := int((seen.missing == len(block.rows)).sum()):
-        notes.append(f"{empty} of {width} columns are all missing; they were kept")
+        notes.append(f"{empty} of {plural(width, 'column', 'are')} all missing, and kept")
     if gaps.any():
         notes.append(f"{int(seen.missing.sum()):,} values are missing (NaN); they are modelled so")
     if width > COLUMNS:

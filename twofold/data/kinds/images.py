@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cache, partial
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -41,6 +42,7 @@ from torch import Tensor
 
 from twofold.core.errors import UserError
 from twofold.core.space import Bounded, Category, Field, Space
+from twofold.core.words import plural
 from twofold.data import pictures, pixels, places, tree
 from twofold.data.augment import Augment, Crop, Flip
 from twofold.data.files import Files, Wanted, files_of, names_of, spread
@@ -174,30 +176,30 @@ class Images(Kind):
         asked.check()
         found = found_in(where, files)
         rows = spread(len(found), LOOK)
-        heads, unread = headers(found, rows, skip_bad)
+        heads = headers(found, rows, skip_bad)
         form = form_of(list(heads.values()), asked)
+        unread = bad_rows(found, form) if skip_bad else np.zeros(0, np.int64)
+        read = np.setdiff1d(np.arange(len(found)), unread)
         shape = tree.Tree.of(found.names)
-        every, noticed = given_space(found, shape, labelled=copies != "folder")
+        every, noticed = given_space(found, shape, read, labelled=copies != "folder")
         split = told(every, given)
         if patient:
             check([found.name(row) for row in range(len(found))], patient)
         how = (crop, flip, skip_bad, stream, files, split[1], copies, patient, tiles, overlap)
         kind = cls(space_of(form), split[0], *how)
-        if skip_bad:
-            unread = bad_rows(found, form)
-        look = looked_at(found, heads, unread, form)
+        look = looked_at(found, heads, read, form)
         if not levels and form.channels == 1 and look.two_valued():
             kind = cls(space_of(binary(form)), split[0], *how)
         findings = [
             *(
-                tile_findings(heads, kind, len(found))
+                tile_findings(heads, kind, len(read))
                 if tiles
-                else size_findings(heads, form, asked, len(found), crop)
+                else size_findings(heads, form, asked, len(read), crop)
             ),
             *tone_findings(heads, kind.form, asked),
             *look.findings(kind.form, asked),
             *bad_findings(found, unread),
-            *copy_findings(found.names, shape, copies),
+            *copy_findings(found.names[read], shape, copies),
             *noticed,
         ]
         return kind, findings
@@ -238,7 +240,7 @@ class Images(Kind):
         official: dict[str, Tensor],
     ) -> Source:
         """Tiles of these files; all decoded pictures are kept where they are not too many."""
-        heads, _ = headers(found, rows, False)
+        heads = headers(found, rows, False)
         sizes = [native(heads[row], self.tiles) for row in rows.tolist()]
         read = Natural(found, self.form, rows, tuple(sizes))
         kept = KEPT[self.stream](sum(h * w for h, w in sizes) * self.form.channels <= KEEP)
@@ -264,8 +266,20 @@ class Images(Kind):
 
     def write(self, rows: Rows, out: Path, across: int = 0) -> list[Path]:
         """`grid.png`, and a PNG a row, numbered on from those that are there, named by label."""
+        return self.saved(rows, out, self.labels(rows.given), across)
+
+    def rewrite(self, rows: Rows, out: Path, names: Sequence[str] = ()) -> list[Path]:
+        labels, stems = self.labels(rows.given), [f"-{plain(Path(name).stem)}" for name in names]
+        called = [a + b for a, b in zip(labels, stems or [""] * len(rows), strict=True)]
+        return self.saved(rows, out, called)
+
+    def complete(self, where: Where, rows: Rows, gaps: Tensor, out: Path) -> list[Path]:
+        return self.rewrite(rows, out, self.names(where) if not self.tiles else ())
+
+    def saved(self, rows: Rows, out: Path, called: Sequence[str], across: int = 0) -> list[Path]:
+        """The overview and a PNG a row, each with its number and what it is called."""
         first = places.free_number(places.folder(out))
-        names = [f"{first + i:06d}{label}.png" for i, label in enumerate(self.labels(rows.given))]
+        names = [f"{first + i:06d}{name}.png" for i, name in enumerate(called)]
         overview, paths = places.free_name(out, "grid.png"), [out / name for name in names]
         sheet = pictures.pil(pictures.grid(self.draw(rows), across))
         for path, image in zip([overview, *paths], [sheet, *self.native(rows)], strict=True):
@@ -281,8 +295,8 @@ class Images(Kind):
         at = names.index("label")
         domain = self.given.fields[at].domain
         assert isinstance(domain, Category)
-        plain = [re.sub(r"[^\w.-]+", "_", label) for label in domain.labels]
-        return ["" if i.isnan() else f"-{plain[int(i)]}" for i in given[:, at]]
+        names = [plain(label) for label in domain.labels]
+        return ["" if i.isnan() else f"-{names[int(i)]}" for i in given[:, at]]
 
     def draw(self, rows: Rows) -> Tensor:
         return pictures.readable(pictures.shown(rows.values, 0, self.form.high))
@@ -308,6 +322,15 @@ class Images(Kind):
         names = ("space", "given", "factors")
         spaces = {key: Space.from_dict(data[key]) for key in names if key in data}
         return cls(**{**data, **spaces})
+
+
+def plain(name: str) -> str:
+    """A name as a part of that of a file.
+
+    >>> plain("a red/blue Bär"), plain("🐶?")
+    ('a_red_blue_Bär', '🐶_')
+    """
+    return re.sub(r"[^\w.\-\u200d\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]+", "_", name)
 
 
 KEPT: dict[Streams, Callable[[bool], bool]] = {
@@ -388,9 +411,9 @@ def check_tiles(side: int, overlap: float, size: object, copies: Copied) -> None
 def tile_findings(heads: Mapping[int, Header], kind: Images, total: int) -> list[Finding]:
     """How many pictures are cut, and how many are smaller than a tile."""
     side = kind.tiles
-    text = f"{total:,} images are cut at full size into tiles of {side} × {side} pixels"
+    text = f"{plural(total, 'image', 'are')} cut at full size into tiles of {side} × {side} pixels"
     small = sum(min(h.height, h.width) < side for h in heads.values())
-    more = f"{small:,} of the images looked at are smaller than a tile, and are enlarged"
+    more = f"{plural(small, 'image', 'were')} found smaller than a tile: these are enlarged"
     return [Finding("note", text), *([Finding("warning", more)] if small else [])]
 
 
@@ -405,6 +428,7 @@ def file_of(files: Files, row: int) -> Any:
 
 def wanted_of(pattern: str, path: Path) -> Wanted:
     """Which file names of a path are images and match a pattern; no overview of draws is."""
+    drawn = cache(partial(folders_of_draws, path))
 
     def wanted(name: bytes) -> bool:
         dot = name.rfind(b".")
@@ -413,14 +437,17 @@ def wanted_of(pattern: str, path: Path) -> Wanted:
         text = name.decode("utf-8", "replace")
         last = text.rpartition("/")[2]
         named = fnmatchcase(text, pattern) or fnmatchcase(last, pattern)
-        return named and not (OVERVIEW.fullmatch(last) and is_drawn(path / text))
+        return named and not (OVERVIEW.fullmatch(last) and text.rpartition("/")[0] in drawn())
 
     return wanted
 
 
-def is_drawn(overview: Path) -> bool:
-    """Whether a picture of that name lies among numbered ones, as `write` leaves it."""
-    return any(NUMBERED.match(file.name) for file in overview.parent.glob("0*.png"))
+def folders_of_draws(path: Path) -> set[str]:
+    """The folders of a path that hold numbered pictures, as `write` leaves them."""
+    if path.is_file() and path.suffix.lower() != ".zip":  # asked for by itself
+        return set()
+    names = (name.decode("utf-8", "replace").rpartition("/") for name in names_of(path))
+    return {folder for folder, _, last in names if NUMBERED.fullmatch(last)}
 
 
 def found_in(where: Where, pattern: str) -> Files:
@@ -461,10 +488,8 @@ def blocks(items: Iterable[T], size: int = 1024) -> Iterator[list[T]]:
         yield block
 
 
-def headers(
-    files: Files, rows: NDArray[np.int64], skip: bool
-) -> tuple[dict[int, Header], NDArray[np.int64]]:
-    """The header of each row, and the rows that have none; without `skip` the first is an error."""
+def headers(files: Files, rows: NDArray[np.int64], skip: bool) -> dict[int, Header]:
+    """The header of each row that has one; without `skip` the first that has none is an error."""
 
     def look(row: int) -> Header | UserError:
         try:
@@ -474,11 +499,11 @@ def headers(
 
     with ThreadPoolExecutor(THREADS) as pool:
         seen = dict(zip(rows.tolist(), pool.map(look, rows.tolist()), strict=True))
-    errors = {row: head for row, head in seen.items() if isinstance(head, UserError)}
+    errors = [head for head in seen.values() if isinstance(head, UserError)]
     good = {row: head for row, head in seen.items() if isinstance(head, Header)}
     if errors and (not skip or not good):
-        raise next(iter(errors.values()))
-    return good, np.array(list(errors), np.int64)
+        raise errors[0]
+    return good
 
 
 def form_of(heads: Sequence[Header], asked: Asked) -> Form:
@@ -534,7 +559,9 @@ class Look:
         found = [
             Finding("note", f"{len(self.values):,} of {self.total:,} images were decoded to look")
             if count < self.total
-            else Finding("note", f"all {count:,} images were decoded to look"),
+            else Finding(
+                "note", f"{'all ' * (count > 1)}{plural(count, 'image', 'were')} decoded to look"
+            ),
             *self.twins(whose),
             *self.flat(whose),
             *self.tones(form, asked),
@@ -576,16 +603,16 @@ class Look:
 
 
 def looked_at(
-    files: Files, heads: Mapping[int, Header], unread: NDArray[np.int64], form: Form
+    files: Files, heads: Mapping[int, Header], read: NDArray[np.int64], form: Form
 ) -> Look:
     """Decode as many of the looked-at images as the budget allows, evenly spread."""
-    rows = np.setdiff1d(np.array(list(heads), np.int64), unread)
+    rows = np.intersect1d(np.array(list(heads), np.int64), read)
     if not len(rows):
         raise UserError("no image can be read; repair them or give another folder")
     stored = np.mean([h.height * h.width + form.height * form.width for h in heads.values()])
     rows = rows[spread(len(rows), max(16, int(BUDGET / stored)))]
-    read = Streamed(Reader(files, form, rows), torch.zeros(len(rows), 0), THREADS)
-    return Look(in_memory(read, form).values, len(files) - len(unread))
+    seen = Streamed(Reader(files, form, rows), torch.zeros(len(rows), 0), THREADS)
+    return Look(in_memory(seen, form).values, len(read))
 
 
 def in_memory(source: Streamed, form: Form) -> Memory:
@@ -624,7 +651,7 @@ def size_findings(
     """How many images, of which sizes, and what becomes of them."""
     sizes = Counter((h.height, h.width) for h in heads.values())
     target = f"{form.height} × {form.width}"
-    text = f"{total:,} images of {target} pixels (height × width)"
+    text = f"{plural(total, 'image')} of {target} pixels (height × width)"
     if set(sizes) == {(form.height, form.width)}:
         return [Finding("note", text)]
     low, high = min(sizes), max(sizes)
@@ -633,7 +660,11 @@ def size_findings(
     kept = crop == "none" or (len(sizes) == 1 and low[0] * form.width == low[1] * form.height)
     how = "resized" if kept else "resized and centre-cropped"
     why = "as asked" if asked.shape[0] else f"by rule, sides up to {SIDE}; data.size changes it"
-    return [Finding("warning", f"{total:,} images of {stored} are {how} to {target} ({why})")]
+    return [
+        Finding(
+            "warning", f"{plural(total, f'image of {stored}', 'are')} {how} to {target} ({why})"
+        )
+    ]
 
 
 def tone_findings(heads: Mapping[int, Header], form: Form, asked: Asked) -> list[Finding]:
@@ -667,34 +698,40 @@ def bad_findings(files: Files, unread: NDArray[np.int64]) -> list[Finding]:
         return []
     named = ", ".join(files.name(row) for row in unread[:5])
     more = f" and {len(unread) - 5:,} more" if len(unread) > 5 else ""
-    return [Finding("warning", f"{len(unread):,} unreadable images were left out: {named}{more}")]
+    return [
+        Finding(
+            "warning", f"{plural(len(unread), 'unreadable image', 'were')} left out: {named}{more}"
+        )
+    ]
 
 
 def given_space(
-    files: Files, shape: tree.Tree, labelled: bool = True
+    files: Files, shape: tree.Tree, read: NDArray[np.int64], labelled: bool = True
 ) -> tuple[Space, list[Finding]]:
     """What is given of every image, and what is worth saying of it.
 
     Args:
+        read: the rows that can be read; the others say nothing.
         labelled: whether sub-folders are labels.
     """
     fields, findings = {}, []
-    counts = tree.label_counts(files.names, shape) if labelled else Counter[str]()
+    names = files.names[read]
+    counts = tree.label_counts(names, shape) if labelled else Counter[str]()
     if len(counts) > tree.MOST_LABELS:
         text = f"{len(counts):,} sub-folders are too many for labels; their names were not used"
         findings.append(Finding("warning", text))
     elif counts:
         fields["label"] = Field("label", Category(tuple(sorted(counts))), missing=True)
-        findings += label_findings(counts, len(files))
+        findings += label_findings(counts, len(names))
     for side in tree.tables(files, shape):
-        told = {name: tree.sort_of(cells) for name, cells in side.columns.items()}
+        told = {name: tree.sort_of(cells[read]) for name, cells in side.columns.items()}
         used = {name for name, sort in told.items() if sort != "text"}
-        fields |= {name: tree.field_of(name, side.columns[name]) for name in used}
+        fields |= {name: tree.field_of(name, side.columns[name][read]) for name in used}
         findings += side_findings(side, sorted(used), sorted(set(told) - used))
     if shape.parted:
-        parts = ", ".join(sorted({tree.folder(name, shape.skip) for name in files.names}))
+        parts = ", ".join(sorted({tree.folder(name, shape.skip) for name in names}))
         findings.append(Finding("note", f"the folders {parts} are kept as the official split"))
-    vectors = tree.embeddings(files, shape)
+    vectors = [replace(one, rows=one.rows[read]) for one in tree.embeddings(files, shape)]
     findings += [one.found for one in vectors]
     known = (*(fields[name] for name in sorted(fields)), *(one.field for one in vectors))
     return Space(known), findings
@@ -726,7 +763,10 @@ def copy_findings(names: NDArray[np.bytes_], shape: tree.Tree, copies: Copied) -
     least, most = int(counts.min()), int(counts.max())
     each = f"{least}" if least == most else f"{least} to {most}"
     return [
-        Finding("note", f"{len(names):,} files are {each} noisy copies of {len(counts):,} scenes")
+        Finding(
+            "note",
+            f"{len(names):,} files are {each} noisy copies of {plural(len(counts), 'scene')}",
+        )
     ]
 
 
@@ -755,13 +795,17 @@ def label_findings(counts: Counter[str], total: int) -> list[Finding]:
     """Which labels there are, how uneven, and which are seen once."""
     listed = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(8))
     more = f" and {len(counts) - 8} more" if len(counts) > 8 else ""
-    found = [Finding("note", f"sub-folders are {len(counts)} labels: {listed}{more}")]
+    found = [Finding("note", f"sub-folders are {plural(len(counts), 'label')}: {listed}{more}")]
     single = sorted(label for label, count in counts.items() if count == 1)
     if single:
         text = f"labels seen once: {', '.join(single[:8])}; they were kept, in the training part"
         found.append(Finding("warning", text))
     if (bare := total - counts.total()) > 0:
-        found.append(Finding("note", f"{bare:,} images lie in no sub-folder; they have no label"))
+        found.append(
+            Finding(
+                "note", f"{plural(bare, 'image', 'lie')} in no sub-folder, and so without a label"
+            )
+        )
     return found
 
 

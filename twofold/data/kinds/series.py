@@ -26,6 +26,7 @@ from torch import Tensor
 
 from twofold.core.errors import UserError, nearest
 from twofold.core.space import Field, Real, Space
+from twofold.core.words import plural
 from twofold.data.block import Block, holds_series, is_array
 from twofold.data.columns import Column, beyond, describe, recall, valued, written
 from twofold.data.delimited import write_text
@@ -694,8 +695,8 @@ def said(kind: Series, recordings: Recordings) -> list[Finding]:
     }[kind.layout]  # fmt: skip
     count, total = len(recordings.lengths), len(recordings.steps)
     text = (
-        f"read as series ({kind.layout}) since {why}: {count} without a gap, {total} steps, "
-        f"windows of {kind.length}"
+        f"read as series ({kind.layout}) since {why}: {count} without a gap, "
+        f"{plural(total, 'step')}, windows of {kind.length}"
     )
     flat = [one.name for one in kind.channels if constant(recordings, one.name)]
     instead = '; as a table instead: data.kind = "tables"' if kind.layout != "record" else ""

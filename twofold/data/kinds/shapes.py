@@ -22,6 +22,7 @@ from torch import Tensor
 
 from twofold.core.errors import UserError
 from twofold.core.space import Bounded, Field, Space
+from twofold.core.words import plural
 from twofold.data import shapes2d
 from twofold.data.kind import Finding, Kind, Told, Where, told
 from twofold.data.kinds.arrays import Arrays, Streams
@@ -118,7 +119,7 @@ class Shapes(Kind):
             )
         kind = cls(grid, size, told(grid.space, given)[0], chosen, stream)
         counts = ", ".join(f"{f.name} ({steps(f)})" for f in kind.factors.fields)
-        about = f"{len(grid):,} pictures of {size} × {size}, {WHICH[chosen]}"
+        about = f"{plural(len(grid), 'picture')} of {size} × {size}, {WHICH[chosen]}"
         note = "a square looks the same after a quarter turn, an ellipse after half a turn"
         return kind, [
             Finding("note", about),

@@ -33,6 +33,7 @@ from torch import Tensor
 
 from twofold.core.errors import UserError
 from twofold.core.space import Category, Count, Field, Real, Space
+from twofold.core.words import numbered, plural
 from twofold.data import constraints as rules
 from twofold.data import schema as schemas
 from twofold.data.columns import (
@@ -62,7 +63,7 @@ from twofold.data.frames import (
     to_pandas,
     typed,
 )
-from twofold.data.guess import MISSING, Coding, Look, blanks, learn, plural
+from twofold.data.guess import MISSING, Coding, Look, blanks, learn
 from twofold.data.kind import Finding, Kind, Where, matching
 from twofold.data.recordings import timeline
 from twofold.data.sources import Memory, Rows, Source, Together
@@ -112,6 +113,10 @@ class Tables(Kind):
         drawn = (f for c in self.drawn for f in c.fields)
         object.__setattr__(self, "given", Space(tuple(given)))
         object.__setattr__(self, "space", Space(tuple(drawn)))
+
+    @property
+    def had(self) -> Space:
+        return Space(tuple(f for column in self.known for f in column.fields))
 
     @cached_property
     def drawn(self) -> tuple[Column, ...]:
@@ -238,8 +243,13 @@ class Tables(Kind):
         what = f"{look.frame.place(look.cells, row)}: {text!r} was never seen in the training data"
         if not lossy:
             raise UserError(f"{what}, which has no missing cell there; mend it or fit anew")
-        cells = plural(int(look.count[strange].sum()), "cell")
-        return [Finding("warning", f"{what}; {cells} of the column taken as missing")]
+        count = int(look.count[strange].sum())
+        return [
+            Finding(
+                "warning",
+                f"{what}; {count} {numbered(count, 'cell')} of the column taken as missing",
+            )
+        ]
 
     def unseen(self, where: Where) -> Tensor:
         """Where a category stands that was never seen in the training data, (N, F)."""

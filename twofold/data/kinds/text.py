@@ -50,6 +50,7 @@ from twofold.data.frames import (
 )
 from twofold.data.guess import MISSING, Look, blanks, learn
 from twofold.data.kind import Finding, Kind, Where, matching
+from twofold.data.letters import drawable, font_of
 from twofold.data.sources import Memory, Rows
 from twofold.data.tokenizers import TOKENIZERS, Tokenizer
 from twofold.data.tokenizers import recall as tokenizer_of
@@ -58,7 +59,7 @@ from twofold.data.vocabulary import Vocabulary
 COLUMN = re.compile(r"texts?|sentences?|captions?|comments?|reviews?|utterances?", re.I)
 LABEL = re.compile(r"labels?|class|category|topic|intent|sentiment|target", re.I)
 MOST = 20_000  # letters of a line that is still a sentence
-HEIGHT, BROAD, LETTERS = 80, 240, 38  # of a drawing
+HEIGHT, BROAD, LETTERS, SIZE = 80, 240, 38, 10  # of a drawing
 TokenizerName = Literal["words", "pieces"]
 
 
@@ -354,6 +355,6 @@ def texts_of(column: Column, values: np.ndarray[Any, np.dtype[np.float64]]) -> l
 def drawn(sentence: str) -> Tensor:
     """A sentence on a small sheet, (3, HEIGHT, BROAD) uint8."""
     sheet = Image.new("RGB", (BROAD, HEIGHT), (250, 250, 250))
-    shown = "\n".join(textwrap.wrap(sentence, LETTERS)[: HEIGHT // 13])
-    ImageDraw.Draw(sheet).multiline_text((6, 6), shown, fill=(40, 40, 40))
+    shown = "\n".join(textwrap.wrap(drawable(sentence), LETTERS)[: HEIGHT // 13])
+    ImageDraw.Draw(sheet).multiline_text((6, 6), shown, (40, 40, 40), font_of(shown, SIZE))
     return torch.from_numpy(np.array(sheet)).permute(2, 0, 1)

@@ -1,0 +1,155 @@
+"""Which output is of which input: by the name of its file, in the sheet and in tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.stories.commands import inside, settings
+
+SMALL = [*settings("vae", steps=4, batch=4), "--quiet"]
+
+
+def made(folder: Path, names: list[str]) -> Path:
+    """Pictures by name, of which one is like no other."""
+    for i, name in enumerate(names):
+        path = folder / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(i).integers(0, 255, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+    return folder
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    names = [f"{label}/{label} {i}" for label in ("Bär", "猫") for i in range(12)]
+    return made(tmp_path_factory.mktemp("photos"), names)
+
+
+@pytest.fixture(scope="module")
+def run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("of") / "run"
+    answer = inside("fit", photos, *SMALL, "--set", "model.noise=gaussian", "--out", path)
+    assert answer.status == 0, answer
+    return path
+
+
+VERBS = {
+    "reconstruct": [],
+    "edit": ["--to", "label=猫", "--how", "direction", "-n", "3"],
+    "project": ["-n", "3", "--steps", "2"],
+    "denoise": ["-n", "3"],
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_picture_is_called_as_the_one_it_is_made_of(
+    verb: str, run: Path, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    told = inside(verb, run, photos, *VERBS[verb], "--out", out)
+    assert told.status == 0, told
+    names = [path.stem for path in sorted(out.glob("0*.png"))]
+    assert [name.split("-")[2] for name in names[:3]] == ["Bär_0", "Bär_1", "Bär_10"]
+
+
+def test_a_picture_that_is_filled_keeps_its_name(photos: Path, run: Path, tmp_path: Path) -> None:
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:4] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    words = [photos, "--mask", tmp_path / "mask.png", "--samples", "2", "--out", tmp_path / "out"]
+    told = inside("impute", run, *words)
+    assert told.status == 0, told
+    assert (tmp_path / "out" / "000012-猫-猫_0.png").is_file()
+
+
+def test_the_residuals_name_their_pictures(run: Path, photos: Path, tmp_path: Path) -> None:
+    words = [photos, "-n", "3", "--steps", "2", "--out", tmp_path / "out"]
+    assert inside("project", run, *words).status == 0
+    names = [row["name"] for row in read(tmp_path / "out" / "residuals.csv")]
+    assert names == ["Bär/Bär 0.png", "Bär/Bär 1.png", "Bär/Bär 10.png"]
+
+
+def test_copies_of_a_scene_are_called_as_the_first(tmp_path: Path) -> None:
+    names = [f"{scene}_{i}" for scene in ("owl", "cat", "fox", "elk") for i in range(3)]
+    photos, run = made(tmp_path / "in", names), tmp_path / "run"
+    copies = ["--set", "data.copies=number"]
+    assert inside("fit", photos, *SMALL, *copies, "--out", run).status == 0
+    told = inside("denoise", run, photos, "--out", tmp_path / "out")
+    assert told.status == 0, told
+    written = [path.stem[7:] for path in sorted((tmp_path / "out").glob("0*.png"))]
+    assert written == ["cat_0", "elk_0", "fox_0", "owl_0"]
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("rows") / "t.csv"
+    lines = "".join(f"{i / 7:.2f},{'uvw'[i % 3]}\n" for i in range(80))
+    path.write_text(f"a,plan\n{lines}", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def table(rows: Path) -> Path:
+    run = rows.parent / "run"
+    assert inside("fit", rows, *SMALL, "--out", run).status == 0
+    return run
+
+
+def test_an_edit_of_rows_says_what_each_was(table: Path, rows: Path, tmp_path: Path) -> None:
+    words = ["--to", "plan=v", "--how", "direction", "-n", "2", "--out", tmp_path / "out"]
+    told = inside("edit", table, rows, *words)
+    assert told.status == 0, told
+    lines = read(tmp_path / "out" / "edits.csv")
+    assert [line["what"] for line in lines] == ["original", "decoded", "plan=v"] * 2
+    assert [line["row"] for line in lines] == ["2"] * 3 + ["3"] * 3  # row 1 is the header
+    assert [lines[0]["plan"], lines[3]["plan"]] == ["u", "v"]
+    assert [float(lines[0]["a"]), float(lines[3]["a"])] == [0.0, 0.14]
+
+
+def test_a_direction_of_rows_says_their_values(table: Path, tmp_path: Path) -> None:
+    words = ["--how", "weights", "-k", "1", "--out", tmp_path / "out", "--json"]
+    told = inside("directions", table, *words)
+    assert told.status == 0, told
+    lines = read(tmp_path / "out" / "sefa-1.csv")
+    assert [line["strength"] for line in lines[:3]] == ["-3", "-2", "-1"]
+    assert set(lines[0]) == {"row", "strength", "a", "plan"}
+    assert str(tmp_path / "out" / "sefa-1.csv") in json.loads(told.out)["paths"]
+
+
+def test_neighbours_of_rows_are_rows(table: Path, rows: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    told = inside("neighbours", table, rows, "-n", "2", "-k", "3", "--out", out)
+    assert told.status == 0, told
+    original = [line.split(",") for line in rows.read_text().splitlines()[1:]]
+    lines = read(out / "neighbours.csv")
+    for line in lines:
+        for side, at in (("of", int(line["of"]) - 2), ("near", int(line["row"]) - 1)):
+            a, plan = original[at]
+            assert (float(line[f"{side} a"]), line[f"{side} plan"]) == (float(a), plan)
+    assert f"{lines[0]['near a']}, {lines[0]['near plan']}" in told.out
+
+
+def test_neighbours_of_sentences_are_sentences(tmp_path: Path) -> None:
+    """As they were written, though the model cuts them into tokens; in JSON too."""
+    path, run = tmp_path / "s.txt", tmp_path / "run"
+    every = [f"Der  Bär {v} {o}!" for v in ("frisst", "sieht", "mag") for o in "abcdefgh"]
+    path.write_text("\n".join(every), encoding="utf-8")
+    fitted = inside("fit", path, "--set", "train.steps=2", "--quiet", "--out", run)
+    assert fitted.status == 0, fitted
+    words = ["neighbours", run, path, "-n", "2", "-k", "2"]
+    found = json.loads(inside(*words, "--out", tmp_path / "a", "--json").out)["rows"]
+    assert [row["of text"] for row in found] == [every[0]] * 2 + [every[1]] * 2
+    assert [row["near text"] for row in found] == [every[int(row["row"]) - 1] for row in found]
+    assert read(tmp_path / "a" / "neighbours.csv") == found
+    assert found[0]["near text"] in inside(*words, "--out", tmp_path / "b").out

@@ -1,0 +1,99 @@
+"""Letters on pictures: a font that has them, or words for those that none has.
+
+PIL brings a font of plain Latin letters. Text beyond it is drawn in the first font of this machine,
+among those that systems commonly bring, that has all of it. Where none has, an accent is left out,
+and any other sign is written out by its name or its number in Unicode.
+
+>>> drawable("a − b"), drawable("plain")
+('a - b', 'plain')
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+
+from PIL import ImageFont
+
+COMMON = (
+    "DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial Unicode.ttf",
+    "Arial.ttf", "arial.ttf", "segoeui.ttf", "NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf",
+    "wqy-microhei.ttc", "DroidSansFallback.ttf", "PingFang.ttc", "Hiragino Sans GB.ttc",
+    "msyh.ttc", "msgothic.ttc", "malgun.ttf", "NotoEmoji-Regular.ttf", "seguiemj.ttf",
+    "Symbola.ttf",
+)  # fmt: skip
+"""Files of fonts, found by PIL where a system keeps its own."""
+PLAIN = str.maketrans("−₁₂…", "-12.")
+"""Signs of ours that PIL's own font lacks, by some that it has."""
+NONE = "\uffff"
+"""No letter at all: what a font shows for it, it shows for all that it lacks."""
+UNSEEN = ("Mn", "Me", "Cf", "Zs", "Cc")
+"""Sorts of signs that need no shape of their own."""
+SHORT = 24
+"""Letters of a sign's name, at most; longer ones say less than its number."""
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@cache
+def fonts() -> tuple[str, ...]:
+    """The common fonts that are here, after PIL's own, whose name is empty."""
+    return ("", *(name for name in COMMON if is_here(name)))
+
+
+def is_here(name: str) -> bool:
+    """Whether a font can be opened."""
+    try:
+        ImageFont.truetype(name, 11)
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def sized(name: str, size: int) -> Font:
+    """A font at a size."""
+    return ImageFont.truetype(name, size) if name else ImageFont.load_default(size)
+
+
+@cache
+def has(name: str, letter: str) -> bool:
+    """Whether a font has a letter: it looks unlike what it lacks."""
+    if letter.isascii() or unicodedata.category(letter) in UNSEEN:
+        return True
+    font = sized(name, 20)
+    return bytes(font.getmask(letter)) != bytes(font.getmask(NONE))
+
+
+def lacking(name: str, text: str) -> int:
+    """How many letters of a text a font has not."""
+    return sum(not has(name, letter) for letter in text)
+
+
+def best(text: str) -> str:
+    """The first font that lacks the fewest letters of a text."""
+    return min(fonts(), key=lambda name: lacking(name, text))
+
+
+def font_of(text: str, size: int) -> Font:
+    """The font in which a text is drawn."""
+    return sized(best(text), size)
+
+
+def drawable(text: str) -> str:
+    """A text that can be drawn in one font of this machine."""
+    plain = text.translate(PLAIN)
+    font = best(plain)
+    return "".join(letter if has(font, letter) else spelt(letter) for letter in plain)
+
+
+def spelt(letter: str) -> str:
+    """A letter that no font has, by what it has.
+
+    >>> spelt("ü"), spelt("猫"), spelt("🐶")
+    ('u', '(U+732B)', '(dog face)')
+    """
+    parts = [part for part in unicodedata.normalize("NFKD", letter) if part.isascii()]
+    name = unicodedata.name(letter, "").lower()
+    number = f"U+{ord(letter):04X}"
+    return "".join(parts) or f"({name if name and len(name) <= SHORT else number})"
