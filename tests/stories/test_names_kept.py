@@ -153,3 +153,34 @@ def test_neighbours_of_sentences_are_sentences(tmp_path: Path) -> None:
     assert [row["near text"] for row in found] == [every[int(row["row"]) - 1] for row in found]
     assert read(tmp_path / "a" / "neighbours.csv") == found
     assert found[0]["near text"] in inside(*words, "--out", tmp_path / "b").out
+
+
+@pytest.fixture(scope="module")
+def stays(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on rows with a name, a price, and dates of which the second is never the first."""
+    folder = tmp_path_factory.mktemp("stays")
+    lines = [f"G{i:03d};€ {1000 + 7 * i:,}.50;2024-01-{1 + i % 20:02d};2024-02-{1 + i % 9:02d}"
+             for i in range(60)]  # fmt: skip
+    (folder / "t.csv").write_text("guest;price;came;went\n" + "\n".join(lines), encoding="utf-8")
+    kept = ["--set", 'data.constraints=["came <= went"]']
+    assert inside("fit", folder / "t.csv", *SMALL, *kept, "--out", folder / "run").status == 0
+    return folder
+
+
+def test_rows_are_told_in_the_words_of_their_file(stays: Path, tmp_path: Path) -> None:
+    told = inside("traverse", stays / "run", "--out", tmp_path / "t")
+    assert told.status == 0, told
+    line = read(tmp_path / "t" / "traverse.csv")[0]
+    assert "guest" not in line  # each row would have another one
+    assert line["price"].startswith("€ ")
+    assert [len(line[name]) for name in ("came", "went")] == [10, 10]
+    fields = {line["field"] for line in read(tmp_path / "t" / "changes.csv")}
+    assert fields <= {"price", "came", "went - came"}
+
+
+def test_neighbours_have_their_own_names(stays: Path, tmp_path: Path) -> None:
+    words = [stays / "run", stays / "t.csv", "-n", "2", "-k", "1", "--out", tmp_path / "n"]
+    assert inside("neighbours", *words).status == 0
+    line = read(tmp_path / "n" / "neighbours.csv")[0]
+    own = [line[f"of {name}"] for name in ("guest", "price", "came", "went")]
+    assert own == ["G000", "€ 1,000.50", "2024-01-01", "2024-02-01"]

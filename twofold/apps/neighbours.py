@@ -20,6 +20,7 @@ from twofold.apps.traversing import cells
 from twofold.core.errors import UserError
 from twofold.data.doctor import fitting
 from twofold.data.kind import Where
+from twofold.data.kinds.tables import Tables
 from twofold.data.kinds.text import Text
 from twofold.data.sources import Rows, Source, whole
 from twofold.maths.descriptors import tanimoto
@@ -99,19 +100,22 @@ def called(run: Run, where: Where, n: int) -> list[str]:
     return (names or [str(row) for row in range(1, n + 1)])[:n]
 
 
-def contents(run: Run, where: Where, places: Tensor, rows: Rows) -> dict[str, list[str]]:
+def contents(run: Run, where: Where, places: Tensor, rows: Rows) -> Mapping[str, Sequence[str]]:
     """What stands in some rows, by column: sentences as the user wrote them, or cells.
 
     Args:
         run: the run. where: the data, or observations that were written out. places: the numbers
             of the rows there. rows: their values.
     """
-    if not isinstance(run.kind, Text):
+    kind, at = run.kind, places.tolist()
+    if isinstance(kind, Tables) and not isinstance(where, Source):
+        return kind.cells(fitting(where, kind).where, at)
+    if not isinstance(kind, Text):
         return cells(run, rows)
     if isinstance(where, Source):
-        return {run.kind.column: run.kind.sentences(rows)}
-    every = run.kind.lines(fitting(where, run.kind).where).sentences
-    return {run.kind.column: [every[place] for place in places.tolist()]}
+        return {kind.column: kind.sentences(rows)}
+    every = kind.lines(fitting(where, kind).where).sentences
+    return {kind.column: [every[place] for place in at]}
 
 
 def side_by_side(

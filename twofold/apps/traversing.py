@@ -27,6 +27,7 @@ from twofold.core.batch import Given
 from twofold.core.errors import UserError
 from twofold.core.game import Decodes, Encodes
 from twofold.core.space import Field
+from twofold.data.kinds.tables import Tables
 from twofold.data.sources import Rows, Source, Subset, whole
 from twofold.maths.distributions import Normal
 from twofold.maths.divergences import kl_by_dimension
@@ -208,7 +209,7 @@ def listed(run: Run, made: Traversal) -> tuple[list[str], list[list[str]]]:
 
 def changes(run: Run, made: Traversal) -> tuple[list[str], list[list[str]]]:
     """What each dimension changes of a row, most first: a field, from, to, by how much of x."""
-    values, own, T = run.kind.settled(made.rows).values, cells(run, made.rows), made.steps
+    values, own, T = run.kind.settled(made.rows).values, by_field(run, made.rows), made.steps
     names, lines = columns(run.space.fields), []
     for k, d in enumerate(made.dims.tolist()):
         first, last = k * T, k * T + T - 1
@@ -220,13 +221,17 @@ def changes(run: Run, made: Traversal) -> tuple[list[str], list[list[str]]]:
     return ["dimension", "field", "from", "to", "change"], lines
 
 
-def cells(run: Run, rows: Rows) -> dict[str, list[str]]:
+def cells(run: Run, rows: Rows) -> Mapping[str, Sequence[str]]:
     """What a file would say of rows without axes, by column; nothing of others."""
-    if run.space.axes:
-        return {}
-    native = run.kind.native(rows)
-    if hasattr(native, "columns"):  # a data frame
-        return {str(name): [worded(v) for v in native[name]] for name in native.columns}
+    if isinstance(run.kind, Tables):
+        return run.kind.told(rows)
+    return {} if run.space.axes else by_field(run, rows)
+
+
+def by_field(run: Run, rows: Rows) -> Mapping[str, Sequence[str]]:
+    """What each field of rows without axes is, in the words of a file."""
+    if isinstance(run.kind, Tables):
+        return run.kind.told_by_field(rows)
     flat = run.kind.settled(rows).values
     return {
         n: [worded(v) for v in flat[:, i].tolist()] for i, n in enumerate(columns(run.space.fields))
@@ -252,8 +257,6 @@ def columns(fields: Sequence[Field]) -> list[str]:
     ]
 
 
-def worded(value: Any) -> str:
-    """One cell: nothing where it is missing, a number in six digits."""
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6g}"
-    return "" if str(value) in ("<NA>", "NaT", "None") else str(value)
+def worded(value: float) -> str:
+    """One number in six digits; nothing where it is missing."""
+    return "" if math.isnan(value) else f"{value:.6g}"

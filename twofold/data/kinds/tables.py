@@ -38,6 +38,7 @@ from twofold.data import constraints as rules
 from twofold.data import schema as schemas
 from twofold.data.columns import (
     Column,
+    Identifier,
     Label,
     Modelled,
     Moment,
@@ -358,6 +359,19 @@ class Tables(Kind):
             form = column.clock.format if isinstance(column, Moment) else "mixed"
             columns[column.name] = typed(texts, gone, column.dtype, form)
         return pandas().DataFrame(columns)
+
+    def told(self, rows: Rows) -> dict[str, Sequence[str]]:
+        """What a file would say of rows, by column, without names that each row has anew."""
+        return {c.name: t for c, t in self.restored(rows) if not isinstance(c, Identifier)}
+
+    def told_by_field(self, rows: Rows) -> dict[str, Sequence[str]]:
+        """The same of what is modelled: where constraints hold, other columns than the file's."""
+        return {column.name: texts for column, _, texts in self.written(rows)}
+
+    def cells(self, where: Where, places: Sequence[int]) -> dict[str, Sequence[str]]:
+        """What stands in some rows of a file, by column."""
+        frame = self.whole(where)
+        return {c.name: [c.texts[c.codes[i]] for i in places] for c in frame.columns}
 
     def restored(self, rows: Rows) -> list[tuple[Column, Sequence[str]]]:
         """Each column of the file with its texts."""
