@@ -270,5 +270,4 @@ def follow(
                         say(str(one))  # what was said is in the file, whenever it is stopped
                 time.sleep(wait)
         except KeyboardInterrupt:
-            heard = f"{plural(count, 'new observation')}, {plural(alarms, 'alarm')}"
-            say(f"stopped after {heard}: {path}")
+            say(f"stopped after {count:,} new observations, {alarms:,} alarms: {path}")
