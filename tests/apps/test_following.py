@@ -153,21 +153,27 @@ def test_a_file_that_shrank_or_cannot_grow_is_told(folder: Path, tmp_path: Path)
     refused(inside("score", folder / "run", squeezed, "--follow"), "as plain text grows")
 
 
+def of_table(folder: Path, text: str, *words: str) -> Follower:
+    """One that has heard a table, and learnt from it."""
+    path, run = folder / "t.csv", folder / "run"
+    path.write_text(text)
+    small = settings("vae", steps=20, batch=32, evaluate=1000)
+    made = inside("fit", path, *small, *words, "--out", run, "--quiet")
+    assert made.status == 0, made.err
+    done = inside("score", run, path, *FAST, "--out", folder / "first")
+    assert done.status == 0, done.err
+    opened, asked = Run.open(run), score.Asked(rate=0.02, samples=5)
+    growing = following.growing(opened, path)
+    [kept] = anomaly.kept([opened], asked.how)
+    return Follower.of(kept, opened, growing, growing.fresh(), asked)
+
+
 def test_a_table_is_heard_row_by_row(tmp_path: Path) -> None:
     noise = random.Random(0)
     pairs = [(noise.gauss(0, 1), noise.gauss(5, 1)) for _ in range(120)]
-    path, said = tmp_path / "t.csv", []
-    path.write_text("a;b\n" + "".join(f"{a:.3f};{b:.3f}\n" for a, b in pairs))
-    small = settings("vae", steps=20, batch=32, evaluate=1000)
-    made = inside("fit", path, *small, "--set", 'data.kind="tables"', "--out", tmp_path / "run")
-    assert made.status == 0, made.err
-    done = inside("score", tmp_path / "run", path, *FAST, "--out", tmp_path / "first")
-    assert done.status == 0, done.err
-    run, asked = Run.open(tmp_path / "run"), score.Asked(rate=0.02, samples=5)
-    growing = following.growing(run, path)
-    [kept] = anomaly.kept([run], asked.how)
-    follower = Follower.of(kept, run, growing, growing.fresh(), asked)
-    with path.open("a") as file:
+    text, said = "a;b\n" + "".join(f"{a:.3f};{b:.3f}\n" for a, b in pairs), list[str]()
+    follower = of_table(tmp_path, text, "--set", 'data.kind="tables"')
+    with (tmp_path / "t.csv").open("a") as file:
         file.write("0.1;5.2\n60;-70\n")
     calm, strange = follower.new(said.append)
     assert (calm.row, strange.row) == (122, 123)
@@ -178,16 +184,8 @@ def test_a_table_is_heard_row_by_row(tmp_path: Path) -> None:
 def test_a_category_never_seen_is_abnormal_as_in_a_plain_score(tmp_path: Path) -> None:
     noise = random.Random(0)
     rows = [f"{noise.gauss(0, 1):.3f},{'xy'[i % 2]}\n" for i in range(120)]
-    path, said = tmp_path / "t.csv", []
-    path.write_text("a,c\n" + "".join(rows))
-    small = settings("vae", steps=20, batch=32, evaluate=1000)
-    made = inside("fit", path, *small, "--out", tmp_path / "run", "--quiet")
-    assert made.status == 0, made.err
-    assert inside("score", tmp_path / "run", path, *FAST, "--out", tmp_path / "a").status == 0
-    run, asked = Run.open(tmp_path / "run"), score.Asked(rate=0.02, samples=5)
-    growing = following.growing(run, path)
-    [kept] = anomaly.kept([run], asked.how)
-    follower = Follower.of(kept, run, growing, growing.fresh(), asked)
+    path, said = tmp_path / "t.csv", list[str]()
+    follower = of_table(tmp_path, "a,c\n" + "".join(rows))
     with path.open("a") as file:
         file.write("0.1,x\n0.1,new\n")
     calm, strange = follower.new(said.append)

@@ -256,10 +256,6 @@ class Detector:
         """The threshold of the whole score."""
         return THRESHOLDS[kind](self.normal["score"], self.abnormal, rate)
 
-    def never(self, line: Threshold) -> Tensor:
-        """Scores above which no normal observation is, nor the threshold (N + 1,)."""
-        return torch.cat([self.normal["score"], torch.tensor([line.value])])
-
     def raw(self, source: Source) -> dict[str, Tensor]:
         """Each term of every observation, and the whole `score`, (N,): of tiles the highest."""
         whole = Wholes(source.pieces())
@@ -271,6 +267,19 @@ class Detector:
         each = [scored(one, self.terms, source, self.how) for one in self.lookers]
         mean = {name: torch.stack([raw[name] for raw in each]).mean(0) for name in self.terms}
         return {"score": ensemble(mean, self.middle, self.spread), **mean}
+
+    def judged(
+        self, source: Source, strange: Tensor, kind: str, rate: float
+    ) -> dict[str, Calibrated]:
+        """Each score of every observation with its p.
+
+        Args:
+            strange: which observations (N,) hold something never seen in training: their `score`
+                is above every normal one and above the threshold.
+        """
+        raw, line = self.raw(source), torch.tensor([self.threshold(kind, rate).value])
+        raw["score"] = alarmed(raw["score"], strange, torch.cat([self.normal["score"], line]))
+        return self.calibrated(raw, kind, rate)
 
     def calibrated(
         self, raw: Mapping[str, Tensor], kind: str, rate: float

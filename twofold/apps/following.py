@@ -16,11 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from twofold.apps.anomaly import Detector, alarmed
-from twofold.apps.score import Asked, Blind, Scored
+from twofold.apps.anomaly import Detector
+from twofold.apps.score import Asked, Blind, Scored, unseen_in
 from twofold.core.errors import UserError
 from twofold.core.words import plural
 from twofold.data.kind import Kind, Where
@@ -165,7 +162,7 @@ class Follower:
                 if self.waits(path):
                     return []
                 source = self.blind(self.kind.open(path))
-                strange = self.strange(path, len(source))
+                strange = unseen_in(self.kind, path, len(source)).any(1)
             except UserError as error:
                 raise UserError(placed(str(error), path, self.growing.path, row)) from None
             last = self.last(path)
@@ -173,13 +170,11 @@ class Follower:
             said = f"{self.growing.path} row {row + last[at] - len(self.before)}"
             say(f"{said} has a category that was never seen in training, and is abnormal")
         line = self.found.threshold(self.asked.threshold, self.asked.rate)
-        raw = self.found.raw(source)
-        raw["score"] = alarmed(raw["score"], strange, self.found.never(line))
-        found = self.found.calibrated(raw, self.asked.threshold, self.asked.rate)["score"]
+        judged = self.found.judged(source, strange, self.asked.threshold, self.asked.rate)["score"]
         times = [self.time(each) for each in text]
         return [
             Heard(row + at - len(self.before), times[at], score, p, score > line.value)
-            for at, score, p in zip(last, found.raw.tolist(), found.p.tolist(), strict=True)
+            for at, score, p in zip(last, judged.raw.tolist(), judged.p.tolist(), strict=True)
         ]
 
     def waits(self, path: Path) -> bool:
@@ -195,12 +190,6 @@ class Follower:
         if (recordings.rows[1:] < recordings.rows[:-1]).any():
             raise UserError(f"{path} row 0: its time is before that of the line above it")
         return max(self.kind.recordings(path).lengths) < self.length
-
-    def strange(self, path: Path, rows: int) -> Tensor:
-        """Which rows hold something never seen in training, (N,)."""
-        if isinstance(self.kind, Tables):
-            return self.kind.unseen(path).any(1)
-        return torch.zeros(rows, dtype=torch.bool)
 
     def last(self, path: Path) -> list[int]:
         """The line, from 0, at which each observation ends."""

@@ -253,10 +253,7 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
     found, known = calibrated(runs, where, here, asked, blind)
     source, names, known, strange, trace, short = observed(run, where, known, blind, asked)
     line = found.threshold(asked.threshold, asked.rate)
-    raw = found.raw(source)
-    never = found.never(line)
-    raw["score"] = alarmed(raw["score"], strange.any(1), never)
-    scores = found.calibrated(raw, asked.threshold, asked.rate)
+    scores = found.judged(source, strange.any(1), asked.threshold, asked.rate)
     scores |= simple_scores(found, known, here, blind, source, asked)
     abnormal = scores["score"].raw > line.value
     empty(out)
@@ -320,14 +317,20 @@ def observed(run: Run, where: Where, known: Known, blind: Blind, asked: Asked) -
         names = tuple(names[row] for row in source.pieces()[:, 0].unique().tolist())
         trace = trace.of(source.rows)
     known = known.of_rows(Wholes(source.pieces()).first())
-    strange = torch.zeros(len(names), 0, dtype=torch.bool)
-    if isinstance(kind, Tables):
-        strange = kind.unseen(place)
-        strange = strange[rows_of(source)] if asked.part else strange
+    strange = unseen_in(kind, place, len(names))
+    if isinstance(kind, Tables) and asked.part:
+        strange = strange[rows_of(source)]
     short = torch.zeros(0, dtype=torch.bool)
     if isinstance(kind, Series) and not asked.part:
         short = kind.short(place)
     return Observed(source, names, known, strange, trace, short)
+
+
+def unseen_in(kind: Kind, place: Where, rows: int) -> Tensor:
+    """Where rows hold something never seen in training, (N, F); (N, 0) of all but tables."""
+    if isinstance(kind, Tables):
+        return kind.unseen(place)
+    return torch.zeros(rows, 0, dtype=torch.bool)
 
 
 def laid_out(kind: Kind, asked: Asked) -> Kind:
@@ -580,8 +583,7 @@ def labels_of(run: Run, where: Where, name: str, whole: bool) -> tuple[str, ...]
     """
     found = fitting(where, run.kind)
     if isinstance(run.kind, Tables):
-        cells = run.kind.frame(found.where)[name]
-        return tuple(cells.texts[code] for code in cells.codes)
+        return tuple(run.kind.frame(found.where)[name].lines())
     skip = ("name", "path", "split", "kind", "patient")
     options = {k: v for k, v in run.recipe["data"].items() if k not in skip}
     seen = examine(found, run.kind.name, **options)

@@ -453,7 +453,7 @@ def frame_of(columns: Mapping[str, Sequence[str]]) -> Frame:
 
 def texts_of(frame: Frame, names: Sequence[str]) -> dict[str, list[str]]:
     """Columns as one text a row."""
-    return {name: [frame[name].texts[i] for i in frame[name].codes] for name in names}
+    return {name: frame[name].lines() for name in names}
 
 
 def swapped(frame: Frame, name: str, cells: Sequence[Cells]) -> Frame:

@@ -69,7 +69,7 @@ def in_rows(
         rows: of the table, of each step, (L,). columns: texts of every step, by column.
         put: numbers in gaps, in the order of those columns, (L, C).
     """
-    whole = {cells.name: [cells.texts[i] for i in cells.codes] for cells in frame.columns}
+    whole = {cells.name: cells.lines() for cells in frame.columns}
     for at, (name, texts) in enumerate(columns.items()):
         for step in (~put[:, at].isnan()).nonzero()[:, 0].tolist():
             whole[name][rows[step]] = texts[step]
@@ -85,7 +85,7 @@ def heads(recordings: Recordings, how: Timeline) -> dict[str, Texts]:
     ]
     head: dict[str, Texts] = {how.series: named} if how.series else {}
     head[how.time] = [text for one, length in times for text in one.until(length)]
-    return head | {one.name: [one.texts[i] for i in one.codes] for one in recordings.given}
+    return head | {one.name: one.lines() for one in recordings.given}
 
 
 def unlengthened(short: Recordings, long: Recordings) -> NDArray[np.intp]:

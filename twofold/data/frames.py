@@ -50,6 +50,15 @@ class Cells:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def lines(self, rows: Iterable[int] | slice = slice(None)) -> list[str]:
+        """The text of every row, or of some.
+
+        >>> Cells.of("a", ["x", "y", "x"]).lines([2, 1])
+        ['x', 'y']
+        """
+        at = rows if isinstance(rows, slice) else [*rows]
+        return [self.texts[code] for code in self.codes[at]]
+
     def first(self, texts: NDArray[np.bool_]) -> int:
         """The number, from 0, of the first row that holds one of some distinct texts."""
         return int(texts[self.codes].argmax())
@@ -110,8 +119,7 @@ class Frame:
     def head(self, rows: int) -> Self:
         """The first rows."""
         columns = tuple(
-            Cells.of(cells.name, [cells.texts[i] for i in cells.codes[:rows]], cells.dtype)
-            for cells in self.columns
+            Cells.of(cells.name, cells.lines(slice(rows)), cells.dtype) for cells in self.columns
         )
         return replace(self, columns=columns, rows=self.rows[:rows])
 

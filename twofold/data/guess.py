@@ -324,12 +324,14 @@ def strangers(look: Look, known: NDArray[np.bool_]) -> Found:
         return []
     text = look.texts[int((~known).argmax())]
     count = int(look.counts[~known].sum())
-    what = f"{look.place(text)} is no number: {text!r}"
-    return [
-        Finding(
-            "warning", f"{what}; {count} {numbered(count, 'cell')} of the column taken as missing"
-        )
-    ]
+    return [taken_as_missing(f"{look.place(text)} is no number: {text!r}", count)]
+
+
+def taken_as_missing(what: str, cells: int) -> Finding:
+    """What to say of cells that nothing can be made of."""
+    return Finding(
+        "warning", f"{what}; {cells} {numbered(cells, 'cell')} of the column taken as missing"
+    )
 
 
 def otherwise(look: Look, known: NDArray[np.bool_]) -> Found:

@@ -223,8 +223,8 @@ def only(made: Split, normal: Tensor) -> Split:
     gone = len(made.train) + len(made.validation) - len(train) - len(validation)
     if not len(train):
         raise UserError("data.split.normal leaves no row to train on; name a label that occurs")
-    rows = f"{plural(gone, 'row')} that {'is' if gone == 1 else 'are'} not normal"
-    text = f"{rows} left out of training and validation"
+    are = "is" if gone == 1 else "are"
+    text = f"{plural(gone, 'row')} that {are} not normal {are} left out of training and validation"
     return Split(train, validation, made.test, (*made.findings, Finding("note", text)))
 
 

@@ -299,8 +299,7 @@ class Series(Kind):
         else:
             cells["row"] = [str(row) for row in frame[0].rows[recordings.rows].tolist()]
         if self.how.time and not self.how.every:
-            time = frame[0][self.how.time]
-            cells["time"] = [time.texts[code] for code in time.codes[recordings.rows]]
+            cells["time"] = frame[0][self.how.time].lines(recordings.rows)
         return Trace(cells, self.windows(recordings).starts, self.length)
 
     def gappy(self) -> Series:

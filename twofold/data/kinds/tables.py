@@ -33,7 +33,7 @@ from torch import Tensor
 
 from twofold.core.errors import UserError
 from twofold.core.space import Category, Count, Field, Real, Space
-from twofold.core.words import numbered, plural
+from twofold.core.words import plural
 from twofold.data import constraints as rules
 from twofold.data import schema as schemas
 from twofold.data.columns import (
@@ -64,7 +64,7 @@ from twofold.data.frames import (
     to_pandas,
     typed,
 )
-from twofold.data.guess import MISSING, Coding, Look, blanks, learn
+from twofold.data.guess import MISSING, Coding, Look, blanks, learn, taken_as_missing
 from twofold.data.kind import Finding, Kind, Where, matching
 from twofold.data.recordings import timeline
 from twofold.data.sources import Memory, Rows, Source, Together
@@ -244,13 +244,7 @@ class Tables(Kind):
         what = f"{look.frame.place(look.cells, row)}: {text!r} was never seen in the training data"
         if not lossy:
             raise UserError(f"{what}, which has no missing cell there; mend it or fit anew")
-        count = int(look.count[strange].sum())
-        return [
-            Finding(
-                "warning",
-                f"{what}; {count} {numbered(count, 'cell')} of the column taken as missing",
-            )
-        ]
+        return [taken_as_missing(what, int(look.count[strange].sum()))]
 
     def unseen(self, where: Where) -> Tensor:
         """Where a category stands that was never seen in the training data, (N, F)."""
@@ -303,7 +297,7 @@ class Tables(Kind):
         A text that was never seen in training is no gap: it stays, unless its whole column goes.
         """
         frame, columns = self.frame(where), fielded(self.drawn)
-        texts = {cells.name: [cells.texts[i] for i in cells.codes] for cells in frame.columns}
+        texts = {cells.name: cells.lines() for cells in frame.columns}
         put = gaps.cpu().numpy().copy()
         for at, (column, values) in enumerate(zip(columns, columns_of(rows.values), strict=True)):
             if not put[:, at].all():
@@ -330,7 +324,7 @@ class Tables(Kind):
             asked = asked | (set(one.names) if asked & set(one.types) else set())
         back: dict[str, Sequence[str]] = dict(texts)
         for name in [name for one in self.constraints for name in one.names if name not in asked]:
-            old = [whole[name].texts[i] for i in whole[name].codes]
+            old = whole[name].lines()
             gone = [text.casefold() in {"", *self.blank} for text in old]
             back[name] = [b if g else o for o, b, g in zip(old, back[name], gone, strict=True)]
         return back
@@ -371,7 +365,7 @@ class Tables(Kind):
     def cells(self, where: Where, places: Sequence[int]) -> dict[str, Sequence[str]]:
         """What stands in some rows of a file, by column."""
         frame = self.whole(where)
-        return {c.name: [c.texts[c.codes[i]] for i in places] for c in frame.columns}
+        return {c.name: c.lines(places) for c in frame.columns}
 
     def restored(self, rows: Rows) -> list[tuple[Column, Sequence[str]]]:
         """Each column of the file with its texts."""
@@ -474,7 +468,7 @@ def put_in(texts: list[str], new: Sequence[str], where: NDArray[np.bool_]) -> No
 
 def differ(cells: Cells, texts: Sequence[str]) -> NDArray[np.bool_]:
     """Where other texts than those of a column stand, (N,)."""
-    return np.array([cells.texts[i] for i in cells.codes], object) != np.array(texts, object)
+    return np.array(cells.lines(), object) != np.array(texts, object)
 
 
 def patched(
