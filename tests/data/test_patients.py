@@ -54,6 +54,7 @@ def test_only_normal_rows_train_and_validate() -> None:
     kept = only(made_, normal)
     assert [getattr(kept, part).tolist() for part in kept.sizes] == [[0, 2, 4], [6], [8, 9]]
     assert "4 rows that are not normal" in kept.findings[0].text
+    assert "not normal are left out of training" in kept.findings[0].text
     with pytest.raises(UserError, match="no row to train on"):
         only(made_, torch.zeros(10, dtype=torch.bool))
 
