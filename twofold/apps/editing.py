@@ -28,7 +28,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from twofold.apps.traversing import cells
+from twofold.apps.cells import cells
 from twofold.core.batch import Given
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Decodes, Encodes

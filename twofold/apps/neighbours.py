@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from twofold.apps.cells import cells
 from twofold.apps.objectives import bits
-from twofold.apps.traversing import cells
 from twofold.core.errors import UserError
 from twofold.data.doctor import fitting
 from twofold.data.kind import Where

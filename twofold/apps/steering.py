@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 
 from twofold.apps import projecting
+from twofold.apps.cells import cells
 from twofold.apps.discovering import codes_of
 from twofold.apps.editing import ALL, Edited
-from twofold.apps.traversing import cells
 from twofold.core.errors import UserError
 from twofold.core.game import Encodes
 from twofold.data.sources import Rows

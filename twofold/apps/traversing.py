@@ -15,7 +15,6 @@ Notation: z (B, D), K rows of T steps.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,11 +22,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from twofold.apps.cells import by_field, cells, columns
 from twofold.core.batch import Given
 from twofold.core.errors import UserError
 from twofold.core.game import Decodes, Encodes
-from twofold.core.space import Field
-from twofold.data.kinds.tables import Tables
 from twofold.data.sources import Rows, Source, Subset, whole
 from twofold.maths.distributions import Normal
 from twofold.maths.divergences import kl_by_dimension
@@ -221,23 +219,6 @@ def changes(run: Run, made: Traversal) -> tuple[list[str], list[list[str]]]:
     return ["dimension", "field", "from", "to", "change"], lines
 
 
-def cells(run: Run, rows: Rows) -> Mapping[str, Sequence[str]]:
-    """What a file would say of rows without axes, by column; nothing of others."""
-    if isinstance(run.kind, Tables):
-        return run.kind.told(rows)
-    return {} if run.space.axes else by_field(run, rows)
-
-
-def by_field(run: Run, rows: Rows) -> Mapping[str, Sequence[str]]:
-    """What each field of rows without axes is, in the words of a file."""
-    if isinstance(run.kind, Tables):
-        return run.kind.told_by_field(rows)
-    flat = run.kind.settled(rows).values
-    return {
-        n: [worded(v) for v in flat[:, i].tolist()] for i, n in enumerate(columns(run.space.fields))
-    }
-
-
 def gap(run: Run, first: Tensor, last: Tensor) -> Tensor:
     """How far each value of a row moves, (F,): in units of x, 1 for another category."""
     x = run.space.encode(torch.stack([first, last]))
@@ -246,17 +227,3 @@ def gap(run: Run, first: Tensor, last: Tensor) -> Tensor:
         step = field.split(part)[0].diff(dim=0)[0].abs().unflatten(0, (field.size, -1))
         found.append(step.amax(1))
     return torch.cat(found)
-
-
-def columns(fields: Sequence[Field]) -> list[str]:
-    """A name for each value of a row."""
-    return [
-        field.name if field.size == 1 else f"{field.name} {i + 1}"
-        for field in fields
-        for i in range(field.size)
-    ]
-
-
-def worded(value: float) -> str:
-    """One number in six digits; nothing where it is missing."""
-    return "" if math.isnan(value) else f"{value:.6g}"
