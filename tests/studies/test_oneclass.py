@@ -89,8 +89,8 @@ def test_lesions_have_the_shape_and_the_strength_that_are_said() -> None:
 
 
 def test_only_the_auroc_of_ours_is_barred() -> None:
-    ours = lesions.row("image AUROC, neighbours at 25%", [0.95, 0.96])
-    others = ("image AUROC, error at 25%", "pixel AUPRO, neighbours at 25%")
+    ours = lesions.row("image AUROC, standardised_error at 25%", [0.95, 0.96])
+    others = ("image AUROC, error at 25%", "pixel AUPRO, standardised_error at 25%")
     assert ours.holds
     assert [lesions.row(name, [0.95, 0.96]).holds for name in others] == [None, None]
 

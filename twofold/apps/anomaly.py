@@ -12,7 +12,7 @@ alarms that is asked for (`maths/thresholds.py`). The scored data have no part i
 The map says where, value by value: $-\mathbb E_{q(z|x)} \log p(x_j \mid z)$ where there is a
 density, $(x_j - \hat x_j)^2$ where there is none, and the distance of patches where these are
 scored. A value is *marked* above a level that is calibrated like a score: the maximum of the map,
-averaged over `SMOOTH` places a side, is as high in at most the rate of normal observations.
+averaged over three places a side, is as high in at most the rate of normal observations.
 
 All of this is kept with the run in `detector.safetensors`, and belongs to the very weights that it
 was fitted with: it goes where the run goes, and scores without the training data.
@@ -27,10 +27,10 @@ from functools import cached_property
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.apps.terms import TERMS, Judge, Learnt, Neighbours, decoded, undecoded
+from twofold.apps.places import absent, by_value, smooth
+from twofold.apps.terms import TERMS, Judge, Learnt, Located, decoded, undecoded
 from twofold.core.batch import Batch
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Decodes, Encodes
@@ -54,7 +54,6 @@ INVERTED = 4000
 """Training rows that the encoder of a generator learns from, at most."""
 STEPS = 1000
 """Of that encoder."""
-SMOOTH = 3
 ENDS = (0.5, 0.999)
 """Quantiles of the maps of normal rows that are the ends of a scale of colours."""
 MAPPED = 256
@@ -99,8 +98,8 @@ class Looker:
     def map(self, names: Sequence[str], batch: Batch, draws: int) -> Tensor:
         """Where a batch is abnormal, (B, F or 1, *A), NaN where missing; none is (B, 0)."""
         for name in names:
-            if isinstance(term := TERMS[name], Neighbours):
-                return term.map(self.learnt[name], batch.x)
+            if isinstance(term := TERMS[name], Located):
+                return term.map(self.judge, self.space, self.learnt[name], batch)
         if undecoded(self.judge):
             return torch.zeros(len(batch), 0)
         p = decoded(self.judge, batch, draws)
@@ -409,35 +408,6 @@ def mapped(one: Looker, names: Sequence[str], source: Source, how: How) -> Tenso
     with torch.inference_mode():
         parts = [one.map(names, b, how.draws) for b in batches(one.run, source, how.draws)]
     return torch.cat(parts)
-
-
-def absent(space: Space, x: Tensor) -> Tensor:
-    """Which values of x are missing, (B, F, *A)."""
-    return space.decode(x).isnan()
-
-
-def by_value(space: Space, each: Tensor) -> Tensor:
-    """Numbers of channels (B, C, *A) as means over those of each value, (B, F, *A)."""
-    values = ((field, field.split(part)[0]) for field, part in space.parts(each))
-    return torch.cat([v.unflatten(1, (field.size, -1)).mean(2) for field, v in values], 1)
-
-
-def smooth(where: Tensor) -> Tensor:
-    """A map (N, F, *A) as the mean over its fields and over near places, (N, *A).
-
-    A place of which nothing is known is never marked: it is -inf.
-    """
-    mean = where.nanmean(1)  # (N, *A)
-    pools = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
-    axes = mean.dim() - 1
-    if not axes:
-        return mean.nan_to_num()[:, None]
-    known = ~mean.isnan()
-    total, count = (
-        pools[axes](each[:, None], SMOOTH, 1, SMOOTH // 2, count_include_pad=False)[:, 0]
-        for each in (mean.nan_to_num(), known.to(mean.dtype))
-    )
-    return torch.where(known, total / count, -torch.inf)
 
 
 def scale(normal: Tensor) -> tuple[float, float]:

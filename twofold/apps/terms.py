@@ -9,6 +9,7 @@ r"""Terms of an anomaly score: ways to look at an observation, each high where i
 | `rate` | $\mathrm{KL}(q(z \mid x) \,\|\, p(z))$ | |
 | `latent_distance` | $(\mu - m)^\top S^{-1} (\mu - m)$ of the code among those of training rows | |
 | `error` | $\|x - \hat x\|^2 / n$, x̂ decoded of the code's mean | |
+| `standardised_error` | the worst of $(x - \hat x)^2 / \sigma^2$ over places, σ as usual there | |
 | `unexpected_error` | `error`, less what the picture's complexity lets one expect | ours |
 | `complexity_corrected` | $-\log_2 p(x) - L(x)$, L the bits compressed | Serrà et al. 2020 |
 | `critic_distance` | $\|f(x, z) - f(\hat x, z)\|^2 / n_d$, f the critic's features | see below |
@@ -20,6 +21,11 @@ r"""Terms of an anomaly score: ways to look at an observation, each high where i
 `error` and `critic_distance` together are the score of f-AnoGAN (Schlegl et al. 2019) for a GAN,
 whose encoder is trained when it is first needed (`nets/inversion.py`), and of the anomaly detection
 with a BiGAN (Zenati et al. 2018, arXiv:1802.06222).
+
+What comes back badly of every normal observation, an edge that is never in quite the same place, is
+no news. `standardised_error` divides each residual by the deviation σ that residuals of training
+rows have at its place, and takes the worst place, averaged over near ones (`apps/places.py`). Where
+rows are not taken alike, σ is one number for each value.
 
 A simple picture is likely, and comes back well, under any model of pictures: a *1* among digits, a
 plain surface. The complexity $L(x)$ of a picture, in bits of its compressed form, is what two terms
@@ -47,6 +53,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
+from twofold.apps.places import absent, by_value, smooth
 from twofold.core.batch import Batch, Given
 from twofold.core.game import Decodes, Detects, Distribution, Encodes, Regards, Scores
 from twofold.core.space import Bounded, Space
@@ -60,7 +67,8 @@ from twofold.nets.svdd import SVDD, fitted
 Learnt = Mapping[str, Tensor]
 Judge = object  # a model in whatever roles it has, or a generator with an encoder of its own
 
-RIDGE = 1e-3
+RIDGE, STILL = 1e-3, 1e-2
+"""Shares of the mean variance that each has at least: of a code, and of residuals."""
 ROWS = 256
 WIDTH = 32
 STEPS = 600
@@ -291,6 +299,14 @@ def code(judge: Judge, batch: Batch) -> Tensor:
     return judge.encode(batch.x, batch.given).mean.flatten(1).double()
 
 
+class Located(Term):
+    """A term that says where, besides how much."""
+
+    @abstractmethod
+    def map(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch) -> Tensor:
+        """How odd each place is, (B, F or 1, *A), NaN where a value is missing."""
+
+
 class ReturnError(Term):
     """‖x − x̂‖² / n."""
 
@@ -328,6 +344,37 @@ class Unexpected(ReturnError):
     def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
         a, b = learnt["line"]
         return super().score(judge, space, {}, batch, draws).double() - a - b * complexity(batch.x)
+
+
+class Standardised(Located):
+    """max over p of the mean of (x − x̂)² / σ² near p."""
+
+    name = "standardised_error"
+
+    def refuses(self, judge: Judge, space: Space) -> str:
+        return undecoded(judge)
+
+    def fit(self, judge: Judge, space: Space, train: Batch, seed: int) -> Learnt:
+        parts = (train[i : i + ROWS] for i in range(0, len(train), ROWS))
+        error = torch.cat([squared(judge, space, part) for part in parts])  # (N, F, *A)
+        variance = error.nanmean(0)
+        if not alike(train.x):
+            variance = variance.flatten(1).nanmean(1).reshape(-1, *[1] * len(space.axes))
+        floor = STILL * variance.nanmean() + 1e-12  # what never varies is not odd by a hair
+        return {"variance": variance.nan_to_num(1.0) + floor}
+
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        near = smooth(self.map(judge, space, learnt, batch))
+        return near.flatten(1).max(1).values.clamp(min=0)
+
+    def map(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch) -> Tensor:
+        return squared(judge, space, batch) / learnt["variance"]
+
+
+def squared(judge: Judge, space: Space, batch: Batch) -> Tensor:
+    """(x − x̂)² of each value, (B, F, *A), NaN where it is missing."""
+    error = by_value(space, (batch.x - returned(judge, batch)[1]).square())
+    return error.masked_fill(absent(space, batch.x), torch.nan)
 
 
 def complexity(x: Tensor) -> Tensor:
@@ -404,7 +451,7 @@ def sphere(space: Space) -> SVDD:
 
 
 @dataclass(frozen=True)
-class Neighbours(Term):
+class Neighbours(Located):
     """The farthest patch of a picture from those of normal ones.
 
     Args:
@@ -429,10 +476,10 @@ class Neighbours(Term):
         """The distance at each place of the features, (B, h, w)."""
         return patches.distances(self.seen(x), learnt["bank"])
 
-    def map(self, learnt: Learnt, x: Tensor) -> Tensor:
+    def map(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch) -> Tensor:
         """The same at each pixel, (B, 1, H, W)."""
-        places = self.places(learnt, x).unsqueeze(1)
-        return F.interpolate(places, x.shape[2:], mode="bilinear")
+        places = self.places(learnt, batch.x).unsqueeze(1)
+        return F.interpolate(places, batch.x.shape[2:], mode="bilinear")
 
 
 def as_it_is(x: Tensor) -> Tensor:
@@ -452,7 +499,7 @@ def even(x: Tensor) -> Tensor:
 
 
 def alike(x: Tensor) -> bool:
-    """Whether pictures (N, C, H, W) are taken alike, so that their mean is a picture as well."""
+    """Whether rows (N, C, *A) are taken alike, so that their mean is an observation as well."""
     centred = x - x.mean()
     return bool(centred.mean(0).square().mean() > ALIGNED * centred.square().mean())
 
@@ -461,7 +508,7 @@ TERMS: dict[str, Term] = {
     term.name: term
     for term in (
         Likelihood(), Elbo(), Reconstruction(), MeanReconstruction(), Rate(), LatentDistance(),
-        ReturnError(), Unexpected(), Corrected(), CriticDistance(), Own(), DeepSVDD(),
-        Neighbours("neighbours", as_it_is), Neighbours("even_neighbours", even),
+        ReturnError(), Standardised(), Unexpected(), Corrected(), CriticDistance(), Own(),
+        DeepSVDD(), Neighbours("neighbours", as_it_is), Neighbours("even_neighbours", even),
     )
 }  # fmt: skip

@@ -1,0 +1,85 @@
+"""Laws of the terms of a score: what is usual at a place is no news, wherever it is."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from twofold.apps.places import smooth
+from twofold.apps.terms import TERMS
+from twofold.core.batch import Batch, Given
+from twofold.core.game import Decodes, Distribution, Encodes
+from twofold.core.space import Bounded, Field, Real, Space
+from twofold.maths.distributions import Dirac
+
+SCORE = TERMS["standardised_error"]
+PICTURES = Space((Field("grey", Bounded(0, 1)),), (8, 8))
+ROW = Space((Field("a", Real()), Field("b", Real(), missing=True)))
+
+
+class Mean(Decodes, Encodes):
+    """Gives back the mean of what it was shown, whatever it is asked."""
+
+    latent = 1
+
+    def __init__(self, space: Space, shown: Tensor) -> None:
+        self.space, self.given, self.mean = space, Space(), shown.mean(0)
+
+    def encode(self, x: Tensor, given: Given) -> Distribution:
+        return Dirac(x.new_zeros(len(x), 1))
+
+    def prior(self, given: Given) -> Distribution:
+        return Dirac(torch.zeros(len(given), 1))
+
+    def decode(self, z: Tensor, given: Given) -> Distribution:
+        return Dirac(self.mean.expand(len(z), *self.mean.shape))
+
+    def sample(self, given: Given) -> Tensor:
+        raise NotImplementedError
+
+
+def scored(space: Space, shown: Tensor, asked: Tensor) -> Tensor:
+    judge = Mean(space, shown)
+    learnt = SCORE.fit(judge, space, Batch.of(shown), 0)
+    return SCORE.score(judge, space, learnt, Batch.of(asked), 1)
+
+
+@pytest.fixture
+def pictures() -> Tensor:
+    """A bright left half alike in all; the top row is noise in every picture."""
+    stream = torch.Generator().manual_seed(0)
+    x = torch.zeros(200, 1, 8, 8) + 0.02 * torch.randn(200, 1, 8, 8, generator=stream)
+    x[..., :4] += 0.5
+    x[:, :, 0] += 0.3 * torch.randn(200, 1, 8, generator=stream)
+    return x
+
+
+def test_a_place_that_always_varies_must_vary_more(pictures: Tensor) -> None:
+    quiet, loud = pictures[:2].clone()
+    quiet[0, 5, 5] += 0.2
+    loud[0, 0, 5] += 0.2
+    scores = scored(PICTURES, pictures, torch.stack([quiet, loud]))
+    usual = scored(PICTURES, pictures, pictures)
+    assert scores[0] > usual.max()
+    assert scores[1] < usual.max()
+
+
+def test_the_unit_of_the_data_does_not_matter(pictures: Tensor) -> None:
+    each = [scored(PICTURES, c * pictures, c * pictures[:20]) for c in (1.0, 0.01)]
+    assert torch.allclose(*each, rtol=1e-3)
+
+
+def test_a_missing_value_says_nothing() -> None:
+    x = ROW.encode(torch.tensor([[0.0, 1.0], [1.0, 3.0], [0.0, torch.nan], [9.0, torch.nan]]))
+    scores = scored(ROW, x[:2], x[2:])
+    assert scores.isfinite().all()
+    assert scores[1] > scores[0]
+
+
+def test_the_map_is_of_the_places_that_the_score_is_of(pictures: Tensor) -> None:
+    judge, batch = Mean(PICTURES, pictures), Batch.of(pictures[:5])
+    learnt = SCORE.fit(judge, PICTURES, Batch.of(pictures), 0)
+    where = SCORE.map(judge, PICTURES, learnt, batch)  # type: ignore[attr-defined]
+    assert where.shape == (5, 1, 8, 8)
+    assert (
+        smooth(where).flatten(1).max(1).values.equal(SCORE.score(judge, PICTURES, learnt, batch, 1))
+    )
