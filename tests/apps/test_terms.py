@@ -1,9 +1,12 @@
 """Laws of the terms of a score: what is usual at a place is no news, wherever it is."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor
 
+from twofold.apps.anomaly import looker, measuring, sparing
 from twofold.apps.places import smooth
 from twofold.apps.terms import TERMS
 from twofold.core.batch import Batch, Given
@@ -83,3 +86,21 @@ def test_the_map_is_of_the_places_that_the_score_is_of(pictures: Tensor) -> None
     assert (
         smooth(where).flatten(1).max(1).values.equal(SCORE.score(judge, PICTURES, learnt, batch, 1))
     )
+
+
+@pytest.mark.parametrize("name", ["discord", "svdd"])
+def test_what_memorises_is_measured_on_rows_that_were_new_to_it(name: str) -> None:
+    """Else training rows, which it knows, would make every new row look far out."""
+    space = Space((Field("v", Real()),), (24,))
+    run = SimpleNamespace(
+        space=space,
+        model=Mean(space, torch.zeros(1, 1, 24)),
+        batch=lambda x, rows: Batch.of(x[rows]),
+    )
+    x = torch.randn(200, 1, 24, generator=torch.Generator().manual_seed(0))
+    whole, names = looker(run, [name], x, 0)  # type: ignore[arg-type]
+    spared = sparing(whole, names, x, 0)  # type: ignore[arg-type]
+    rows = measuring(torch.arange(200))
+    known, new = (one.scores([name], Batch.of(x[rows]), 1)[name] for one in (whole, spared))
+    assert rows.sum() == 40
+    assert (known < new).double().mean() > 0.9

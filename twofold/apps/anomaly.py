@@ -2,16 +2,17 @@ r"""Anomaly scores: how unlike the training data each observation is, and where.
 
 A score is made of terms (`terms.py`), and so is that of several runs together: of each term the
 mean over the runs. The `score` is the mean of the terms, each less its median over training rows,
-in units of its median absolute deviation; a term that memorises is taught by every other training
-row, and measured on the rest. Beside it stand baselines that know nothing of a model.
+in units of its median absolute deviation; a term that memorises is measured on a fifth of the rows
+when it has been taught by the others, and then taught by all. Beside it stand baselines that know
+nothing of a model.
 
 Every score is calibrated on the run's held-out rows, which are taken to be normal: p is the share
 of them that scores as high (`maths/conformal.py`), and a threshold is drawn for the rate of false
 alarms that is asked for (`maths/thresholds.py`). The scored data have no part in it.
 
 The map says where, value by value: $-\mathbb E_{q(z|x)} \log p(x_j \mid z)$ where there is a
-density, $(x_j - \hat x_j)^2$ where there is none, and the distance of patches where these are
-scored. A value is *marked* above a level that is calibrated like a score: the maximum of the map,
+density, $(x_j - \hat x_j)^2$ where there is none, and what a term that says where (`Located`) has
+instead. A value is *marked* above a level that is calibrated like a score: the maximum of the map,
 averaged over three places a side, is as high in at most the rate of normal observations.
 
 All of this is kept with the run in `detector.safetensors`, and belongs to the very weights that it
@@ -50,6 +51,8 @@ from twofold.train.chance import seed_all
 NAME = "detector.safetensors"
 LEARNT = 2000
 """Training rows that terms learn from, at most."""
+SPARED = 5
+"""One in so many of them measures scores."""
 INVERTED = 4000
 """Training rows that the encoder of a generator learns from, at most."""
 STEPS = 1000
@@ -134,9 +137,20 @@ def looker(run: Run, terms: Sequence[str], train: Source, seed: int) -> tuple[Lo
     names = chosen(run, judge, terms)
     known = run.batch(train, spread_out(len(train), LEARNT))
     for name in names:
-        rows = known[::2] if TERMS[name].memorises else known
-        learnt[name] = TERMS[name].fit(judge, run.space, rows, seed)
+        learnt[name] = TERMS[name].fit(judge, run.space, known, seed)
     return Looker(run, learnt), names
+
+
+def sparing(one: Looker, names: Sequence[str], train: Source, seed: int) -> Looker:
+    """The same, whose terms that memorise have not seen the rows that measure scores."""
+    rows = spread_out(len(train), LEARNT)
+    fewer = one.run.batch(train, rows[~measuring(rows)])
+    again = {
+        name: TERMS[name].fit(one.judge, one.space, fewer, seed)
+        for name in names
+        if TERMS[name].memorises
+    }
+    return replace(one, learnt={**one.learnt, **again})
 
 
 def chosen(run: Run, judge: Judge, terms: Sequence[str]) -> list[str]:
@@ -324,14 +338,16 @@ def detector(
     seed_all(torch.device("cpu"), how.seed)
     with torch.no_grad():
         found = [looker(run, how.terms, train, how.seed) for run in runs]
-    lookers, names = tuple(one for one, _ in found), found[0][1]
-    some = Subset(train, spread_out(len(train), LEARNT)[1::2])  # which no term has memorised
+        lookers, names = tuple(one for one, _ in found), found[0][1]
+        spared = tuple(sparing(one, names, train, how.seed) for one in lookers)
+    every = spread_out(len(train), LEARNT)
+    some = Subset(train, every[measuring(every)])
     bare = Detector(
         lookers, tuple(names), dict.fromkeys(names, 0.0), dict.fromkeys(names, 1.0), {},
         torch.zeros(0), torch.zeros(0), (0.0, 1.0), torch.zeros(0, 12, dtype=torch.uint8), how,
         Basis.of(normal),
     )  # fmt: skip
-    seen = bare.by_row(some)
+    seen = replace(bare, lookers=spared).by_row(some)
     known = replace(
         bare,
         middle={name: float(seen[name].median()) for name in names},
@@ -372,6 +388,15 @@ def alarmed(raw: Tensor, strange: Tensor, normal: Tensor) -> Tensor:
 def spread_out(total: int, most: int) -> Tensor:
     """At most so many row numbers, evenly spread."""
     return torch.linspace(0, total - 1, min(total, most)).round().long()
+
+
+def measuring(rows: Tensor) -> Tensor:
+    """Which training rows measure how large a score usually is: new ones to what memorises.
+
+    >>> measuring(torch.arange(7)).tolist()
+    [False, True, False, False, False, False, True]
+    """
+    return torch.arange(len(rows)) % SPARED == 1
 
 
 def deviation(scores: Tensor) -> float:

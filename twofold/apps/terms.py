@@ -17,6 +17,7 @@ r"""Terms of an anomaly score: ways to look at an observation, each high where i
 | `svdd` | the distance from the centre of a Deep SVDD | Ruff et al. 2018 |
 | `neighbours` | the farthest patch from those of normal pictures | Roth et al. 2022 |
 | `even_neighbours` | the same, each picture's own brightness and contrast taken out | |
+| `discord` | the farthest stretch of a series from those of normal ones | Keogh et al. 2005 |
 
 `error` and `critic_distance` together are the score of f-AnoGAN (Schlegl et al. 2019) for a GAN,
 whose encoder is trained when it is first needed (`nets/inversion.py`), and of the anomaly detection
@@ -59,7 +60,7 @@ from twofold.core.game import Decodes, Detects, Distribution, Encodes, Regards, 
 from twofold.core.space import Bounded, Space
 from twofold.maths.distributions import Density
 from twofold.maths.divergences import kl_by_dimension
-from twofold.nets import patches
+from twofold.nets import discords, patches
 from twofold.nets.bodies import Suited
 from twofold.nets.inversion import Inverted
 from twofold.nets.svdd import SVDD, fitted
@@ -482,6 +483,27 @@ class Neighbours(Located):
         return F.interpolate(places, batch.x.shape[2:], mode="bilinear")
 
 
+class Discord(Located):
+    """The stretch of a series that is farthest from those of normal ones."""
+
+    name = "discord"
+    memorises = True
+
+    def refuses(self, judge: Judge, space: Space) -> str:
+        return "" if len(space.axes) == 1 and space.layout == "grid" else "it is for series"
+
+    def fit(self, judge: Judge, space: Space, train: Batch, seed: int) -> Learnt:
+        return {"bank": discords.bank(train.x, alike(train.x))}
+
+    def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
+        return discords.distances(batch.x, learnt["bank"]).max(1).values
+
+    def map(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch) -> Tensor:
+        """How far each value is from that of the nearest stretch, squared, (B, F, T)."""
+        where = by_value(space, discords.unlike(batch.x, learnt["bank"]))
+        return where.masked_fill(absent(space, batch.x), torch.nan)
+
+
 def as_it_is(x: Tensor) -> Tensor:
     return x
 
@@ -510,5 +532,6 @@ TERMS: dict[str, Term] = {
         Likelihood(), Elbo(), Reconstruction(), MeanReconstruction(), Rate(), LatentDistance(),
         ReturnError(), Standardised(), Unexpected(), Corrected(), CriticDistance(), Own(),
         DeepSVDD(), Neighbours("neighbours", as_it_is), Neighbours("even_neighbours", even),
+        Discord(),
     )
 }  # fmt: skip

@@ -114,7 +114,7 @@ def log_mixture(z: Tensor, codes: Codes) -> Tensor:
 
 def linear(code: Tensor) -> Tensor:
     """−½ log det of the correlations of the active dimensions of codes (n, D)."""
-    active = code[:, code.var(0) > ACTIVE]
+    active = code[:, code.var(0, correction=0) > ACTIVE]
     if active.shape[1] < 2:
         return code.new_zeros(())
     unit = (active - active.mean(0)) / active.std(0, correction=0)

@@ -33,11 +33,6 @@ and to be sure of it, whatever it says, so that its borders run where there are 
 
 $$ \nu\, \mathbb E_x H\big(p(y \mid T(x))\big). $$
 
-Sure of everything, it may call two classes one. Where labels are about as often, it can be asked to
-use all of them alike (*balance*, Springenberg 2016, arXiv:1511.06390),
-
-$$ -\beta\, H\big(\mathbb E_x\, p(y \mid T(x))\big). $$
-
 The label is never shown to a network. The noise of a wanted label is chosen
 among draws of p(z) with the chance p(y | G(z)) (*sampling importance resampling*); what else is
 given conditions both players.
@@ -86,7 +81,6 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
         penalties: what the critic pays besides, for the slope of log Z, summed.
         consistency: μ, the weight of saying the same of an observation twice changed.
         entropy: ν, the weight of being sure of an observation's label, in nats.
-        balance: β, the weight of naming every label as often, in nats.
         augment: what real and drawn go through before the critic sees them.
         instance_noise: the standard deviation of noise on what the critic sees, in units of x.
         candidates: draws among which one of a wanted label is chosen.
@@ -119,7 +113,6 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
         penalties: tuple[Penalty, ...] = (R1(0.1),),
         consistency: Number = 0.0,
         entropy: Number = 0.0,
-        balance: Number = 0.0,
         augment: Augmentation = Unchanged(),
         instance_noise: Number = 0.0,
         candidates: PositiveInt = 16,
@@ -136,8 +129,7 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
         self.generator = Generator(generator, latent, rest, space, tau)
         self.critic = LabelCritic(critic, space, rest, features, len(self.label.names))
         self.supervised, self.matching, self.deceiving = supervised, matching, deceiving
-        self.penalties, self.consistency = penalties, consistency
-        self.entropy, self.balance = entropy, balance
+        self.penalties, self.consistency, self.entropy = penalties, consistency, entropy
         self.augmenter = augment.build(len(space.axes))
         self.instance_noise, self.candidates = instance_noise, candidates
 
@@ -147,9 +139,8 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
     def play(self, batch: Batch, progress: Progress) -> Iterator[Turn]:
         x, given, told, w = batch.x, batch.given, self.label(batch.given), batch.weight
         notes = self.augmenter.advance(progress)
-        sigma, mu, nu, beta = (
-            value(n, progress.step)
-            for n in (self.instance_noise, self.consistency, self.entropy, self.balance)
+        sigma, mu, nu = (
+            value(n, progress.step) for n in (self.instance_noise, self.consistency, self.entropy)
         )
         with torch.no_grad():
             drawn = self.draw(given)
@@ -167,12 +158,10 @@ class SSGAN(Model, Decodes, Criticises, Classifies, Steadied):
             mu * self.unsteady(at_real, self.shown(x, sigma), given, w) if mu else L.new_zeros(())
         )
         unsure = (w * at_real.p.entropy()).mean()
-        alike = torch.special.entr(w @ at_real.p.mean / len(x)).sum()
         self.augmenter.observe(at_real.log_Z)
         notes |= {"real": at_real.log_Z.mean(), "fake": at_fake.log_Z.mean()}
         notes |= {"mistaken": L_supervised, "steepness": paid, "unsteady": unsteady}
-        notes |= {"unsure": unsure, "alike": alike}
-        yield Turn(notes, critic=L + paid + unsteady + nu * unsure - beta * alike)
+        yield Turn(notes | {"unsure": unsure}, critic=L + paid + unsteady + nu * unsure)
         with torch.no_grad():
             at_real = self.look(self.shown(x, sigma), given)
         at_fake = self.look(self.shown(self.draw(given), sigma), given)

@@ -38,7 +38,7 @@ from twofold.studies.oneclass import (
 from twofold.studies.seeds import Better, finding, gain
 from twofold.studies.study import Budget, Row, Study
 
-TERMS = ("negative_log_likelihood", "latent_distance", "reconstruction")
+TERMS = ("negative_log_likelihood", "latent_distance", "reconstruction", "discord")
 OURS, RIVAL = "reconstruction", "nearest_neighbour"
 RATE = 0.01
 
@@ -68,8 +68,9 @@ class Mitdb100(Study):
         "R-peaks, windows of 1.4 usual intervals. The normal beats of the first half train (three "
         "quarters, at random for each seed) and calibrate (the others); every beat of the second "
         "half is judged. A dense VAE a seed (1 × 64, latent 8, Gaussian of one learnt scale, 1,500 "
-        "steps of 64). Ours is the reconstruction term; it, the code and the window were chosen "
-        "with the abnormal beats of the first half, which no figure here is of. Alarms at the "
+        "steps of 64). Ours is the reconstruction term; it, the "
+        "code and the window were chosen with the abnormal beats of the first half, which no "
+        "figure here is of. Alarms at the "
         "conformal quantile for 1 % of normal beats. The gain over the nearest neighbour among the "
         "same training beats is taken seed by seed, its interval over seeds; one row draws the "
         "judged beats again instead. One record of one person: nothing is said of others."

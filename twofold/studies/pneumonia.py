@@ -29,7 +29,10 @@ from twofold.studies.study import Budget, Row, Study
 
 NORMAL = 0
 BARRED = "neighbours"
-TERMS = ("negative_log_likelihood", "error", "unexpected_error", "latent_distance", "neighbours")
+TERMS = (
+    "negative_log_likelihood", "error", "standardised_error", "unexpected_error",
+    "latent_distance", "neighbours",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
