@@ -1,6 +1,7 @@
 """How the numbers of a column are written: a unit before or after, thousands apart, a decimal mark.
 
-`$1,234.50`, `-€ 12`, `45 %` and `1'000` are numbers. What a column has most often is kept as its
+`$1,234.50`, `-€ 12`, `45 %` and `1'000` are numbers, and `(1,234.50)` is less than nothing, as in
+the books of a company, where other numbers of the column stand without brackets. What a column has most often is kept as its
 `Writing`, so that what is drawn is written in the same way; what has the unit elsewhere, or none,
 is read all the same.
 
@@ -24,6 +25,7 @@ SHAPE = re.compile(
     rf"(?P<out>-?)(?P<prefix>(?:{UNIT}\s*)?)(?P<inside>-?)"
     rf"(?P<digits>[0-9](?:[0-9.,' ’\u00a0\u202f]*[0-9])?)(?P<suffix>(?:\s*{UNIT})?)"
 )
+BRACKETS = re.compile(r"\((.+)\)")
 MARKS = ("", ",", ".", " ", "\u00a0", "\u202f", "'", "’")
 """What may stand between thousands."""
 
@@ -36,6 +38,7 @@ class Writing:
         unit: what is read with a number, anywhere; none where it is empty. prefix, suffix: where
             it is written, with its space. thousands: the mark between them. comma: whether the
             decimal mark is a comma. inside: whether a minus stands behind the prefix.
+        brackets: whether brackets stand for a minus.
     """
 
     unit: str = ""
@@ -44,6 +47,7 @@ class Writing:
     thousands: str = ""
     comma: bool = False
     inside: bool = False
+    brackets: bool = False
 
     @classmethod
     def of(cls, texts: Sequence[str], counts: Sequence[int], comma: bool = False) -> Self:
@@ -52,8 +56,9 @@ class Writing:
         Args:
             comma: whether other columns have a decimal comma, where these may be read both ways.
         """
-        found = [(SHAPE.fullmatch(text), n) for text, n in zip(texts, counts, strict=True)]
+        found = [(SHAPE.fullmatch(opened(t)), n) for t, n in zip(texts, counts, strict=True)]
         shapes = [(one, n) for one, n in found if one]
+        brackets = len({opened(text) == text for text in texts}) == 2
         units = {unit_of(one) for one, _ in shapes} - {""}
         if not shapes or len(units) > 1:
             return cls(comma=comma)
@@ -65,7 +70,7 @@ class Writing:
         (prefix, suffix), _ = often.most_common(1)[0]
         inside = minus[True] > minus[False]
         ways = [
-            cls("".join(units), prefix, suffix, mark, point, inside)
+            cls("".join(units), prefix, suffix, mark, point, inside, brackets)
             for point in (comma, not comma)
             for mark in MARKS
             if mark != (",."[not point])
@@ -82,15 +87,17 @@ class Writing:
     @property
     def plain(self) -> bool:
         """Whether there is nothing to it but the decimal mark."""
-        return not (self.unit or self.thousands)
+        return not (self.unit or self.thousands or self.brackets)
 
     def bare(self, text: str) -> str:
         """The number in a text as a program writes it; empty where there is none of this column."""
-        one = SHAPE.fullmatch(text.strip())
-        if not one or unit_of(one) not in ("", self.unit) or (one["out"] and one["inside"]):
+        text = text.strip()
+        one = SHAPE.fullmatch(opened(text) if self.brackets else text)
+        if not one or unit_of(one) not in ("", self.unit):
             return ""
+        signs = "-" * (self.brackets and opened(text) != text) + one["out"] + one["inside"]
         digits = self.digits(one["digits"])
-        return one["out"] + one["inside"] + digits if digits else ""
+        return signs + digits if digits and len(signs) < 2 else ""
 
     def digits(self, text: str) -> str:
         """Digits with their marks without those of thousands; empty where they are not so."""
@@ -108,8 +115,20 @@ class Writing:
         if self.thousands and whole.isdecimal():
             whole = f"{int(whole):,}".replace(",", self.thousands)
         shown = whole + point.replace(".", "," if self.comma else ".") + places
+        if sign and self.brackets:
+            return f"({self.prefix}{shown}{self.suffix})"
         before = self.prefix + sign if self.inside else sign + self.prefix
         return before + shown + self.suffix
+
+
+def opened(text: str) -> str:
+    """A text without the brackets around it.
+
+    >>> opened("($5)"), opened("(5) or (6"), opened("5")
+    ('$5', '(5) or (6', '5')
+    """
+    one = BRACKETS.fullmatch(text)
+    return one[1] if one else text
 
 
 def unit_of(one: re.Match[str]) -> str:
@@ -123,7 +142,7 @@ def units(texts: Sequence[str]) -> list[str]:
     >>> units(["$5", "€ 7", "$9"]), units(["$5", "9"]), units(["$5", "soon"])
     (['$5', '€ 7'], [], [])
     """
-    found = [SHAPE.fullmatch(text) for text in texts]
+    found = [SHAPE.fullmatch(opened(text)) for text in texts]
     if not all(found):
         return []
     first: dict[str, str] = {}
