@@ -32,7 +32,7 @@ from twofold.studies.oneclass import (
     shuffled,
     simple,
 )
-from twofold.studies.seeds import finding, gain
+from twofold.studies.seeds import SHARES, finding, gain
 from twofold.studies.study import Budget, Row, Study
 
 NORMAL = 0
@@ -92,7 +92,8 @@ class Ecg5000(Study):
                      "test")
                 for rival in RIVALS
             ),
-            *(finding(f"AUROC, {n}", values, "test", "higher") for n, values in by_name.items()),
+            *(finding(f"AUROC, {n}", values, "test", "higher", SHARES)
+              for n, values in by_name.items()),
         ]  # fmt: skip
 
 

@@ -35,7 +35,7 @@ from twofold.studies.oneclass import (
     shuffled,
     simple,
 )
-from twofold.studies.seeds import Better, finding, gain
+from twofold.studies.seeds import AMOUNTS, SHARES, Better, Possible, finding, gain
 from twofold.studies.study import Budget, Row, Study
 
 TERMS = ("negative_log_likelihood", "latent_distance", "reconstruction", "discord")
@@ -95,10 +95,10 @@ class Mitdb100(Study):
                  differences(precise[OURS], precise[RIVAL]), "second half"),
             counted(abnormal),
             together([found[OURS] for found, _ in raw], abnormal),
-            *(finding(f"AUC-PR, {n}", values, "second half", "higher")
+            *(finding(f"AUC-PR, {n}", values, "second half", "higher", SHARES)
               for n, values in precise.items()),
-            *(finding(f"{n} at a rate of {RATE:.0%}", values, "second half", better)
-              for (n, better), values in zip(ALARMS.items(), counts.values(), strict=True)),
+            *(finding(f"{n} at a rate of {RATE:.0%}", counts[n], "second half", *way)
+              for n, way in ALARMS.items()),
         ]  # fmt: skip
 
 
@@ -138,10 +138,10 @@ def precision(each: Mapping[str, Tensor], abnormal: Tensor) -> dict[str, float]:
 
 # Alarms.
 
-ALARMS: Mapping[str, Better] = {
-    "alarms an hour": "lower",
-    "false alarms an hour": "lower",
-    "share of abnormal beats found": "higher",
+ALARMS: Mapping[str, tuple[Better, Possible]] = {
+    "alarms an hour": ("lower", AMOUNTS),
+    "false alarms an hour": ("lower", AMOUNTS),
+    "share of abnormal beats found": ("higher", SHARES),
 }
 
 
