@@ -280,7 +280,9 @@ def reconstruct(
         data: Observations of the same form.
         attention: Lay what the networks look at over the first 64 of them, in attention/.
     """
-    paths(verbs().reconstruct(run, data, attention=attention, out=out, trust=trust), json)
+    written = verbs().reconstruct(run, data, attention=attention, out=out, trust=trust)
+    paths(written, json)
+    notes(written)
 
 
 @app.command
