@@ -130,6 +130,7 @@ def test_a_command_is_asked_and_similarity_kept(here: Path, tmp_path: Path) -> N
         (("--maximize", "qed", "--similar-to", "CCO:4"), "at most 1"),
         (("--maximize", "sh nowhere.sh"), "sh nowhere.sh ended with"),
         (("--maximize", "counted:nothing"), "no function nothing"),
+        (("--maximize", "counted.py:nothing"), "counted has no function nothing"),
         (("--maximize", "unknown:score"), "no molecule at the start has a number"),
         (("--maximize", "qed", "--oracle", "3"), "20 calls"),
         (("--maximize", "qed", "--maximize", "qed"), "qed is asked for twice"),
