@@ -52,7 +52,11 @@ class Back:
         return (*BACK, "similarity") if self.similar else BACK
 
     def lines(self, rows: Sequence[int]) -> Iterator[list[str]]:
-        """A row an observation: its number in the file, itself, what came back, what that is."""
+        """A row an observation: its number in the file, itself, what came back, what that is.
+
+        >>> [line[3:] for line in Back(("CCO", "CCO"), ("CCO", "C("), (1.0, -1.0)).lines([2, 5])]
+        [['same', '1.000'], ['none', '']]
+        """
         for i, (row, one, other) in enumerate(zip(rows, self.asked, self.made, strict=True)):
             what = "same" if one == other else "other"
             if not self.similar:
