@@ -339,8 +339,8 @@ def labels_in_words(domain: Any) -> str:
 
 
 def tokens_in_words(domain: Any) -> str:
-    """The words of a vocabulary, without the end of a sequence, which comes first."""
-    return labels_in_words(Category(domain.labels[1:]))
+    """The words of a vocabulary, without the empty one that ends a sequence."""
+    return labels_in_words(Category(tuple(label for label in domain.labels if label)))
 
 
 def bounds_in_words(domain: Any) -> str:
