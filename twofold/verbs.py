@@ -566,14 +566,23 @@ def reconstruct(
         UserError: the model has no encoder; or no attention, where that is asked for.
     """
     opened = load(run, trust=trust)
-    source = opened.source(data)
+    source, numbered = lenient(opened, data)
     again = opened.reconstructed(source)
     looks = [attending.attend(opened, source)] if attention else []
     folder = Path(out) if out else free(opened.path / "reconstructions")
     paths = opened.kind.rewrite(again, folder, titles(opened, data, source))
-    paths += told_back(opened, again, source, numbers(opened, data, len(source)), folder)
+    paths += told_back(opened, again, source, numbered, folder)
     beside = free(folder / "attention")
     return [*paths, *(path for look in looks for path in look.write(beside))]
+
+
+def lenient(run: Run, data: Where) -> tuple[Source, list[int]]:
+    """The rows of some data and their numbers; of molecules without those the run cannot take."""
+    if isinstance(run.kind, Molecules) and not isinstance(data, Source):
+        asked = Other.of(run, data)
+        return asked.open(), asked.rows()
+    source = run.source(data)
+    return source, numbers(run, data, len(source))
 
 
 def told_back(

@@ -382,3 +382,12 @@ def test_every_molecule_is_answered_with_its_row_and_what_is_not_is_told(
         assert arrays["row"].tolist() == [2, 4, 5, 7]
         assert arrays["z"].shape == (4, 4)
         assert (arrays["z"][1] == arrays["z"][2]).all()
+
+
+def test_what_a_run_cannot_take_is_passed_over_and_numbers_stay(here: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text(f"smiles\n{SEEDS[0]}\nC[Se]C\n{SEEDS[0]}\n{SEEDS[1]}\n")
+    told = inside("reconstruct", here / "run", path, "--out", tmp_path / "out")
+    assert "row 3" in told.err
+    with (tmp_path / "out" / "reconstructed.csv").open(newline="") as file:
+        assert [row["row"] for row in csv.DictReader(file)] == ["2", "4", "5"]
