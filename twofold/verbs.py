@@ -41,6 +41,7 @@ from twofold.apps import (
     optimising,
     predicting,
     projecting,
+    sayings,
     steering,
     traversing,
     ways,
@@ -72,9 +73,10 @@ from twofold.core.words import harmless
 from twofold.data import named as sets
 from twofold.data import schema
 from twofold.data.doctor import Examination, examine, fitting
-from twofold.data.kind import Where
+from twofold.data.kind import Kind, Where
 from twofold.data.kinds.molecules import Molecules
 from twofold.data.kinds.tables import Tables
+from twofold.data.kinds.text import Text
 from twofold.data.places import folder as made_folder
 from twofold.data.places import free_name, new, untaken
 from twofold.data.sources import Rows, Source, Subset, whole
@@ -95,7 +97,7 @@ from twofold.runs.conditions import of_pairs
 from twofold.runs.drawing import Drawn
 from twofold.runs.folder import existing, free, slug
 from twofold.runs.lock import alone
-from twofold.runs.other import Other, titles
+from twofold.runs.other import Other, numbers, titles
 from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
 from twofold.runs.recipe import recipes as packaged_recipes
 from twofold.runs.refit import refit
@@ -564,13 +566,37 @@ def reconstruct(
         UserError: the model has no encoder; or no attention, where that is asked for.
     """
     opened = load(run, trust=trust)
-    source = opened.source(data)
+    source, numbered = lenient(opened, data)
     again = opened.reconstructed(source)
     looks = [attending.attend(opened, source)] if attention else []
     folder = Path(out) if out else free(opened.path / "reconstructions")
     paths = opened.kind.rewrite(again, folder, titles(opened, data, source))
+    paths += told_back(opened, again, source, numbered, folder)
     beside = free(folder / "attention")
     return [*paths, *(path for look in looks for path in look.write(beside))]
+
+
+def lenient(run: Run, data: Where) -> tuple[Source, list[int]]:
+    """The rows of some data and their numbers; of molecules without those the run cannot take."""
+    if isinstance(run.kind, Molecules) and not isinstance(data, Source):
+        asked = Other.of(run, data)
+        return asked.open(), asked.rows()
+    source = run.source(data)
+    return source, numbers(run, data, len(source))
+
+
+def told_back(
+    run: Run, again: Rows, source: Source, numbered: Sequence[int], folder: Path
+) -> list[Path]:
+    """What came back of sentences and molecules beside what was asked; nothing of others."""
+    if run.space.layout != "tokens":
+        return []
+    every = sayings.back(run, whole(source), again)
+    tables = [
+        files.delimited(folder, "reconstructed.csv", made.columns, [*made.lines(numbered)])
+        for made in every
+    ]
+    return [*tables, *noted([made.words for made in every], folder)]
 
 
 @in_range
@@ -616,12 +642,14 @@ def interpolate(
 
 
 def told_ways(run: Run, rows: Rows, ends: Sequence[Source], steps: int, folder: Path) -> list[Path]:
-    """Ways of molecules step by step: drawn, as a table, and in sentences; none of others.
+    """Ways of molecules and sentences, step by step: drawn, as a table, told; none of others.
 
     Args:
         ends: what they go between, where it is not drawn.
     """
     kind = run.kind
+    if isinstance(kind, Text):
+        return told_sentences(kind, rows, ends, steps, folder)
     if not isinstance(kind, Molecules):
         return []
     smiles = kind.molecules(rows.values)
@@ -632,6 +660,18 @@ def told_ways(run: Run, rows: Rows, ends: Sequence[Source], steps: int, folder: 
     drawn = structures.sheet([(f"pair {i}", cells_of(way)) for i, way in enumerate(made, 1)])
     said = [f"pair {i}, {way.words}" for i, way in enumerate(made, 1)]
     return [files.pictured(folder, "ways.png", drawn), table, *noted(said, folder)]
+
+
+def told_sentences(
+    kind: Text, rows: Rows, ends: Sequence[Source], steps: int, folder: Path
+) -> list[Path]:
+    """Ways of sentences as a table, between the ends that were given, and what each has."""
+    made = kind.sentences(rows)
+    many = 2 * (len(made) // steps)
+    given = [one for end in ends for one in kind.sentences(whole(end, many))]
+    lines = [*sayings.between(made, given, steps)]
+    table = files.delimited(folder, "ways.csv", sayings.BETWEEN, lines)
+    return [table, *noted(sayings.in_words(made, steps), folder)]
 
 
 def cells_of(way: ways.Between) -> list[structures.Structure]:
@@ -673,16 +713,17 @@ def neighbours(
     asked = Subset(every, torch.arange(min(n, len(every))))
     made = near.neighbours(opened, asked, others, k)
     names = list(of)[:n] if of else near.called(opened, data, len(asked))
-    called = near.called(opened, own, len(others))
+    called, numbered = near.called(opened, own, len(others)), numbers(opened, own, len(others))
     folder = Path(out) if out else free(opened.path / "neighbours")
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(opened.kind, Molecules):
         spelt = opened.kind.molecules(whole(asked).values)
-        return near_molecules(made, near.alike(made, spelt, called, seed), spelt, called, folder)
+        like = near.alike(made, spelt, called, seed)
+        return near_molecules(made, like, spelt, called, numbered, folder)
     seen, at = whole(asked), made.at.flatten()
     found = others.read(at)
     rows = near.side_by_side(
-        [*near.lines(made, names, called, made.distance.new_zeros(*made.at.shape, 0))],
+        [*near.lines(made, names, called, numbered, made.distance.new_zeros(*made.at.shape, 0))],
         near.contents(opened, every if of else data, torch.arange(len(asked)), seen),
         near.contents(opened, own, at, found),
     )
@@ -698,10 +739,11 @@ def near_molecules(
     like: near.Likeness,
     asked: Sequence[str],
     others: Sequence[str],
+    numbered: Sequence[int],
     folder: Path,
 ) -> Made:
     """Molecules and those near to them, with their similarity, as a table and as structures."""
-    lines = near.lines(made, asked, others, like.each.unsqueeze(2))
+    lines = near.lines(made, asked, others, numbered, like.each.unsqueeze(2))
     columns = [*near.COLUMNS, "similarity"]
     table = files.delimited(folder, "neighbours.csv", columns, [*lines])
     rows = []
@@ -743,7 +785,18 @@ def analogy(
         out: a folder; without it `analogies` in the run. trust: as in `load`.
     """
     opened = load(run, trust=trust)
-    return written(opened, analogies.analogies(opened, opened.source(data)), out, "analogies")
+    source = opened.source(data)
+    rows = analogies.analogies(opened, source)
+    paths = written(opened, rows, out, "analogies")
+    return [*told_analogies(opened.kind, whole(source), rows, paths[0].parent), *paths]
+
+
+def told_analogies(kind: Kind, asked: Rows, made: Rows, folder: Path) -> list[Path]:
+    """Analogies of sentences and molecules as a table, beside what was asked; none of others."""
+    if not isinstance(kind, Text | Molecules):
+        return []
+    lines = [*sayings.analogies(kind.native(asked), kind.native(made))]
+    return [files.delimited(folder, "analogies.csv", sayings.ANALOGY, lines)]
 
 
 # Jobs.

@@ -130,6 +130,7 @@ def test_a_command_is_asked_and_similarity_kept(here: Path, tmp_path: Path) -> N
         (("--maximize", "qed", "--similar-to", "CCO:4"), "at most 1"),
         (("--maximize", "sh nowhere.sh"), "sh nowhere.sh ended with"),
         (("--maximize", "counted:nothing"), "no function nothing"),
+        (("--maximize", "counted.py:nothing"), "counted has no function nothing"),
         (("--maximize", "unknown:score"), "no molecule at the start has a number"),
         (("--maximize", "qed", "--oracle", "3"), "20 calls"),
         (("--maximize", "qed", "--maximize", "qed"), "qed is asked for twice"),
@@ -381,3 +382,12 @@ def test_every_molecule_is_answered_with_its_row_and_what_is_not_is_told(
         assert arrays["row"].tolist() == [2, 4, 5, 7]
         assert arrays["z"].shape == (4, 4)
         assert (arrays["z"][1] == arrays["z"][2]).all()
+
+
+def test_what_a_run_cannot_take_is_passed_over_and_numbers_stay(here: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text(f"smiles\n{SEEDS[0]}\nC[Se]C\n{SEEDS[0]}\n{SEEDS[1]}\n")
+    told = inside("reconstruct", here / "run", path, "--out", tmp_path / "out")
+    assert "row 3" in told.err
+    with (tmp_path / "out" / "reconstructed.csv").open(newline="") as file:
+        assert [row["row"] for row in csv.DictReader(file)] == ["2", "4", "5"]

@@ -60,6 +60,15 @@ def test_others_are_further_away_than_the_floor() -> None:
     assert floors[0].floor == floors[0].value == 0
 
 
+def test_why_few_molecules_have_few_figures_is_said() -> None:
+    drawn = [*RINGS[:9], *["c1"] * 16]
+    evidence = Evidence(SPACE, Space(), batch(ALKANES), batch(RINGS), batch(drawn))
+    made, refused = figures(evidence, ["mol_valid", "mol_size"])
+    assert [figure.name for figure in made] == ["mol_valid"]
+    few = "it needs 20 draws that are molecules; there are 9: train for longer"
+    assert refused == {"mol_size": few}
+
+
 def test_similarity_is_of_shared_bits() -> None:
     one, two = torch.tensor([[1, 1, 0, 0]]), torch.tensor([[0, 1, 1, 0]])
     assert float(tanimoto(one, two)) == pytest.approx(1 / 3)

@@ -78,3 +78,14 @@ def test_rows_of_which_none_is_broken_are_those_of_the_first_draw() -> None:
     made = unbroken(50, 1, places(0.0, count()), KIND, alike=True)
     assert torch.equal(made.rows.values, places(0.0, count())(50, 1).rows.values)
     assert made.said == ()
+
+
+def test_how_many_were_drawn_in_all_is_said() -> None:
+    asked: list[int] = []
+
+    def counted(n: int, seed: int) -> Drawn:
+        asked.append(n)
+        return places(0.5, count())(n, seed)
+
+    made = unbroken(200, 0, counted, KIND, alike=True)
+    assert made.said[0].endswith(f": {sum(asked):,} draws in all")

@@ -156,6 +156,51 @@ def test_neighbours_of_sentences_are_sentences(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
+def sentences(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on twenty-four sentences, and beside it `s.txt`, with an empty line after the first."""
+    folder = tmp_path_factory.mktemp("sentences")
+    every = [f"Der  Bär {v} {o}!" for v in ("frisst", "sieht", "mag") for o in "abcdefgh"]
+    (folder / "s.txt").write_text("\n".join([every[0], "", *every[1:]]), encoding="utf-8")
+    fitted = inside(
+        "fit", folder / "s.txt", "--set", "train.steps=2", "--quiet", "--out", folder / "run"
+    )
+    assert fitted.status == 0, fitted
+    return folder
+
+
+def test_numbers_of_neighbours_are_those_of_the_file(sentences: Path, tmp_path: Path) -> None:
+    """An empty line counts, so that a row can be looked up."""
+    path = sentences / "s.txt"
+    inside("neighbours", sentences / "run", path, "-n", "2", "-k", "2", "--out", tmp_path / "a")
+    file = path.read_text(encoding="utf-8").split("\n")
+    for line in read(tmp_path / "a" / "neighbours.csv"):
+        assert line["near text"] == file[int(line["row"]) - 1]
+
+
+def test_what_is_made_of_sentences_stands_beside_them(sentences: Path, tmp_path: Path) -> None:
+    run, path = sentences / "run", sentences / "s.txt"
+    file = path.read_text(encoding="utf-8").split("\n")
+    told = inside("reconstruct", run, path, "--out", tmp_path / "a")
+    lines = read(tmp_path / "a" / "reconstructed.csv")
+    assert [line["of"] for line in lines] == [file[int(line["row"]) - 1] for line in lines]
+    assert len(lines) == 24
+    same = sum(line["of"] == line["comes back as"] for line in lines)
+    assert same == sum(line["what"] == "same" for line in lines)
+    assert f"{same} of 24 come back exactly" in told.err
+
+    told = inside("interpolate", run, path, "--steps", "3", "--pairs", "2", "--out", tmp_path / "b")
+    lines = read(tmp_path / "b" / "ways.csv")
+    given = [line["text"] for line in lines if line["what"] == "given"]
+    assert given == [file[0], *file[2:5]]
+    assert [line["step"] for line in lines] == ["", "1", "2", "3", ""] * 2
+    assert "pair 2, 3 steps" in told.err
+
+    inside("analogy", run, path, "--out", tmp_path / "c")
+    first = read(tmp_path / "c" / "analogies.csv")[0]
+    assert [first[name] for name in ("is to", "as", "so is")] == [file[0], *file[2:4]]
+
+
+@pytest.fixture(scope="module")
 def stays(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on rows with a name, a price, and dates of which the second is never the first."""
     folder = tmp_path_factory.mktemp("stays")

@@ -8,7 +8,9 @@
 | `mean_distance` | distance from the mean of the training rows |
 
 They learn from the same rows and are calibrated on the same as the model's scores. They are fitted
-when data are scored and are not kept: a run does not carry its training rows.
+when data are scored and are not kept: a run does not carry its training rows. What they see of a
+sequence of tokens is how often each occurs: word by word, two sentences of which one has a word more at
+its start have nothing in common, and a few hundred thousand columns take minutes.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from twofold.core.space import Space
 from twofold.measures.baselines import PPCA, principal
 
 Scorer = Callable[[Tensor], Tensor]
@@ -25,6 +28,17 @@ Scorer = Callable[[Tensor], Tensor]
 KEPT = 0.9
 """The share of variance that the axes of the PCA hold."""
 ROWS = 256
+
+
+def seen(space: Space, x: Tensor) -> Tensor:
+    """What baselines see of x (N, C, *A): itself, and of tokens (N, C, T) their counts (N, C).
+
+    >>> from twofold.core.space import Field, Token
+    >>> space = Space((Field("word", Token(("", "a", "b"))),), (3,))
+    >>> seen(space, space.encode(torch.tensor([[[2.0, 1.0, 1.0]]]))).tolist()
+    [[0.0, 2.0, 1.0]]
+    """
+    return x.sum(2) if space.layout == "tokens" else x
 
 
 def pca(x: Tensor, width: int, seed: int) -> Scorer:

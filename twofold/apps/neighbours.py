@@ -147,18 +147,22 @@ def shown(row: Mapping[str, str]) -> tuple[str, str, str, str]:
 
 
 def lines(
-    made: Neighbours, asked: Sequence[str], others: Sequence[str], beside: Tensor
+    made: Neighbours,
+    asked: Sequence[str],
+    others: Sequence[str],
+    rows: Sequence[int],
+    beside: Tensor,
 ) -> Iterator[list[str]]:
     """A row a neighbour: of which observation, its rank, row, name, distance, and what is beside.
 
     Args:
-        beside: more numbers of each, (N, k, C).
+        rows: the number of each of the others in its file. beside: more numbers, (N, k, C).
     """
-    for i, row in enumerate(made.at.tolist()):
-        for rank, at in enumerate(row):
+    for i, near in enumerate(made.at.tolist()):
+        for rank, at in enumerate(near):
             more = [f"{one:.3f}" for one in beside[i, rank].tolist()]
             far = f"{made.distance[i, rank]:.4g}"
-            yield [asked[i], str(rank + 1), str(at + 1), others[at], far, *more]
+            yield [asked[i], str(rank + 1), str(rows[at]), others[at], far, *more]
 
 
 COLUMNS = ("of", "rank", "row", "name", "distance")

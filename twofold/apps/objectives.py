@@ -142,8 +142,9 @@ class Function(Objective):
 
 
 def function(name: str) -> Function:
-    """`module:function`, looked for in this folder too."""
-    module, _, called = name.partition(":")
+    """`module:function`, or `module.py:function`, looked for in this folder too."""
+    file, _, called = name.partition(":")
+    module = file.removesuffix(".py")
     sys.path.insert(0, str(Path.cwd()))
     try:
         found = getattr(importlib.import_module(module), called, ())

@@ -36,7 +36,7 @@ from twofold.apps.anomaly import (
     smooth,
     spread_out,
 )
-from twofold.apps.baselines import BASELINES, baselines
+from twofold.apps.baselines import BASELINES, baselines, seen
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Decodes
 from twofold.core.space import Category, Space
@@ -409,7 +409,7 @@ def simple_scores(
     run, scores = found.run, {}
     for material in here:
         train, normal = material.train, known.parted(material.validation)[0]
-        x = run.batch(blind(train), spread_out(len(train), TAUGHT)).x
+        x = seen(run.space, run.batch(blind(train), spread_out(len(train), TAUGHT)).x)
         width = run.model.latent if isinstance(run.model, Decodes) else x[0].numel()
         taught = baselines(x, width, asked.seed)
         own, new = (encoded(run, blind(rows)) for rows in (normal, source))
@@ -424,8 +424,8 @@ def simple_scores(
 
 
 def encoded(run: Run, source: Source) -> list[Tensor]:
-    """x of all rows, some at a time."""
-    return [batch.x for batch in run.batches(source)]
+    """What baselines see of all rows, some at a time."""
+    return [seen(run.space, batch.x) for batch in run.batches(source)]
 
 
 @dataclass(frozen=True)

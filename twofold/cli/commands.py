@@ -280,7 +280,11 @@ def reconstruct(
         data: Observations of the same form.
         attention: Lay what the networks look at over the first 64 of them, in attention/.
     """
-    paths(verbs().reconstruct(run, data, attention=attention, out=out, trust=trust), json)
+    for said in verbs().passed_over(run, data, trust=trust):
+        show.say(said, file=sys.stderr)
+    written = verbs().reconstruct(run, data, attention=attention, out=out, trust=trust)
+    paths(written, json)
+    notes(written)
 
 
 @app.command

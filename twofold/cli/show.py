@@ -44,22 +44,22 @@ def number(value: float) -> str:
 
 
 def figures(found: Sequence[Any], refused: Mapping[str, str] = {}) -> None:
-    """Print figures with their intervals, floors and baselines."""
-    table(
-        ("measure", "value", "95 % interval", "floor", "baseline", "better", "n"),
-        [
-            (
-                f.name,
-                number(f.value),
-                f"{number(f.low)} … {number(f.high)}",
-                number(f.floor),
-                f"{number(f.baseline)} {f.baseline_name}".strip(" –") or "–",
-                f.better,
-                str(f.n),
-            )
-            for f in found
-        ],
-    )
+    """Print figures with their intervals, floors and baselines, where any has one."""
+    heads = ("measure", "value", "95 % interval", "floor", "baseline", "better", "n")
+    rows = [
+        (
+            f.name,
+            number(f.value),
+            f"{number(f.low)} … {number(f.high)}" if math.isfinite(f.low) else "–",
+            number(f.floor),
+            f"{number(f.baseline)} {f.baseline_name}".strip(" –") or "–",
+            f.better,
+            str(f.n),
+        )
+        for f in found
+    ]
+    kept = [at for at in range(len(heads)) if not rows or any(row[at] != "–" for row in rows)]
+    table([heads[at] for at in kept], [[row[at] for at in kept] for row in rows])
     for name, reason in refused.items():
         say(f"  {name}: not measured, {reason}")
 

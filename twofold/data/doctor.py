@@ -297,6 +297,8 @@ def layout_of(kind: Kind) -> str:
 def in_words(space: Space) -> str:
     """A space as a sentence for people."""
     shape = " × ".join(map(str, space.axes))
+    if space.layout == "tokens":
+        return f"up to {plural(space.axes[0] - 1, 'token')}: {fields_in_words(space)}"
     head = {
         0: "a row",
         1: f"a series of {shape} step{'s' * (shape != '1')}",
@@ -336,6 +338,11 @@ def labels_in_words(domain: Any) -> str:
     return f"one of {len(domain.labels)}: {', '.join(domain.labels[:6])}{more}"
 
 
+def tokens_in_words(domain: Any) -> str:
+    """The words of a vocabulary, without the empty one that ends a sequence."""
+    return labels_in_words(Category(tuple(label for label in domain.labels if label)))
+
+
 def bounds_in_words(domain: Any) -> str:
     between = f"from {domain.low:g} to {domain.high:g}"
     return f"{plural(domain.levels, 'level')} {between}" if domain.levels else between
@@ -347,5 +354,5 @@ PHRASES: Mapping[type[Domain], Callable[[Any], str]] = {
     Bounded: bounds_in_words,
     Count: lambda domain: "a count",
     Category: labels_in_words,
-    Token: labels_in_words,
+    Token: tokens_in_words,
 }

@@ -434,7 +434,10 @@ def make_id(look: Look, form: str) -> tuple[Column, Found]:
 
 
 def make_text(look: Look, form: str) -> tuple[Column, Found]:
-    said = f"column {look.cells.name!r} is free text; it is left out, and written as missing"
+    said = (
+        f"column {look.cells.name!r} is free text; it is left out, and written as missing (to "
+        f"model its sentences: data.kind=text with data.text={look.cells.name!r})"
+    )
     return Prose(**common(look, "str")), [Finding("warning", said)]
 
 

@@ -28,7 +28,11 @@ from twofold.data.kind import Finding, Where
 from twofold.data.named import folders
 from twofold.maths.chemistry import Unreadable, canonical, cleaned, exact, rdkit, selfies
 
-COLUMN = re.compile(r"(canonical[_ ]?)?smiles", re.I)
+COLUMN = re.compile(
+    r"((canonical|isomeric|iso|absolute|ligand|compound|molecule|structure|drug|std|standard|rdkit)"
+    r"[_ -]?)?smiles([_ -]?(canonical|isomeric|string))?",
+    re.I,
+)
 WORTH_KEEPING = 2000
 """Distinct texts beyond which what they were cleaned to is kept on disk."""
 HEAD = 1 << 16

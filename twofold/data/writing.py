@@ -1,8 +1,8 @@
 """How the numbers of a column are written: a unit before or after, thousands apart, a decimal mark.
 
-`$1,234.50`, `-€ 12`, `45 %` and `1'000` are numbers, and `(1,234.50)` is one below zero, as in books
-of accounts, where other numbers of the column stand without brackets. What a column has most often
-is kept as its `Writing`, so that what is drawn is written in the same way; what has the unit
+`$1,234.50`, `-€ 12`, `45 %` and `1'000` are numbers, and `(1,234.50)` is one below zero, as in
+books of accounts, where other numbers of the column stand without brackets. What a column has most
+often is kept as its `Writing`, so that what is drawn is written in the same way; what has the unit
 elsewhere, or none, is read all the same.
 
 >>> way = Writing.of(["$1,234.50", "$7.00"], [1, 1])

@@ -108,6 +108,10 @@ class Measure(ABC):
     def __call__(self, evidence: Evidence) -> Sequence[Figure]:
         """The figures."""
 
+    def lacks(self, made: Sequence[Figure]) -> str:
+        """Why, of its names, some are not among the figures that it made."""
+        return "it is for another layout of data than this"
+
 
 UNASKED = "it takes minutes and is computed only when it is named"
 
@@ -183,6 +187,7 @@ def attempt(
     """The figures asked of one measure, or its reason for each that it does not give."""
     if reason := measure.refuses(evidence):
         return [], dict.fromkeys(asked, reason)
-    made = [figure for figure in measure(evidence) if figure.name in asked]
+    every = measure(evidence)
+    made = [figure for figure in every if figure.name in asked]
     absent = [name for name in asked if name not in {figure.name for figure in made}]
-    return made, dict.fromkeys(absent, "it is for another layout of data than this")
+    return made, dict.fromkeys(absent, measure.lacks(every))

@@ -131,6 +131,11 @@ class MoleculeSets(Measure):
         each = Compared(evidence, fake, real, other)
         return [*first, *each.figures(), *fcd(evidence, found)]
 
+    def lacks(self, made: Sequence[Figure]) -> str:
+        valid = max((figure.n for figure in made if figure.name == "mol_unique"), default=0)
+        few = f"it needs {FEWEST} draws that are molecules; there are {valid}: train for longer"
+        return few if valid < FEWEST else "ChemNet, which it needs, is not there"
+
 
 def shares(evidence: Evidence, found: Sides) -> list[Figure]:
     """Validity, uniqueness and novelty."""

@@ -187,6 +187,7 @@ def unbroken(n: int, seed: int, draw: Draw, kind: Kind, alike: bool) -> Drawn:
         drawn += len(fresh)
         rows, bad = mended(rows, bad, fresh, ~kind.broken(fresh), alike)
     text = f"{count:,} of {n:,} draws {kind.fault}, and were drawn again until none was left"
+    text += f": {drawn:,} draws in all" if drawn > n else ""
     return Drawn(rows, (*first.said, text)) if count else first
 
 

@@ -27,6 +27,12 @@ def titles(run: Run, where: Where, source: Source) -> list[str]:
     return [names[i] for i in at] if max(at, default=0) < len(names) else []
 
 
+def numbers(run: Run, where: Where, n: int) -> list[int]:
+    """The number of each of n observations in its file; its place where that has none."""
+    found = () if isinstance(where, Source) else run.kind.rows(fitting(where, run.kind).where)
+    return list(found) if len(found) == n else list(range(1, n + 1))
+
+
 @dataclass(frozen=True)
 class Other:
     """Observations.

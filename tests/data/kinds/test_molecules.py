@@ -8,7 +8,7 @@ import torch
 
 from twofold.core.errors import UserError
 from twofold.data.doctor import examine, recall, remember
-from twofold.data.kinds.molecules import Molecules, grouped
+from twofold.data.kinds.molecules import Molecules, drawn, grouped
 from twofold.data.sources import Rows, whole
 from twofold.maths.chemistry import FORMS, exact, meant, tokens, written
 
@@ -174,3 +174,22 @@ def test_smiles_tokens_are_atoms_and_bonds() -> None:
         "C", "[C@@H]", "(", "Cl", ")", "c", "1", "c", "c", "%12", "Br",
     ]  # fmt: skip
     assert np.all([meant("smiles", [t]) == "" for t in ("(", "1", "=")])
+
+
+@pytest.mark.parametrize("name", ["smiles", "Ligand SMILES", "isosmiles", "SMILES_canonical"])
+def test_columns_of_smiles_are_known_and_those_of_numbers_named(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    rows = ["CCO,7.5,plate 1", "CCN,,plate 2", "CCC,6.5,"]
+    path.write_text("\n".join([f"{name},activity,note", *rows]), encoding="utf-8")
+    _, found = Molecules.inspect(path)
+    assert [one.text.partition("for: ")[2] for one in found if "data.given" in one.text] == [
+        "'activity'"
+    ]
+    assert not any("data.given" in one.text for one in Molecules.inspect(path, given=("act*",))[1])
+    assert Molecules.accepts(path)
+
+
+def test_bonds_of_small_molecules_are_no_longer_than_those_of_large_ones() -> None:
+    """Ethanol covers a part of its sheet that a steroid fills."""
+    ink = [int((drawn(one).min(0).values < 200).any(0).sum()) for one in ("CCO", "C" * 12)]
+    assert ink[0] < 80 < ink[1]

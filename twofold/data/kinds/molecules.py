@@ -39,7 +39,7 @@ from twofold.core.space import Field, Space, Token
 from twofold.data.augment import Augment
 from twofold.data.columns import Column, beyond, describe, recall, valued
 from twofold.data.delimited import write_text
-from twofold.data.frames import Frame, Style, may_be_table
+from twofold.data.frames import Cells, Frame, Style, may_be_table
 from twofold.data.guess import MISSING, Look, blanks, learn
 from twofold.data.kind import Finding, Kind, Where, matching
 from twofold.data.molecules import (
@@ -58,6 +58,9 @@ from twofold.maths.chemistry import again, meant, rdkit, scaffold, tokens
 
 FormName = Literal["smiles", "selfies"]
 SIDE = 160  # of a drawing, in pixels
+BOND = 22.0  # of its bonds at most, so that ethanol is not drawn as large as a steroid
+MOSTLY = 0.9
+"""The share of numbers from which on a column is one of numbers."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,8 @@ class Molecules(Kind):
             form, words.labels, length, longest, cells.name, tuple(columns), scaffolds, enumerate,
             frame.style,
         )  # fmt: skip
-        return kind, [*frame.findings, *read.findings, *(f for several in said for f in several)]
+        told = [f for several in said for f in several] if names else offered(frame)
+        return kind, [*frame.findings, *read.findings, *told]
 
     def open(self, where: Where) -> Source:
         read = self.sheet(where)
@@ -309,6 +313,24 @@ class Molecules(Kind):
         return cls(**{**data, **made})
 
 
+NAMED = 8
+"""Columns that a finding names, at most."""
+
+
+def offered(frame: Frame) -> list[Finding]:
+    """Which columns are numbers, and so can be given, where none is."""
+    names = [repr(cells.name) for cells in frame.columns if numeric(frame, cells)]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    told = f"columns that may be given (data.given) or searched for: {', '.join(names[:NAMED])}"
+    return [Finding("note", told + more)] if names else []
+
+
+def numeric(frame: Frame, cells: Cells) -> bool:
+    """Whether nearly all distinct cells of a column are numbers, and there are several."""
+    look = Look(frame, cells, blanks(MISSING))
+    return len(look.texts) > 1 and float(np.isfinite(look.numbers).mean()) >= MOSTLY
+
+
 def condition(frame: Frame, name: str) -> tuple[Column, list[Finding]]:
     """The codec of a column that is given."""
     return learn(Look(frame, frame[name], blanks(MISSING)), "")
@@ -342,6 +364,7 @@ def drawn(smiles: str) -> Tensor:
     if not smiles:
         return torch.full((3, SIDE, SIDE), 235, dtype=torch.uint8)
     canvas = rdMolDraw2D.MolDraw2DCairo(SIDE, SIDE)
+    canvas.drawOptions().fixedBondLength = BOND
     canvas.DrawMolecule(rdkit().MolFromSmiles(smiles))
     canvas.FinishDrawing()
     picture = Image.open(io.BytesIO(canvas.GetDrawingText())).convert("RGB")

@@ -221,9 +221,12 @@ class Text(Kind):
         """A list of sentences."""
         return self.sentences(rows)
 
-    def names(self, where: Where) -> list[str]:
+    def rows(self, where: Where) -> list[int]:
         read = self.lines(where)
-        return [str(read.frame.rows[row]) for row in read.kept]
+        return [int(read.frame.rows[row]) for row in read.kept]
+
+    def names(self, where: Where) -> list[str]:
+        return [str(row) for row in self.rows(where)]
 
     def write(self, rows: Rows, out: Path, across: int = 0) -> list[Path]:
         """`samples.txt`, or `samples.csv` where something is given; never over another file."""
