@@ -43,6 +43,16 @@ def number(value: float) -> str:
     return f"{value:.4g}" if math.isfinite(value) else "–"
 
 
+def between(low: float, high: float) -> str:
+    """An interval; a dash where there is none, as of a single observation.
+
+    >>> between(0.25, 0.5), between(math.nan, math.nan)
+    ('0.25 … 0.5', '–')
+    """
+    known = math.isfinite(low) or math.isfinite(high)
+    return f"{number(low)} … {number(high)}" if known else number(math.nan)
+
+
 def figures(found: Sequence[Any], refused: Mapping[str, str] = {}) -> None:
     """Print figures with their intervals, floors and baselines."""
     table(
@@ -51,7 +61,7 @@ def figures(found: Sequence[Any], refused: Mapping[str, str] = {}) -> None:
             (
                 f.name,
                 number(f.value),
-                f"{number(f.low)} … {number(f.high)}",
+                between(f.low, f.high),
                 number(f.floor),
                 f"{number(f.baseline)} {f.baseline_name}".strip(" –") or "–",
                 f.better,

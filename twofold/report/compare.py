@@ -265,10 +265,13 @@ def row(rivals: Sequence[Contestant], name: str) -> list[str]:
 
 
 def cell(figure: Figure, best: Sequence[Figure]) -> Html:
-    """A value over its interval."""
+    """A value over its interval, where it has one."""
     look = "best" if any(figure is one for one in best) else "value"
+    value = tag("span", short(figure.value), class_=look)
+    if math.isnan(figure.low) or math.isnan(figure.high):
+        return value
     bounds = f"[{short(figure.low)}, {short(figure.high)}]"
-    return join([tag("span", short(figure.value), class_=look), tag("small", bounds)])
+    return join([value, tag("small", bounds)])
 
 
 # What is seen.
