@@ -1102,7 +1102,8 @@ def traverse(
 
     Args:
         run: the run.
-        data: an observation to start from, the first of these; without any, the prior's mean.
+        data: an observation to start from, the first of these; without any, the prior's mean, or
+            a draw where the model has no encoder.
         dims: dimensions to show, ordered by their KL on held-out data. steps: along each.
         range: standard deviations of the prior to each side, or `quantiles` of held-out codes.
         given: conditions that hold on the way. seed: of the draws.
