@@ -5,7 +5,8 @@ observation, and moves that one along its range; the decoder shows what changes 
 2017). The mean is a place for a model that encodes, whose codes lie about it. A generator without
 an encoder is never shown the mean: of many dimensions every draw is far from it, and where codes
 are brought to one length (`stylegan`, `progressive`) a single number beside zeros is its sign and
-nothing else. There the rows start at a draw. Rows come in the order of what the dimension carries: its rate over held-out observations,
+nothing else. There the rows start at a draw. Rows come in the order of what the dimension carries:
+its rate over held-out observations,
 
 $$ \mathrm{KL}_d = \mathbb E_x\, \mathrm{KL}\big(q(z_d \mid x) \,\|\, p(z_d)\big) \text{ nats,} $$
 
