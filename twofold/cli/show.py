@@ -24,13 +24,19 @@ def say(thing: object, file: TextIO | None = None) -> None:
     print(harmless(str(thing), but="\n\t"), file=file)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under headings; as wide as the terminal, plain where there is none."""
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Sequence[str] = ()) -> None:
+    """Print rows under headings; as wide as the terminal, plain where there is none.
+
+    Args:
+        whole: columns besides the first whose cells stay on one line.
+    """
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    made = Table(*map(harmless, columns), box=box.SIMPLE_HEAD, pad_edge=False)
+    unbroken = (columns[0], *whole)  # names are read, searched and typed again
+    heads = [Column(harmless(name), no_wrap=name in unbroken) for name in columns]
+    made = Table(*heads, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         made.add_row(*map(harmless, row))
     console = Console()
@@ -69,6 +75,7 @@ def figures(found: Sequence[Any], refused: Mapping[str, str] = {}) -> None:
             )
             for f in found
         ],
+        whole=("95 % interval",),
     )
     for name, reason in refused.items():
         say(f"  {name}: not measured, {reason}")
