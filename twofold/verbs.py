@@ -1649,8 +1649,8 @@ def compare(
     Args:
         runs: two or more.
         n, seed: of the measurement, where a run has not been measured.
-        out: the page, a new file; without it `comparison.html` beside the first run, numbered
-            when it is taken.
+        out: the page, a new file, or a folder for it where the name has no suffix; without it
+            `comparison.html` beside the first run, numbered when it is taken.
         again: measure anew.
         trust: as in `load`.
     """
@@ -1661,7 +1661,8 @@ def compare(
         if sum(run.path.resolve() == other.path.resolve() for other in opened) > 1:
             raise UserError(f"{run.path} is named twice; compare it with another run")
     beside = opened[0].path.parent
-    page = untaken(Path(out)) if out else free_name(beside, "comparison.html")
+    named = untaken(Path(out)) if Path(out).suffix else made_folder(Path(out) if out else beside)
+    page = free_name(named, "comparison.html") if named.is_dir() else named
     found = {str(run.path): kept_or_measured(run, n, seed, again) for run in opened}
     return found, comparison_page.write(opened, list(found.values()), page)
 
