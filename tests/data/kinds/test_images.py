@@ -522,6 +522,14 @@ def test_a_camera_held_upright_is_seen_before_the_pixels_are(form: str, tmp_path
     assert "crop" not in texts(found)
 
 
+@pytest.mark.parametrize("name", ["mixed.png", "edits-2.png", "way.gif"])
+def test_no_other_overview_is_either(name: str, tmp_path: Path) -> None:
+    path = folder_of(tmp_path, **{"000000-cat": noise("L"), "000001-dog": noise("L")})
+    noise("L", 50, 90).save(path / name)
+    kind, _ = Images.inspect(path)
+    assert len(kind.open(path)) == 2
+
+
 def test_an_overview_of_draws_is_none_of_them(tmp_path: Path) -> None:
     path = folder_of(tmp_path / "in", **{f"{i}": noise("RGB") for i in range(3)})
     kind, _ = Images.inspect(path)

@@ -61,7 +61,9 @@ SIDE = 256
 KEEP = 1 << 30
 """Bytes of decoded images that are kept in memory; more are streamed."""
 THREADS = 4
-OVERVIEW = re.compile(r"(grid|edits|projected|denoised|traverse|neighbours)(-\d+)?\.png")
+OVERVIEW = re.compile(
+    r"(grid|edits|projected|denoised|traverse|neighbours|mixed)(-\d+)?\.png|way(-\d+)?\.gif"
+)
 NUMBERED = re.compile(r"\d{6}(-.*)?\.png")
 """Names of draws; an overview of them that lies beside is no draw itself."""
 
