@@ -84,7 +84,7 @@ from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
 from twofold.models import names as family_names
 from twofold.nets.expost import ExPost
-from twofold.report import alarms, card, files, maps, moved, structures
+from twofold.report import alarms, card, files, maps, moved, raster, structures
 from twofold.report import compare as comparison_page
 from twofold.report import found as found_page
 from twofold.report import run as run_page
@@ -109,6 +109,8 @@ NOTES = "drawn.txt"
 DRAWN = 16
 """Observations that are drawn when nothing is said."""
 MEASURED = 2048
+SECONDS = 4.0
+"""How long a film takes to go to its end and back."""
 """Observations a side when nothing is said."""
 
 
@@ -612,7 +614,16 @@ def interpolate(
     )
     paths = written(opened, rows, out, "interpolations", across=steps)
     known = [] if found or (isinstance(ends, tuple) and not ends) else [opened.source(ends)]
-    return [*told_ways(opened, rows, known, steps, paths[0].parent), *paths]
+    told = told_ways(opened, rows, known, steps, paths[0].parent)
+    return [*told, *paths, *filmed_ways(opened, rows, steps, paths[0].parent)]
+
+
+def filmed_ways(run: Run, rows: Rows, steps: int, folder: Path) -> list[Path]:
+    """Ways of pictures as a film; none of others."""
+    if len(run.space.axes) != 2:
+        return []
+    frames = raster.there_and_back(run.kind.draw(rows), steps)
+    return [files.filmed(folder, "way.gif", frames, SECONDS)]
 
 
 def told_ways(run: Run, rows: Rows, ends: Sequence[Source], steps: int, folder: Path) -> list[Path]:

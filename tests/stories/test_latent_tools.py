@@ -457,3 +457,12 @@ def test_what_is_edited_is_known_by_what_it_became(digits: Path) -> None:
     made = editing.edit(run, rows, editing.edits(run, {"label": "3"}), lambda: run.source("digits"))
     assert made.after.given[:, 0].tolist() == [3.0] * 6
     assert made.before.given.equal(rows.given)
+
+
+def test_ways_of_pictures_are_a_film_there_and_back(digits: Path, tmp_path: Path) -> None:
+    words = ["--pairs", "2", "--steps", "5", "--out", tmp_path / "w"]
+    told = inside("interpolate", digits, *words)
+    assert told.status == 0, told.err
+    with Image.open(tmp_path / "w" / "way.gif") as film:
+        assert film.n_frames == 8
+        assert film.info["loop"] == 0

@@ -238,6 +238,19 @@ def strip(pictures: Tensor) -> Image.Image:
     return pil(grid(pictures, len(pictures)))
 
 
+def there_and_back(pictures: Tensor, steps: int) -> list[Image.Image]:
+    """Ways (W · T, 3, h, w) of T pictures each as the frames of a film that goes on for ever.
+
+    All ways move at once, side by side, to their ends and back.
+
+    >>> import torch
+    >>> len(there_and_back(torch.zeros(8, 3, 2, 2, dtype=torch.uint8), steps=4))
+    6
+    """
+    frames = [pil(grid(pictures[t::steps])) for t in range(steps)]
+    return [*frames, *frames[-2:0:-1]]
+
+
 def side_by_side(images: Sequence[Image.Image]) -> Image.Image:
     """Pictures of one height in a row."""
     sheet = Image.new("RGB", (sum(i.width for i in images), images[0].height), "white")
