@@ -86,7 +86,7 @@ from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
 from twofold.models import names as family_names
 from twofold.nets.expost import ExPost
-from twofold.report import alarms, card, files, maps, moved, structures
+from twofold.report import alarms, card, files, maps, moved, raster, structures
 from twofold.report import compare as comparison_page
 from twofold.report import found as found_page
 from twofold.report import run as run_page
@@ -112,6 +112,8 @@ DRAWN = 16
 """Observations that are drawn when nothing is said."""
 MEASURED = 2048
 """Observations a side when nothing is said."""
+SECONDS = 4.0
+"""How long a film takes to go to its end and back."""
 
 
 # What a fit is of.
@@ -638,7 +640,16 @@ def interpolate(
     )
     paths = written(opened, rows, out, "interpolations", across=steps)
     known = [] if found or (isinstance(ends, tuple) and not ends) else [opened.source(ends)]
-    return [*told_ways(opened, rows, known, steps, paths[0].parent), *paths]
+    told = told_ways(opened, rows, known, steps, paths[0].parent)
+    return [*told, *paths, *filmed_ways(opened, rows, steps, paths[0].parent)]
+
+
+def filmed_ways(run: Run, rows: Rows, steps: int, folder: Path) -> list[Path]:
+    """Ways of pictures as a film; none of others."""
+    if len(run.space.axes) != 2:
+        return []
+    frames = raster.there_and_back(run.kind.draw(rows), steps)
+    return [files.filmed(folder, "way.gif", frames, SECONDS)]
 
 
 def told_ways(run: Run, rows: Rows, ends: Sequence[Source], steps: int, folder: Path) -> list[Path]:
@@ -1155,7 +1166,8 @@ def traverse(
 
     Args:
         run: the run.
-        data: an observation to start from, the first of these; without any, the prior's mean.
+        data: an observation to start from, the first of these; without any, the prior's mean, or
+            a draw where the model has no encoder.
         dims: dimensions to show, ordered by their KL on held-out data. steps: along each.
         range: standard deviations of the prior to each side, or `quantiles` of held-out codes.
         given: conditions that hold on the way. seed: of the draws.
@@ -1701,8 +1713,8 @@ def compare(
     Args:
         runs: two or more.
         n, seed: of the measurement, where a run has not been measured.
-        out: the page, a new file; without it `comparison.html` beside the first run, numbered
-            when it is taken.
+        out: the page, a new file, or a folder for it where the name has no suffix; without it
+            `comparison.html` beside the first run, numbered when it is taken.
         again: measure anew.
         trust: as in `load`.
     """
@@ -1713,7 +1725,8 @@ def compare(
         if sum(run.path.resolve() == other.path.resolve() for other in opened) > 1:
             raise UserError(f"{run.path} is named twice; compare it with another run")
     beside = opened[0].path.parent
-    page = untaken(Path(out)) if out else free_name(beside, "comparison.html")
+    named = untaken(Path(out)) if Path(out).suffix else made_folder(Path(out) if out else beside)
+    page = free_name(named, "comparison.html") if named.is_dir() else named
     found = {str(run.path): kept_or_measured(run, n, seed, again) for run in opened}
     return found, comparison_page.write(opened, list(found.values()), page)
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -107,6 +108,18 @@ def test_what_cannot_be_used_is_told_in_one_sentence(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match=r"builtins\.object is of no known kind"):
         examine(object())
+
+
+def test_a_folder_of_no_kind_says_which_of_its_files_are(tmp_path: Path) -> None:
+    (tmp_path / "README").write_text("photos, zipped")
+    with pytest.raises(UserError, match="no known kind") as bare:
+        examine(tmp_path)
+    assert "name a file in it" not in str(bare.value)
+    (tmp_path / "captions.csv").write_text("file,text\na.png,a cat\n")
+    with ZipFile(tmp_path / "photos.zip", "w") as photos:
+        photos.writestr("a.png", b"")
+    with pytest.raises(UserError, match=r"such as captions\.csv or photos\.zip"):
+        examine(tmp_path)
 
 
 def test_the_split_of_a_named_set_reaches_the_source(monkeypatch: pytest.MonkeyPatch) -> None:

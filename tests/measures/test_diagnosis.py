@@ -60,6 +60,9 @@ def test_numbers_give_the_verdict(verdict: str, vitals: Vitals) -> None:
 def test_it_says_why_with_the_numbers() -> None:
     assert "recall is 0.10 where real data reach 0.80" in str(diagnose(FEW))
     assert "as if there were 20 of them" in str(diagnose(FEW))
+    stuck = str(diagnose(spread(recall=0.3)))  # as various as real ones, and still a part only
+    assert "precision is" in stuck
+    assert "repeat" not in stuck
     assert "held-out observations above draws in 99.0% of pairs" in diagnose(STRONG).because
     assert "7 of 10 classes" in diagnose(replace(WELL, modes=7.0, classes=10.0)).because
 

@@ -1,5 +1,7 @@
 """Looking at a model leaves no trace, and intervals cover."""
 
+from math import isnan
+
 import torch
 from torch import nn
 
@@ -49,3 +51,13 @@ def test_some_rows_are_distinct_and_chunks_are_all_of_them() -> None:
     assert len(set(some(batch, 4, 0).x.flatten().tolist())) == 4
     assert sorted(some(batch, 99, 1).rows.tolist()) == list(range(10))
     assert torch.equal(torch.cat([part.x for part in chunks((), batch, 3)]), batch.x)
+
+
+def test_a_single_observation_has_a_value_and_no_interval() -> None:
+    one = mean(torch.tensor([0.3433]), seed=0)
+    assert round(one.value, 4) == 0.3433
+    assert isnan(one.low)
+    assert isnan(one.high)
+    share = resampled(torch.tensor([[1.0, 4.0]]), lambda m: m[0] / m[1], seed=0)
+    assert share.value == 0.25
+    assert isnan(share.low)

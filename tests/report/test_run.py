@@ -204,6 +204,17 @@ def test_a_comparison_marks_only_what_intervals_tell_apart(
     assert "model.name" in page
 
 
+def test_runs_that_see_other_observations_are_not_simply_set_beside_each_other(
+    made: Callable[[str, str], Made],
+) -> None:
+    runs = [made("images", "vae")[0], made("vectors", "vae")[0]]
+    found = [[Figure("fd_tiny-v1", v, v - 1, v + 1, 9, "lower", floor=v / 2)] for v in (10.0, 90.0)]
+    page = compare.rendered(compare.contestants(runs, found), 0)
+    warning, claim = page.index("do not see the same observations"), page.index("draws closer to")
+    assert warning < claim
+    assert "5 / 45" in page  # a floor each
+
+
 def test_being_better_than_real_data_is_no_merit() -> None:
     floor = Figure("copies_closer", 0.5, 0.48, 0.52, 9, "lower", floor=0.5)
     below = replace(floor, value=0.1, low=0.05, high=0.15)

@@ -318,6 +318,8 @@ def test_a_page_of_runs_goes_over_nothing(run: Path) -> None:
         assert inside("compare", run, other, "-n", "20").status == 0
     pages = sorted(path.name for path in run.parent.glob("comparison*"))
     assert pages == ["comparison-2.html", "comparison.html"]
+    assert inside("compare", run, other, "--out", run.parent / "side").status == 0
+    assert [path.name for path in (run.parent / "side").iterdir()] == ["comparison.html"]
 
 
 def test_a_normal_label_that_does_not_occur_is_told_with_those_that_do(tmp_path: Path) -> None:

@@ -48,6 +48,16 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_a_share_of_labelled_rows_is_refused_where_all_are_before_there_is_a_run(
+    tmp_path: Path,
+) -> None:
+    table = write(tmp_path / "flowers.csv", flowers(60, 1))
+    sets = ["--set", "data.given=['sort']", "--set", "train.labelled=0.5"]
+    words = ["--model", "ssgan", *sets, "--out", tmp_path / "run"]
+    refused(inside("fit", table, *words), "train.labelled", "train.labels")
+    assert not (tmp_path / "run").exists()
+
+
 def test_rows_without_a_label_are_given_one(taught: tuple[Path, Path], tmp_path: Path) -> None:
     bare = write(tmp_path / "new.csv", [[*row[:2], ""] for row in flowers(60, 1)])
     done = inside("classify", taught[1], bare, "--out", tmp_path / "told.csv")

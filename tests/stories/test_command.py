@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import twofold
+from tests.stories.commands import inside, refused
 from twofold import verbs
 from twofold.cli import commands
 from twofold.core.errors import UserError
@@ -70,3 +71,7 @@ def test_what_does_not_train_says_why() -> None:
         raise UserError("no such data")
 
     assert matrix.tried(refuses, Space()) == "no such data"  # type: ignore[arg-type]
+
+
+def test_a_word_too_many_is_told_with_what_to_do() -> None:
+    refused(inside("project", "run", "a.png", "b.png"), "b.png is one word too many", "a folder")

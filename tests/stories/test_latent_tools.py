@@ -122,6 +122,21 @@ def test_a_gan_is_traversed_by_how_far_x_moves(tmp_path: Path) -> None:
     refused(inside("denoise", tmp_path / "g", "digits"), "encodes")
 
 
+def test_a_generator_that_sees_directions_alone_is_traversed_from_a_draw(tmp_path: Path) -> None:
+    small = ["--set", "model.latent=8", "--set", "model.widths.width=4", "--set", "train.steps=2"]
+    words = ["digits", "--model", "stylegan", *small, "--set", "train.batch=8", "--quiet"]
+    made = inside("fit", *words, "--out", tmp_path / "g")
+    assert made.status == 0, made.err
+    run = Run.open(tmp_path / "g")
+    z, _ = traversing.place(run, [], {}, 0)
+    assert (z != 0).all()  # beside zeros a number is its sign: the way would be two pictures
+    at = torch.linspace(-2, 2, 5).expand(8, 5)
+    styles = run.model.map(traversing.moved(z, at), Given.none(40, run.given)).unflatten(0, (8, 5))
+    assert (styles.diff(dim=1).abs().amax(2) > 1e-5).all()
+    first, again = (traversing.traverse(run, [], dims=2, steps=3, seed=4).rows for _ in range(2))
+    assert first.values.equal(again.values)
+
+
 # Edit.
 
 
@@ -442,3 +457,12 @@ def test_what_is_edited_is_known_by_what_it_became(digits: Path) -> None:
     made = editing.edit(run, rows, editing.edits(run, {"label": "3"}), lambda: run.source("digits"))
     assert made.after.given[:, 0].tolist() == [3.0] * 6
     assert made.before.given.equal(rows.given)
+
+
+def test_ways_of_pictures_are_a_film_there_and_back(digits: Path, tmp_path: Path) -> None:
+    words = ["--pairs", "2", "--steps", "5", "--out", tmp_path / "w"]
+    told = inside("interpolate", digits, *words)
+    assert told.status == 0, told.err
+    with Image.open(tmp_path / "w" / "way.gif") as film:
+        assert film.n_frames == 8
+        assert film.info["loop"] == 0

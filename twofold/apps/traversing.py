@@ -2,7 +2,11 @@ r"""Traversals: what each dimension of a code does, one dimension moved at a tim
 
 A row holds every dimension of z but one at its place, the prior's mean or the code of an
 observation, and moves that one along its range; the decoder shows what changes (Higgins et al.
-2017). Rows come in the order of what the dimension carries: its rate over held-out observations,
+2017). The mean is a place for a model that encodes, whose codes lie about it. A generator without
+an encoder is never shown the mean: of many dimensions every draw is far from it, and where codes
+are brought to one length (`stylegan`, `progressive`) a single number beside zeros is its sign and
+nothing else. There the rows start at a draw. Rows come in the order of what the dimension carries:
+its rate over held-out observations,
 
 $$ \mathrm{KL}_d = \mathbb E_x\, \mathrm{KL}\big(q(z_d \mid x) \,\|\, p(z_d)\big) \text{ nats,} $$
 
@@ -101,7 +105,8 @@ def traverse(
     Args:
         run: the run.
         held: a source of held-out observations to order by; without one, ordered by change.
-        start: a source whose first observation is where the rows start; without one, the prior.
+        start: a source whose first observation is where the rows start; without one, the prior's
+            mean, or a draw of it where the model has no encoder.
         range_: standard deviations of the prior to each side, or `quantiles` of held-out codes.
         given: what holds on the way. seed: of draws.
     """
@@ -147,7 +152,9 @@ def place(
             run.space.encode(first.values), run.known(first.given)
         ).mean, run.holding(first.given, given)
     known = run.conditions(1, given, seed)
-    return spread(run, run.known(known))[0], known
+    if isinstance(run.model, Encodes):
+        return spread(run, run.known(known))[0], known
+    return run.role(Decodes, "traverse").prior(run.known(known)).sample(), known
 
 
 def spread(run: Run, given: Given) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] = ()) -> None:
 
 def status(words: list[str], debug: bool) -> int:
     """Run a command line, and return its exit status."""
-    from cyclopts.exceptions import CycloptsError
+    from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
     from twofold.cli.commands import app
     from twofold.core.errors import UserError
@@ -36,6 +36,8 @@ def status(words: list[str], debug: bool) -> int:
         return int(
             app(words, exit_on_error=False, print_error=False, result_action="return_value") or 0
         )
+    except UnusedCliTokensError as error:
+        return complain(surplus(error.unused_tokens or ()), 2, debug)
     except (UserError, CycloptsError) as error:
         return complain(str(error), 2, debug)
     except KeyboardInterrupt:
@@ -47,6 +49,18 @@ def status(words: list[str], debug: bool) -> int:
             return complain(fault, 2, debug)
         text = f"this is a fault of ours: {type(error).__name__}: {error}; --debug shows where"
         return complain(text, 1, debug)
+
+
+def surplus(words: Sequence[str]) -> str:
+    """What to do about words for which a verb has no place.
+
+    >>> surplus(["b.png"])
+    'b.png is one word too many; name one path (a folder, for several files), see --help'
+    """
+    many = "one word too many" if len(words) == 1 else f"{len(words)} words too many"
+    verb = "is" if len(words) == 1 else "are"
+    named = ", ".join(words)
+    return f"{named} {verb} {many}; name one path (a folder, for several files), see --help"
 
 
 def complain(text: str, code: int, debug: bool) -> int:

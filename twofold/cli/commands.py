@@ -423,7 +423,8 @@ def traverse(
 
     Args:
         run: The run's folder.
-        data: An observation to start from, the first of these; without any, the prior's mean.
+        data: An observation to start from, the first of these; without any, the prior's mean, or a
+            draw where the model has no encoder.
         dims: Dimensions to show, ordered by their KL on held-out data.
         steps: Observations along each.
         range: Standard deviations of the prior to each side, or quantiles of held-out codes.

@@ -24,13 +24,19 @@ def say(thing: object, file: TextIO | None = None) -> None:
     print(harmless(str(thing), but="\n\t"), file=file)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under headings; as wide as the terminal, plain where there is none."""
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Sequence[str] = ()) -> None:
+    """Print rows under headings; as wide as the terminal, plain where there is none.
+
+    Args:
+        whole: columns besides the first whose cells stay on one line.
+    """
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    made = Table(*map(harmless, columns), box=box.SIMPLE_HEAD, pad_edge=False)
+    unbroken = (columns[0], *whole)  # names are read, searched and typed again
+    heads = [Column(harmless(name), no_wrap=name in unbroken) for name in columns]
+    made = Table(*heads, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         made.add_row(*map(harmless, row))
     console = Console()
@@ -43,6 +49,16 @@ def number(value: float) -> str:
     return f"{value:.4g}" if math.isfinite(value) else "–"
 
 
+def between(low: float, high: float) -> str:
+    """An interval; a dash where there is none, as of a single observation.
+
+    >>> between(0.25, 0.5), between(math.nan, math.nan)
+    ('0.25 … 0.5', '–')
+    """
+    known = math.isfinite(low) or math.isfinite(high)
+    return f"{number(low)} … {number(high)}" if known else number(math.nan)
+
+
 def figures(found: Sequence[Any], refused: Mapping[str, str] = {}) -> None:
     """Print figures with their intervals, floors and baselines, where any has one."""
     heads = ("measure", "value", "95 % interval", "floor", "baseline", "better", "n")
@@ -50,7 +66,7 @@ def figures(found: Sequence[Any], refused: Mapping[str, str] = {}) -> None:
         (
             f.name,
             number(f.value),
-            f"{number(f.low)} … {number(f.high)}" if math.isfinite(f.low) else "–",
+            between(f.low, f.high),
             number(f.floor),
             f"{number(f.baseline)} {f.baseline_name}".strip(" –") or "–",
             f.better,
@@ -59,7 +75,8 @@ def figures(found: Sequence[Any], refused: Mapping[str, str] = {}) -> None:
         for f in found
     ]
     kept = [at for at in range(len(heads)) if not rows or any(row[at] != "–" for row in rows)]
-    table([heads[at] for at in kept], [[row[at] for at in kept] for row in rows])
+    whole = ("95 % interval",)
+    table([heads[at] for at in kept], [[row[at] for at in kept] for row in rows], whole)
     for name, reason in refused.items():
         say(f"  {name}: not measured, {reason}")
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,14 @@ def check_path(path: Path) -> None:
         raise UserError(f"{path} is an empty folder; give one with images in it")
 
 
+def within(folder: Path) -> str:
+    """Where to look in a folder that is of no kind itself: the first of its files that are."""
+    files = (path for path in sorted(folder.iterdir()) if path.is_file()) if folder.is_dir() else ()
+    known = (p.name for p in files if any(make.accepts(p) for make in every_kind().values()))
+    names = " or ".join(islice(known, 3))
+    return f"; or name a file in it, such as {names}" if names else ""
+
+
 def kind_of(where: Where) -> str:
     """The first kind that accepts these data."""
     for name, make in every_kind().items():
@@ -198,6 +207,7 @@ def kind_of(where: Where) -> str:
         raise UserError(
             f"{where} is of no known kind; give a folder or zip of images, a table (.csv, "
             f".parquet), molecules (.smi, .sdf), text (.txt), arrays (.npy, .npz), or WFDB (.hea)"
+            f"{within(where)}"
         )
     raise UserError(
         f"{type(where).__module__}.{type(where).__name__} is of no known kind; give a path, an "

@@ -148,10 +148,7 @@ def collapsing(vitals: Vitals) -> Iterator[str]:
     stuck = not risen(vitals, "recall") and (alike or good)
     if poor(vitals, "recall") and (repeated or stuck):
         yield reached(vitals, "recall")
-        yield (
-            f"draws repeat as if there were {vitals.spread.support:,.0f} of them, real ones as if "
-            f"there were {vitals.floor.support:,.0f}"
-        )
+        yield again(vitals) if support < LIMITS.crowded else reached(vitals, "precision")
     if vitals.modes < vitals.classes - LIMITS.missing:
         yield f"{vitals.modes:.0f} of {vitals.classes:.0f} classes are drawn"
 
@@ -162,6 +159,14 @@ RULES: Mapping[Verdict, Callable[[Vitals], Iterator[str]]] = {
     "critic too strong": too_strong,
     "collapsing": collapsing,
 }
+
+
+def again(vitals: Vitals) -> str:
+    """How soon draws repeat, beside real ones."""
+    return (
+        f"draws repeat as if there were {vitals.spread.support:,.0f} of them, real ones as if "
+        f"there were {vitals.floor.support:,.0f}"
+    )
 
 
 def poor(vitals: Vitals, name: str) -> bool:

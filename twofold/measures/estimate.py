@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import nan
 from typing import NamedTuple
 
 import torch
@@ -92,13 +93,20 @@ def mean(terms: Tensor, seed: int) -> Estimate:
 
     >>> mean(torch.tensor([2.0, 2.0, 2.0]), seed=0)
     Estimate(value=2.0, low=2.0, high=2.0)
+    >>> mean(torch.tensor([2.0]), seed=0)
+    Estimate(value=2.0, low=nan, high=nan)
     """
     return resampled(terms, torch.clone, seed)
 
 
 def resampled(terms: Tensor, of: Callable[[Tensor], Tensor], seed: int) -> Estimate:
-    """A function of the means of terms (n, k), such as a ratio, with its bootstrap interval."""
+    """A function of the means of terms (n, k), such as a ratio, with its bootstrap interval.
+
+    One row tells nothing of how others would scatter: it has no interval.
+    """
     rows = terms.detach().double().cpu()
+    if len(rows) == 1:
+        return Estimate(float(of(rows[0])), nan, nan)
     return within(bootstrap(lambda again: of(again.mean(0)), rows, seed=seed))
 
 

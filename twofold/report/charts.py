@@ -353,7 +353,8 @@ def clipped(words: str, most: int) -> str:
 def interval(value: float, low: float, high: float, floor: float, baseline: float) -> Html:
     """A figure on a line of its own: its interval, its floor (bar) and its baseline (diamond)."""
     numbers = [v for v in (value, low, high, floor, baseline) if usable(v)]
-    labels = Labels(f"{short(value)}, interval {short(low)} to {short(high)}")
+    ends = f", interval {short(low)} to {short(high)}" if usable(low) or usable(high) else ""
+    labels = Labels(short(value) + ends)
     scale = scale_of(numbers, wants_log(numbers), 0.1)
     frame = Frame(scale, Scale(), 150, 26, left=8, right=8, top=4, bottom=4)
     at = {v: frame.at(v, 0.5)[0] for v in numbers}

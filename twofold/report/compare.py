@@ -38,7 +38,7 @@ from twofold.report.page import (
 from twofold.report.scale import short
 from twofold.report.seen import Seen
 from twofold.report.shots import COARSE, sheet
-from twofold.report.words import data_in_words, family_in_words
+from twofold.report.words import data_in_words, family_in_words, observation_in_words
 from twofold.runs.run import Run
 from twofold.runs.training import material_of
 from twofold.train.checkpoint import replace
@@ -181,7 +181,7 @@ def shared(rivals: Sequence[Contestant], name: str) -> list[tuple[Contestant, Fi
 
 def verdict(rivals: Sequence[Contestant]) -> list[Section]:
     """What the figures say of the runs together."""
-    said = list(ahead(rivals)) + unfair(rivals)
+    said = unfair(rivals) + list(ahead(rivals))
     even = level(rivals)
     if even:
         said.append(f"Within their intervals, and so not told apart: {', '.join(even)}.")
@@ -231,6 +231,12 @@ def unfair(rivals: Sequence[Contestant]) -> list[str]:
     said = []
     if len(places(rivals)) > 1:
         said.append("The runs were trained on different data: read every difference with care.")
+    forms = list(dict.fromkeys(observation_in_words(rival.run) for rival in rivals))
+    if len(forms) > 1:
+        said.append(
+            "The runs do not see the same observations, and a distance or an error of one says "
+            f"little beside another's: {'; '.join(forms)}. Compare each with its own floor."
+        )
     sizes = {f.n for rival in rivals for f in rival.figures.values()}
     if any(len({f.n for _, f in shared(rivals, name)}) > 1 for name in measured(rivals)):
         counts = ", ".join(f"{n:,}" for n in sorted(sizes))
@@ -258,17 +264,20 @@ def row(rivals: Sequence[Contestant], name: str) -> list[str]:
     best = winner([found for _, found in pairs])
     first = pairs[0][1]
     unit = join([name, tag("small", first.unit)]) if first.unit else name
-    floors = [f.floor for _, f in pairs if math.isfinite(f.floor)]
+    floors = list(dict.fromkeys(short(f.floor) for _, f in pairs if math.isfinite(f.floor)))
     cells = [cell(rival.figures[name], best) if name in rival.figures else "–" for rival in rivals]
     good = "near 1" if name in IDEAL else first.better.replace("neither", "–")
-    return [unit, *cells, short(floors[0]) if floors else "–", good]
+    return [unit, *cells, " / ".join(floors) or "–", good]
 
 
 def cell(figure: Figure, best: Sequence[Figure]) -> Html:
-    """A value over its interval."""
+    """A value over its interval, where it has one."""
     look = "best" if any(figure is one for one in best) else "value"
+    value = tag("span", short(figure.value), class_=look)
+    if math.isnan(figure.low) or math.isnan(figure.high):
+        return value
     bounds = f"[{short(figure.low)}, {short(figure.high)}]"
-    return join([tag("span", short(figure.value), class_=look), tag("small", bounds)])
+    return join([value, tag("small", bounds)])
 
 
 # What is seen.

@@ -20,6 +20,8 @@ from twofold.data.sources import Rows
 
 ACROSS = 12
 """Observations in a row of an overview."""
+SHORTEST = 40
+"""Milliseconds of a frame, below which browsers show films as they like."""
 
 
 def first(rows: Rows) -> Rows:
@@ -50,6 +52,15 @@ def pictured(folder: Path, name: str, picture: Image.Image) -> Path:
     path = free_name(folder, name)
     with new(path) as file:
         picture.save(file, "PNG")
+    return path
+
+
+def filmed(folder: Path, name: str, frames: Sequence[Image.Image], seconds: float) -> Path:
+    """Write frames as a GIF that goes on for ever, once through in so many seconds."""
+    path = free_name(folder, name)
+    shown = max(SHORTEST, round(1000 * seconds / len(frames)))
+    with new(path) as file:
+        frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=shown, loop=0)
     return path
 
 

@@ -196,14 +196,23 @@ def stacked(rows: Sequence[tuple[str, Image.Image]], heads: Sequence[str] = ()) 
 
 def letters(sheet: Image.Image, place: tuple[float, float], words: str, anchor: str) -> None:
     """Words on a sheet, at its own size."""
-    text = drawable(words)
+    text = airy(words)
     ImageDraw.Draw(sheet).text(place, text, NAMED["ink"], font_of(text, LETTER), anchor)
 
 
 def wide(words: str) -> float:
     """How wide words are, in pixels."""
-    text = drawable(words)
+    text = airy(words)
     return font_of(text, LETTER).getlength(text)
+
+
+def airy(words: str) -> str:
+    """Words as they are drawn small: a space of PIL's own font, two pixels, parts no words.
+
+    >>> airy("coarse of it")
+    'coarse  of  it'
+    """
+    return "  ".join(drawable(words).split())
 
 
 def fitting(words: str, width: float) -> list[str]:
@@ -227,6 +236,19 @@ def longest(texts: Iterable[str], width: float) -> str:
 def strip(pictures: Tensor) -> Image.Image:
     """Pictures (B, 3, h, w) in a row."""
     return pil(grid(pictures, len(pictures)))
+
+
+def there_and_back(pictures: Tensor, steps: int) -> list[Image.Image]:
+    """Ways (W · T, 3, h, w) of T pictures each as the frames of a film that goes on for ever.
+
+    All ways move at once, side by side, to their ends and back.
+
+    >>> import torch
+    >>> len(there_and_back(torch.zeros(8, 3, 2, 2, dtype=torch.uint8), steps=4))
+    6
+    """
+    frames = [pil(grid(pictures[t::steps])) for t in range(steps)]
+    return [*frames, *frames[-2:0:-1]]
 
 
 def side_by_side(images: Sequence[Image.Image]) -> Image.Image:

@@ -169,9 +169,10 @@ def start(
     if isinstance(model, Starts):
         model.start(here_and_there(material.train, kind, GLANCED, torch.device("cpu")).x)
     taken = [warm_start(model, Run.open(warm, files))] if warm else []
+    feed = feed_of(made.training, material)  # before there is a folder: a refusal leaves none
     folder = new_run(made, material, out, root, title or made.recipe["model"]["name"])
     with alone(folder):
-        session = session_of(made, model, material, folder, quiet, Story())
+        session = session_of(made, model, material, feed, folder, quiet, Story())
         for text in [*(f"{f.level}: {f.text}" for f in material.findings), *taken]:
             session.say(text)
         reason = session.run()
@@ -212,7 +213,8 @@ def gone_on(run: Run, material: Material, changes: Mapping[str, Any], quiet: boo
     story = Story(**remembered)
     for step, trouble in zip(story.rescued, story.against, strict=True):
         played_otherwise(model).rescue(trouble, step)  # type: ignore[arg-type]
-    session = session_of(made, model, material, run.path, quiet, story, state.step)
+    feed = feed_of(made.training, material)
+    session = session_of(made, model, material, feed, run.path, quiet, story, state.step)
     session.loop.load(state)
     session.marked = (session.marked[0], state.shown)
     if session.loop.done:
@@ -259,29 +261,17 @@ def session_of(
     made: Plan,
     model: Model,
     material: Material,
+    feed: Feed,
     folder: Path,
     quiet: bool,
     story: Story,
     step: int = 0,
 ) -> Session:
     """A loop with everything around it."""
-    training, kind = made.training, material.kind
-    device = device_of(training.device)
+    training, device = made.training, device_of(made.training.device)
     model.to(device)
     lower(model, precision_of(training.precision, device))
     notes = speed_up(model) if training.compile else []
-    feed = Feed(
-        few(material.train, training.labels, training.seed),
-        kind.space,
-        kind.given,
-        training.batch,
-        training.seed,
-        device,
-        tuple(kind.augments),
-        training.balance,
-        training.null,
-        training.labelled,
-    )
     here = world()
     loop = Loop(model, feed, training, here)
     judge = held_out(model, material, training, device)
@@ -293,6 +283,23 @@ def session_of(
     for note in notes:
         session.say(note)
     return session
+
+
+def feed_of(training: Training, material: Material) -> Feed:
+    """Where batches come from; it refuses what these data cannot give."""
+    kind = material.kind
+    return Feed(
+        few(material.train, training.labels, training.seed),
+        kind.space,
+        kind.given,
+        training.batch,
+        training.seed,
+        device_of(training.device),
+        tuple(kind.augments),
+        training.balance,
+        training.null,
+        training.labelled,
+    )
 
 
 def recorders_of(training: Training, folder: Path, quiet: bool, step: int) -> list[Recorder]:

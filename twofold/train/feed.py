@@ -223,6 +223,8 @@ def shared(weights: Tensor, labels: Tensor, share: float) -> list[Pool]:
         raise UserError(
             f"train.labelled = {share} needs rows with a label and rows without, and "
             f"{int(known.sum()):,} of {len(known):,} training rows have one; leave it at 0"
+            + ", or tell only some of them, as by train.labels = 100"
+            * bool(known.all())
         )
     return [Pool(share, weights * known), Pool(1 - share, weights * ~known)]
 

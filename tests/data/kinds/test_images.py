@@ -333,6 +333,17 @@ def test_bad_images_are_left_out_counted_and_named(
     assert np.array_equal(rows.values[:, 0].numpy(), np.stack(expected))
 
 
+def test_pictures_of_sorts_that_are_not_read_are_told(tmp_path: Path) -> None:
+    path = folder_of(tmp_path, a=noise("L"), b=noise("L"))
+    assert "passed over" not in texts(Images.inspect(path)[1])
+    for name in ("IMG_1.HEIC", "IMG_2.heic", "film.mp4", "notes.txt", ".DS_Store", "plain"):
+        (path / name).write_bytes(b"")
+    told = texts(Images.inspect(path)[1])
+    assert "warning: 3 files were passed over" in told
+    assert "(.heic 2, .mp4 1)" in told
+    assert "passed over" not in texts(Images.inspect(path, files="*.png")[1])
+
+
 def test_a_bad_image_is_left_out_of_every_count(tmp_path: Path) -> None:
     names = {f"cat__{i}": noise("L", 40, 40) for i in range(3)}
     path = folder_of(tmp_path, **names, dog__a=noise("L", 40, 40), dog__b=noise("L", 40, 40))
@@ -509,6 +520,14 @@ def test_a_camera_held_upright_is_seen_before_the_pixels_are(form: str, tmp_path
     kind, found = Images.inspect(tmp_path)
     assert kind.space.axes == (12, 8)
     assert "crop" not in texts(found)
+
+
+@pytest.mark.parametrize("name", ["mixed.png", "edits-2.png", "way.gif"])
+def test_no_other_overview_is_either(name: str, tmp_path: Path) -> None:
+    path = folder_of(tmp_path, **{"000000-cat": noise("L"), "000001-dog": noise("L")})
+    noise("L", 50, 90).save(path / name)
+    kind, _ = Images.inspect(path)
+    assert len(kind.open(path)) == 2
 
 
 def test_an_overview_of_draws_is_none_of_them(tmp_path: Path) -> None:

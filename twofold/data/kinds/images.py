@@ -61,7 +61,9 @@ SIDE = 256
 KEEP = 1 << 30
 """Bytes of decoded images that are kept in memory; more are streamed."""
 THREADS = 4
-OVERVIEW = re.compile(r"(grid|edits|projected|denoised|traverse|neighbours)(-\d+)?\.png")
+OVERVIEW = re.compile(
+    r"(grid|edits|projected|denoised|traverse|neighbours|mixed)(-\d+)?\.png|way(-\d+)?\.gif"
+)
 NUMBERED = re.compile(r"\d{6}(-.*)?\.png")
 """Names of draws; an overview of them that lies beside is no draw itself."""
 
@@ -199,6 +201,7 @@ class Images(Kind):
             *tone_findings(heads, kind.form, asked),
             *look.findings(kind.form, asked),
             *bad_findings(found, unread),
+            *unknown_findings(Path(where), files),
             *copy_findings(found.names[read], shape, copies),
             *noticed,
         ]
@@ -703,6 +706,31 @@ def bad_findings(files: Files, unread: NDArray[np.int64]) -> list[Finding]:
             "warning", f"{plural(len(unread), 'unreadable image', 'were')} left out: {named}{more}"
         )
     ]
+
+
+UNREAD = frozenset(
+    b".heic .heif .avif .jxl .jp2 .psd .svg .raw .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf "
+    b".mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .wmv".split()
+)
+"""Endings of pictures, raw ones and films that are not read."""
+
+
+def unknown_findings(path: Path, pattern: str) -> list[Finding]:
+    """Pictures and films among the files that are not read: a person thinks that they are."""
+    counts = Counter(
+        name[name.rfind(b".") :].lower().decode()
+        for name in names_of(path)
+        if fnmatchcase(name.decode("utf-8", "replace").rpartition("/")[2], pattern)
+        and name[name.rfind(b".") :].lower() in UNREAD
+    )
+    if not counts:
+        return []
+    sorts = ", ".join(f"{suffix} {n:,}" for suffix, n in counts.most_common())
+    text = (
+        f"{plural(counts.total(), 'file', 'were')} passed over, of pictures and films that "
+        f"are not read ({sorts}); write them as PNG or JPEG, a film frame by frame"
+    )
+    return [Finding("warning", text)]
 
 
 def given_space(
