@@ -33,10 +33,10 @@ from twofold.apps.anomaly import (
     detector,
     keep,
     kept,
-    smooth,
     spread_out,
 )
 from twofold.apps.baselines import BASELINES, baselines, seen
+from twofold.apps.places import smooth
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Decodes
 from twofold.core.space import Category, Space

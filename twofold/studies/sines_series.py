@@ -8,7 +8,7 @@ sides share no window.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,9 @@ from twofold.studies.windows import FIGURES, RIVAL, SETTINGS, Found, measured, t
 OURS = "gan-series"
 FINE = {"penalties": [{"name": "r1", "gamma": 0.01}, {"name": "r2", "gamma": 0.01}]}
 """Slopes that let a critic see faults of a hundredth of the data's deviation."""
+SLOW = {"lr": 5e-4, "average": 200.0}
+"""Half the recipe's rate, and the mean over ten times as many observations at the end."""
+STEPS: Mapping[Budget, int] = {"smoke": 2, "cpu": 12_000, "paper": 20_000}
 BAR = 0.05
 REPORTED, SOURCE = 0.011, "TimeGAN, by another judge, in Yuan & Qiao 2024, table 1"
 WINDOWS = {"smoke": 400, "cpu": 20_000, "paper": 20_000}
@@ -37,18 +40,23 @@ class SinesSeries(Study):
         "20,000 windows of 24 steps and five channels, sin(ωt + θ) with ω and θ uniform on "
         "[0, 0.1], as in the published code (not as in the paper's text); a tenth each for "
         "validation and test. The packaged recipe gan-series with R1 and R2 at 0.01 in place of "
-        "0.1 (5,000 steps; paper 20,000), for windows without end cannot be learnt by heart, and "
-        "timegan-series (1,500; 10,000), as it is but for its steps. 2,000 draws against "
+        "0.1, for windows without end cannot be learnt by heart, a rate of 5e-4 in place of 1e-3 "
+        "and averaged weights of a half-life of 200,000 observations in place of 20,000 (12,000 "
+        "steps; paper 20,000), and timegan-series (1,500; 10,000), as it is but for its steps. "
+        "2,000 draws against "
         "2,000 test windows: a GRU of 24 units tells them apart, |accuracy − ½|, the mean of two. "
-        "The bar is the upper end of the interval over seeds. Networks of gan-series, rates and "
-        "penalties were chosen with seeds from 100 on."
+        "The bar is the upper end of the interval over seeds. Networks of gan-series, rates, "
+        "penalties and averages were chosen with seeds from 100 on. After 5,000 steps of the "
+        "recipe's own rate and average the score was 0.034, 0.046 and 0.191, and 0.021 to 0.029 "
+        "on another machine: a game that is not at rest is another one when sums are rounded "
+        "otherwise."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
         setting = SETTINGS[budget]
         data = opened(WINDOWS[budget], out)
         table = {"path": str(path_of(out)), "kind": "series"}
-        ours = measured(OURS, setting.steps, data, table, setting.n, seeds, out, FINE)
+        ours = measured(OURS, STEPS[budget], data, table, setting.n, seeds, out, FINE, SLOW)
         rival = measured(RIVAL, setting.rival, data, table, setting.n, seeds, out)
         return [bar(ours), *told(OURS, ours), *told(RIVAL, rival)]
 

@@ -53,9 +53,11 @@ def measured(
     seeds: int,
     folder: Path,
     model: Mapping[str, Any] = NOTHING,
+    train: Mapping[str, Any] = NOTHING,
 ) -> Found:
-    """A packaged recipe as it is but for its steps, and a `model`'s settings, under each seed."""
-    made = merged(load_recipe(recipe), {"train": {"steps": steps}, "model": model})
+    """A packaged recipe as it is but for its steps, and for what is said of its tables."""
+    change = {"train": {"steps": steps, **train}, "model": model}
+    made = merged(load_recipe(recipe), change)
     found = []
     for seed in range(seeds):
         run = trained(made["model"], made["train"], data, seed, folder / recipe / f"{seed}", table)
