@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -1699,6 +1699,18 @@ def between_folders(
     return found
 
 
+class Comparison(NamedTuple):
+    """Runs side by side.
+
+    Args:
+        figures: of each run, by its path. page: the file. said: the verdict, a sentence each.
+    """
+
+    figures: dict[str, list[Figure]]
+    page: Path
+    said: tuple[str, ...]
+
+
 @in_range
 def compare(
     *runs: Run | str | Path,
@@ -1707,8 +1719,8 @@ def compare(
     out: str | Path = "",
     again: bool = False,
     trust: Sequence[str | Path] = (),
-) -> tuple[dict[str, list[Figure]], Path]:
-    """Runs side by side: a figure a row, a run a column, and one page.
+) -> Comparison:
+    """Runs side by side: a figure a row, a run a column, a verdict, and one page.
 
     Args:
         runs: two or more.
@@ -1728,7 +1740,9 @@ def compare(
     named = untaken(Path(out)) if Path(out).suffix else made_folder(Path(out) if out else beside)
     page = free_name(named, "comparison.html") if named.is_dir() else named
     found = {str(run.path): kept_or_measured(run, n, seed, again) for run in opened}
-    return found, comparison_page.write(opened, list(found.values()), page)
+    figures = list(found.values())
+    written = comparison_page.write(opened, figures, page)
+    return Comparison(found, written, tuple(comparison_page.said(opened, figures)))
 
 
 def kept_or_measured(run: Run, n: int, seed: int, again: bool) -> list[Figure]:

@@ -2,6 +2,7 @@
 
 from math import isnan
 
+import pytest
 import torch
 from torch import nn
 
@@ -61,3 +62,12 @@ def test_a_single_observation_has_a_value_and_no_interval() -> None:
     share = resampled(torch.tensor([[1.0, 4.0]]), lambda m: m[0] / m[1], seed=0)
     assert share.value == 0.25
     assert isnan(share.low)
+
+
+@pytest.mark.parametrize("truth", [0.0, 0.01, 0.3, 1.0])
+def test_the_interval_of_a_share_holds_the_truth_as_often_as_it_says(truth: float) -> None:
+    stream = torch.Generator().manual_seed(0)
+    draws = (torch.rand(1000, 60, generator=stream) < truth).double()
+    each = [mean(terms, seed=0) for terms in draws]
+    assert sum(one.low <= truth <= one.high for one in each) > 900
+    assert all(0 <= one.low < one.high <= 1 for one in each)

@@ -921,14 +921,17 @@ def compare(
         seed: Of every draw.
         again: Measure anew.
     """
-    found, page = verbs().compare(*runs, n=n, seed=seed, out=out, again=again, trust=trust)
+    made = verbs().compare(*runs, n=n, seed=seed, out=out, again=again, trust=trust)
+    found, page = made.figures, made.page
     if json:
-        show.as_json({"page": page, "figures": found})
+        show.as_json({"page": page, "figures": found, "said": made.said})
         return
     named = {run: {f.name: f for f in figures} for run, figures in found.items()}
     names = list(dict.fromkeys(name for figures in named.values() for name in figures))
     cells = [[spread(figures.get(name)) for figures in named.values()] for name in names]
     show.table(("measure", *named), [(name, *row) for name, row in zip(names, cells, strict=True)])
+    for sentence in made.said:
+        show.say(sentence, file=sys.stderr)
     show.say(page)
 
 

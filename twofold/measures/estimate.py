@@ -1,15 +1,19 @@
-"""How a measure looks: repeatably, without disturbing the model, and with an interval.
+r"""How a measure looks: repeatably, without disturbing the model, and with an interval.
 
 A figure is most often a mean of n terms, one an observation; its 95 % interval comes from the
 bootstrap (Efron 1979): the terms are drawn again n times with replacement, and the spread of the
-means of many such draws stands for the spread over other data sets of the same size.
+means of many such draws stands for the spread over other data sets of the same size. Of a share,
+whose terms are 0 and 1, it has no width where all terms are alike, and yet none of 60 copied does
+not mean that none ever is: a share has the interval of Wilson 1927,
+
+$$ \frac{p + z^2/2n \pm z \sqrt{p (1 - p) / n + z^2 / 4n^2}}{1 + z^2/n}, \qquad z = 1.96. $$
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import nan
+from math import nan, sqrt
 from typing import NamedTuple
 
 import torch
@@ -19,6 +23,7 @@ from twofold.core.batch import Batch
 from twofold.maths.statistics import Interval, bootstrap
 
 GROUPS = 20
+NORMAL = 1.959964  # the 97.5 % point of the standard normal law
 STUDENT = 2.093  # the 97.5 % point of Student's t with 19 degrees of freedom
 
 
@@ -89,14 +94,30 @@ def some(batch: Batch, n: int, seed: int) -> Batch:
 
 
 def mean(terms: Tensor, seed: int) -> Estimate:
-    """The mean of terms (n,), with its bootstrap interval.
+    """The mean of terms (n,), with its bootstrap interval; that of Wilson where it is a share.
 
     >>> mean(torch.tensor([2.0, 2.0, 2.0]), seed=0)
     Estimate(value=2.0, low=2.0, high=2.0)
     >>> mean(torch.tensor([2.0]), seed=0)
     Estimate(value=2.0, low=nan, high=nan)
     """
+    ones = terms == 1
+    if len(terms) > 1 and bool((ones | (terms == 0)).all()):
+        return share(float(ones.double().mean()), len(terms))
     return resampled(terms, torch.clone, seed)
+
+
+def share(p: float, n: int) -> Estimate:
+    """A share p of n observations, with its interval.
+
+    >>> found = share(0.0, 60)
+    >>> found.low, round(found.high, 3)
+    (0.0, 0.06)
+    """
+    squared = NORMAL**2
+    middle, half = p + squared / (2 * n), NORMAL * sqrt(p * (1 - p) / n + squared / (4 * n**2))
+    low, high = ((middle + side * half) / (1 + squared / n) for side in (-1, 1))
+    return within(Interval(p, max(low, 0.0), min(high, 1.0)))
 
 
 def resampled(terms: Tensor, of: Callable[[Tensor], Tensor], seed: int) -> Estimate:

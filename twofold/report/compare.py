@@ -93,6 +93,11 @@ def write(
     return out
 
 
+def said(runs: Sequence[Run], figures: Sequence[Sequence[Figure]]) -> list[str]:
+    """The verdict of the page, a sentence each; the arguments are those of `write`."""
+    return sentences(contestants(runs, figures))
+
+
 def contestants(runs: Sequence[Run], figures: Sequence[Sequence[Figure]]) -> list[Contestant]:
     """Runs with names that tell them apart."""
     names = [run.path.name for run in runs]
@@ -181,11 +186,15 @@ def shared(rivals: Sequence[Contestant], name: str) -> list[tuple[Contestant, Fi
 
 def verdict(rivals: Sequence[Contestant]) -> list[Section]:
     """What the figures say of the runs together."""
+    return [Section("Verdict", listed(sentences(rivals)))]
+
+
+def sentences(rivals: Sequence[Contestant]) -> list[str]:
+    """The same, a sentence each: first why to take care, then who is ahead in what."""
     said = unfair(rivals) + list(ahead(rivals))
-    even = level(rivals)
-    if even:
+    if even := level(rivals):
         said.append(f"Within their intervals, and so not told apart: {', '.join(even)}.")
-    return [Section("Verdict", listed(said or ["The runs share no figure to compare by."]))]
+    return said or ["The runs share no figure to compare by."]
 
 
 def ahead(rivals: Sequence[Contestant]) -> Iterator[str]:
