@@ -76,9 +76,12 @@ def coreset(points: Tensor, most: int) -> Tensor:
     """
     if len(points) <= most:
         return points
+    centred = points - points.mean(0)
+    size = centred.square().sum(1)
     chosen, away = [0], torch.full((len(points),), torch.inf)
     for _ in range(most - 1):
-        away = torch.minimum(away, (points - points[chosen[-1]]).square().sum(1))
+        last = chosen[-1]  # ‖p − l‖² = ‖p‖² − 2 p · l + ‖l‖², in one pass over the points
+        away = torch.minimum(away, torch.addmv(size, centred, centred[last], alpha=-2) + size[last])
         chosen.append(int(away.argmax()))
     return points[chosen]
 
