@@ -9,8 +9,8 @@
 
 They learn from the same rows and are calibrated on the same as the model's scores. They are fitted
 when data are scored and are not kept: a run does not carry its training rows. What they see of a
-sequence of tokens is how often each occurs: word by word, two sentences of which one has a word more at
-its start have nothing in common, and a few hundred thousand columns take minutes.
+sequence of tokens is how often each occurs: word by word, two sentences of which one has a word
+more at its start have nothing in common, and a few hundred thousand columns take minutes.
 """  # noqa: E501
 
 from __future__ import annotations

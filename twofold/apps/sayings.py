@@ -4,14 +4,14 @@ What comes back of a sentence, what lies between two and what is to a third as a
 can only be judged beside what was asked. So each row names that; of what comes back it says whether
 it is the same, and of molecules how similar (Tanimoto, Morgan fingerprints of radius 2), or none.
 
->>> Back(("a cat", "a dog"), ("a cat", "a hat"), ()).words
+>>> Back(["a cat", "a dog"], ["a cat", "a hat"]).words
 '1 of 2 come back exactly'
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from twofold.apps.ways import similarity
 from twofold.core.words import plural
@@ -31,52 +31,50 @@ class Back:
 
     Args:
         asked: sentences or canonical SMILES. made: of each, what its code is decoded to.
-        similar: of molecules, how similar the two are, and -1 where it is none; else of nothing.
+        molecules: whether these are. similar: of those that came back as one, by place, how much.
     """
 
-    asked: tuple[str, ...]
-    made: tuple[str, ...]
-    similar: tuple[float, ...]
+    asked: Sequence[str]
+    made: Sequence[str]
+    molecules: bool = False
+    similar: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def words(self) -> str:
         """All in a sentence."""
         same = sum(one == other for one, other in zip(self.asked, self.made, strict=True))
-        none = sum(one < 0 for one in self.similar)
         told = f"{same:,} of {len(self.asked):,} come back exactly"
-        return f"{told}, {none:,} as what is no molecule" if self.similar else told
+        none = len(self.asked) - len(self.similar)
+        return f"{told}, {none:,} as what is no molecule" if self.molecules else told
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of what `lines` gives."""
-        return (*BACK, "similarity") if self.similar else BACK
+        return (*BACK, "similarity") if self.molecules else BACK
 
     def lines(self, rows: Sequence[int]) -> Iterator[list[str]]:
         """A row an observation: its number in the file, itself, what came back, what that is.
 
-        >>> [line[3:] for line in Back(("CCO", "CCO"), ("CCO", "C("), (1.0, -1.0)).lines([2, 5])]
+        >>> [line[3:] for line in Back(["CC", "CC"], ["CC", "C("], True, {0: 1.0}).lines([2, 5])]
         [['same', '1.000'], ['none', '']]
         """
         for i, (row, one, other) in enumerate(zip(rows, self.asked, self.made, strict=True)):
-            what = "same" if one == other else "other"
-            if not self.similar:
-                yield [str(row), one, other, what]
-            elif self.similar[i] < 0:
-                yield [str(row), one, other, "none", ""]
-            else:
-                yield [str(row), one, other, what, f"{self.similar[i]:.3f}"]
+            none = self.molecules and i not in self.similar
+            what = "none" if none else "same" if one == other else "other"
+            alike = f"{self.similar[i]:.3f}" if i in self.similar else ""
+            yield [str(row), one, other, what, alike][: len(self.columns)]
 
 
 def back(run: Run, asked: Rows, made: Rows) -> list[Back]:
     """What came back, of sentences and molecules; nothing of others."""
     if isinstance(run.kind, Text):
-        return [Back(tuple(run.kind.sentences(asked)), tuple(run.kind.sentences(made)), ())]
+        return [Back(run.kind.sentences(asked), run.kind.sentences(made))]
     if not isinstance(run.kind, Molecules):
         return []
     before, after = run.kind.strings(asked), run.kind.molecules(made.values)
-    pairs = zip(before, after, strict=True)
-    similar = [similarity(one, other) if other else -1.0 for one, other in pairs]
-    return [Back(tuple(before), tuple(run.kind.strings(made)), tuple(similar))]
+    pairs = enumerate(zip(before, after, strict=True))
+    similar = {i: similarity(one, other) for i, (one, other) in pairs if other}
+    return [Back(before, run.kind.strings(made), True, similar)]
 
 
 def between(sentences: Sequence[str], ends: Sequence[str], steps: int) -> Iterator[list[str]]:
