@@ -506,7 +506,8 @@ def encode(
         by: colour the map by a number instead: what is given, a field of a row, and of molecules
             any numeric column of the file or a property that RDKit computes, such as qed.
         seed: of the draw.
-        out: the file; without it `codes.npz` in the run, numbered when it is taken.
+        out: the file, or a folder for it where the name has no suffix; without it `codes.npz` in
+            the run, numbered when it is taken.
         trust: as in `load`.
     """
     opened = load(run, trust=trust)
@@ -516,7 +517,8 @@ def encode(
     arrays = (
         dict(zip(("mean", "std"), codes, strict=True)) if how == "distribution" else {"z": codes}
     )
-    path = untaken(Path(out)) if out else free_name(opened.path, "codes.npz")
+    path = file_in(Path(out), "codes.npz") if out else free_name(opened.path, "codes.npz")
+    path = untaken(path)
     if by and not map:
         raise UserError(f"--by {by} colours a map; say --map as well")
     arrays["given"] = source.labels().numpy()
@@ -1008,7 +1010,7 @@ def predict(
         UserError: the run is given nothing before a window, or the series are too short.
     """
     opened = load(run, trust=trust)
-    path = table_in(Path(out), "predicted.csv") if out else free_name(opened.path, "predicted.csv")
+    path = file_in(Path(out), "predicted.csv") if out else free_name(opened.path, "predicted.csv")
     asking = Asking(draws, interval, seed)
     if not foretelling.foretells(opened):
         return predicting.predict(opened, data, asking, check, path)
@@ -1023,8 +1025,8 @@ def predict(
     return foretelling.Written(table, len(source), found)
 
 
-def table_in(out: Path, name: str) -> Path:
-    """A file of this name, or the table in a folder of this name, which has no suffix."""
+def file_in(out: Path, name: str) -> Path:
+    """A file of this name, or one in a folder of this name, which has no suffix."""
     return out if out.suffix else made_folder(out) / name
 
 
@@ -1091,7 +1093,7 @@ def classify(
     source = opened.source(data) if given else material_of(opened, "").test
     names = opened.kind.names(fitting(data, opened.kind).where) if given else []
     done = classification.classify(opened, source, trained_on(opened))
-    path = table_in(Path(out), "classes.csv") if out else free_name(opened.path, "classes.csv")
+    path = file_in(Path(out), "classes.csv") if out else free_name(opened.path, "classes.csv")
     path.parent.mkdir(parents=True, exist_ok=True)
     scoring.write_table(path, done.columns(names))
     return Made([path], [*done.figures(opened.seed)], said=[*done.said()])

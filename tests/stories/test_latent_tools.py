@@ -307,6 +307,10 @@ def test_a_map_lies_beside_the_codes(digits: Path, tmp_path: Path) -> None:
         colours = {rgb for _, rgb in picture.convert("RGB").getcolors(1 << 20) or []}
     assert len(colours) > 50
     refused(inside("encode", digits, "digits", "--map", "--out", tmp_path / "codes.npz"), "exists")
+    there = inside("encode", digits, "digits", "--map", "--out", tmp_path / "en").out.split()
+    assert [Path(one).relative_to(tmp_path) for one in there] == [
+        Path("en/codes.npz"), Path("en/codes.png"),
+    ]  # fmt: skip
 
 
 def test_a_geodesic_goes_between_the_same_ends_as_a_straight_line(digits: Path) -> None:

@@ -260,7 +260,13 @@ def encode(
     arguments = {"how": how, "map": map, "by": by, "seed": seed}
     for said in verbs().passed_over(run, data, trust=trust):
         show.say(said, file=sys.stderr)
-    paths([verbs().encode(run, data, **arguments, out=out, trust=trust)], json)
+    codes = verbs().encode(run, data, **arguments, out=out, trust=trust)
+    written = [codes, codes.with_suffix(".png")][: 1 + map]
+    if json:
+        show.as_json(written)
+        return
+    for path in written:
+        show.say(path)
 
 
 @app.command
