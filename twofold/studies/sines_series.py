@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from twofold.data.doctor import examine
 from twofold.runs.training import Material
-from twofold.studies.seeds import most, over_seeds
+from twofold.studies.seeds import AMOUNTS, most, over_seeds
 from twofold.studies.study import Budget, Row, Study
 from twofold.studies.windows import FIGURES, RIVAL, SETTINGS, Found, measured, told, values
 
@@ -64,7 +64,7 @@ class SinesSeries(Study):
 def bar(found: Found) -> Row:
     """The score of ours, at the upper end of its interval."""
     name = FIGURES[0]
-    span = over_seeds(values(found, name))
+    span = over_seeds(values(found, name), AMOUNTS)
     return Row(f"{name}, {OURS}: upper end", "bar", most(span), span.low, span.high, len(found),
                "test", "lower", BAR, REPORTED, SOURCE)  # fmt: skip
 

@@ -17,7 +17,7 @@ from twofold.measures.measure import Figure
 from twofold.runs.recipe import load_recipe, merged
 from twofold.runs.training import Material
 from twofold.studies.garments import judged, trained
-from twofold.studies.seeds import finding, over_seeds
+from twofold.studies.seeds import AMOUNTS, finding, over_seeds
 from twofold.studies.study import Budget, Row
 
 FIGURES = ("discriminative_gru", "predictive_gru", "autocorrelation")
@@ -77,7 +77,7 @@ def told(recipe: str, found: Found) -> list[Row]:
 
 def beside(measure: str, found: Found, name: str) -> Row:
     """A figure with its two controls."""
-    row = finding(measure, values(found, name), "test", "lower")
+    row = finding(measure, values(found, name), "test", "lower", AMOUNTS)
     floor, baseline = (
         over_seeds([getattr(one[name], control) for one in found]).value
         for control in ("floor", "baseline")
