@@ -58,3 +58,10 @@ def test_time_counts_where_series_are_taken_alike() -> None:
 def test_a_memory_of_long_series_with_many_channels_has_room() -> None:
     x = torch.zeros(200, 12, 3000)
     assert discords.bank(x, True).numel() <= 3 * discords.NUMBERS
+
+
+@pytest.mark.parametrize("T", [5, 24, 140])
+def test_a_step_is_as_unlike_as_it_is_off_however_many_stretches_hold_it(T: int) -> None:
+    memory = discords.bank(torch.zeros(3, 2, T), True)
+    x = torch.full((2, 2, T), 0.5)
+    torch.testing.assert_close(discords.unlike(x, memory), x.square())
