@@ -801,7 +801,7 @@ def analogy(
     source = opened.source(data)
     rows = analogies.analogies(opened, source)
     paths = written(opened, rows, out, "analogies")
-    return [*told_analogies(opened.kind, whole(source), rows, paths[0].parent), *paths]
+    return [*paths, *told_analogies(opened.kind, whole(source), rows, paths[0].parent)]
 
 
 def told_analogies(kind: Kind, asked: Rows, made: Rows, folder: Path) -> list[Path]:
