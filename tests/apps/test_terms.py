@@ -37,7 +37,7 @@ class Mean(Decodes, Encodes):
         return Dirac(self.mean.expand(len(z), *self.mean.shape))
 
     def sample(self, given: Given) -> Tensor:
-        raise NotImplementedError
+        return self.decode(self.prior(given).sample(), given).sample()
 
 
 def scored(space: Space, shown: Tensor, asked: Tensor) -> Tensor:
@@ -76,6 +76,17 @@ def test_a_missing_value_says_nothing() -> None:
     scores = scored(ROW, x[:2], x[2:])
     assert scores.isfinite().all()
     assert scores[1] > scores[0]
+
+
+@pytest.mark.parametrize("axes", [(), (6,), (4, 4), (3, 4, 4)])
+@pytest.mark.parametrize("level", [0.0, 5.0])
+def test_rows_of_any_layout_have_a_score_alike_or_not(axes: tuple[int, ...], level: float) -> None:
+    space = Space((Field("v", Real(), 2),), axes)
+    x = torch.randn(50, 2, *axes, generator=torch.Generator().manual_seed(0))
+    x[:, 0] += level  # of which rows are alike
+    scores = scored(space, x, torch.cat([x[:5], x[:5] + 9]))
+    assert scores.shape == (10,)
+    assert scores[5:].min() > scores[:5].max()
 
 
 def test_the_map_is_of_the_places_that_the_score_is_of(pictures: Tensor) -> None:

@@ -359,8 +359,9 @@ class Standardised(Located):
         parts = (train[i : i + ROWS] for i in range(0, len(train), ROWS))
         error = torch.cat([squared(judge, space, part) for part in parts])  # (N, F, *A)
         variance = error.nanmean(0)
-        if not alike(train.x):
-            variance = variance.flatten(1).nanmean(1).reshape(-1, *[1] * len(space.axes))
+        places = tuple(range(1, variance.dim()))
+        if places and not alike(train.x):
+            variance = variance.nanmean(places, keepdim=True)
         floor = STILL * variance.nanmean() + 1e-12  # what never varies is not odd by a hair
         return {"variance": variance.nan_to_num(1.0) + floor}
 

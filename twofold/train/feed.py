@@ -220,11 +220,10 @@ def shared(weights: Tensor, labels: Tensor, share: float) -> list[Pool]:
     """
     known = ~labels.isnan().all(1) if labels.shape[1] else torch.zeros(len(labels)).bool()
     if known.all() or not known.any():
+        some = ", or tell only some of them, as by train.labels = 100" if known.all() else ""
         raise UserError(
             f"train.labelled = {share} needs rows with a label and rows without, and "
-            f"{int(known.sum()):,} of {len(known):,} training rows have one; leave it at 0"
-            + ", or tell only some of them, as by train.labels = 100"
-            * bool(known.all())
+            f"{int(known.sum()):,} of {len(known):,} training rows have one; leave it at 0{some}"
         )
     return [Pool(share, weights * known), Pool(1 - share, weights * ~known)]
 
