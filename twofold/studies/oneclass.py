@@ -178,10 +178,23 @@ def recipe_of(setting: Digits, seed: int) -> tuple[dict[str, Any], dict[str, Any
 
 
 def on_digits(
-    known: Labelled, setting: Digits, normal: Sequence[int], seed: int, folder: Path
+    known: Labelled,
+    setting: Digits,
+    normal: Sequence[int],
+    seed: int,
+    folder: Path,
+    together: Sequence[Sequence[str]] = (),
 ) -> dict[str, float]:
-    """AUROC of each score and each baseline, with these digits normal and all others not."""
+    """AUROC of each score and each baseline, with these digits normal and all others not.
+
+    Args:
+        together: terms whose calibrated sums are scores too.
+    """
     rows = digits_of(known, setting, normal, seed)
     run = fitted(known, rows, *recipe_of(setting, seed), folder)
     each = scores(learnt(known, rows, [run], TERMS), known, rows)
-    return areas(each | simple(run, known, rows), rows.abnormal)
+    sums = {
+        " and ".join(terms): scores(learnt(known, rows, [run], terms), known, rows)["score"]
+        for terms in together
+    }
+    return areas(each | sums | simple(run, known, rows), rows.abnormal)

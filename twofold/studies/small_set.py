@@ -21,6 +21,8 @@ from typing import Any
 import torch
 
 from twofold.apps.searching import apart
+from twofold.core.batch import Given
+from twofold.core.game import Samples
 from twofold.data.doctor import examine
 from twofold.data.named import find
 from twofold.maths.chemistry import written
@@ -30,8 +32,10 @@ from twofold.runs.recipe import load_recipe, merged
 from twofold.runs.run import Run
 from twofold.runs.training import Material
 from twofold.studies import kept
+from twofold.studies.binary import CPU
 from twofold.studies.seeds import finding, gain
 from twofold.studies.study import Budget, Row, Study
+from twofold.train.chance import seed_all
 
 SPLIT = {"validation": 0.1, "test": 0.0}
 WRITTEN = {"canonical": False, "enumerated": True}
@@ -187,8 +191,15 @@ def judged(setting: Setting, size: int, name: str, seed: int, held: Held, folder
 
 
 def drawn(run: Run, seed: int, turn: int) -> list[str]:
-    """Canonical SMILES of a round of draws, empty for what is no molecule."""
-    found: list[str] = run.kind.molecules(run.draw(ROUND, {}, apart(seed, turn)).values)  # type: ignore[attr-defined]
+    """Canonical SMILES of a round of raw draws, empty for what is no molecule.
+
+    `Run.draw` would draw what is no molecule again, and everything would be valid.
+    """
+    seed_all(CPU, apart(seed, turn))
+    model, nothing = run.role(Samples, "measure"), Given.none(ROUND, run.given)
+    with torch.inference_mode():
+        x = torch.cat([model.sample(Given(c)) for c in nothing.c.split(run.chunk)])
+    found: list[str] = run.kind.molecules(run.space.decode(x))  # type: ignore[attr-defined]
     return found
 
 
