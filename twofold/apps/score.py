@@ -136,7 +136,7 @@ class Scored:
         hourly: observations an hour; 0 where that is not known.
         alone: the training data were not there: no baselines.
         worst: the most abnormal observations, drawn, with what is marked in them: (K, 3, h, w).
-        findings: what the data have that was never seen in training.
+        findings: what was passed over or guessed of the data.
         basis: of how many series the normal rows are, and how many of them do not overlap.
         steps: of series, all of them; short: those in stretches that are shorter than a window.
     """
@@ -161,6 +161,7 @@ class Scored:
     basis: Basis = Basis()
     steps: int = 0
     short: int = 0
+    strangers: int = 0
 
     def __str__(self) -> str:
         return "\n".join([*self.words(), *map(str, self.paths[:2])])
@@ -195,8 +196,10 @@ class Scored:
                 f"these rows are of {of.told}, so no rate is promised for other ones; hold several "
                 "out with a larger data.split.validation"
             )
-        for found in self.findings:
-            yield f"{found}; a row with such a text is called abnormal"
+        yield from self.findings
+        if self.strangers:
+            rows = plural(self.strangers, "row")
+            yield f"{rows} with a category never seen in training: such a row is called abnormal"
         if self.hourly:
             yield (
                 f"that is {count / total * self.hourly:.3g} alarms an hour, of which at most "
@@ -236,6 +239,7 @@ class Scored:
             "steps": self.steps,
             "unscored_steps": self.short,
             "findings": [*self.findings],
+            "never_seen": self.strangers,
             "alarms": dict(zip(ALARMS, self.alarms, strict=True)),
             "alarms_an_hour": float(self.abnormal.double().mean()) * self.hourly,
             "figures": [asdict(figure) for figure in self.figures],
@@ -280,10 +284,11 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
         asked.hourly,
         not here,
         tuple(worst(run, found, source, names, where_, scores["score"].raw, asked)),
-        said_of(laid_out(run.kind, asked), where) if strange.any() else (),
+        said_of(laid_out(run.kind, asked), where),
         found.basis,
         len(short),
         int(short.sum()),
+        int(strange.any(1).sum()),
     )
     write_json(out / "score.json", result.to_dict())
     return result
@@ -340,7 +345,7 @@ def laid_out(kind: Kind, asked: Asked) -> Kind:
 
 
 def said_of(kind: Kind, where: Where) -> tuple[str, ...]:
-    """What was never seen of a table, in words."""
+    """What was passed over or guessed of the data, in words."""
     return tuple(found.text for found in kind.passed(fitting(where, kind).where))
 
 

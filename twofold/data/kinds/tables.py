@@ -35,6 +35,7 @@ from twofold.core.errors import UserError
 from twofold.core.space import Category, Count, Field, Real, Space
 from twofold.core.words import plural
 from twofold.data import constraints as rules
+from twofold.data import headings
 from twofold.data import schema as schemas
 from twofold.data.columns import (
     Column,
@@ -72,6 +73,7 @@ from twofold.data.sources import Memory, Rows, Source, Together
 Array = NDArray[np.float64]
 PAPER, NUMBERS, LABELS, GAPS = (250, 250, 250), (45, 100, 170), (215, 120, 40), (205, 205, 205)
 HEIGHT, BAR = 32, 6  # of a drawing, in pixels
+HEADERS: Mapping[bool, Header] = {True: "yes", False: "no"}
 
 
 @final
@@ -129,6 +131,11 @@ class Tables(Kind):
         """The columns of what is given, in the order of `conditions`."""
         named = {column.name: column for column in self.columns}
         return tuple(named[name] for name in self.conditions)
+
+    @property
+    def empty(self) -> frozenset[str]:
+        """The texts that mean missing, the empty one among them."""
+        return frozenset({"", *self.blank})
 
     @classmethod
     def accepts(cls, where: Where) -> bool:
@@ -275,7 +282,18 @@ class Tables(Kind):
 
     def whole(self, where: Where) -> Frame:
         """Another table of this form, as text, as it is in the file."""
-        header: Header = "yes" if self.style.header else "no"
+        frame, columns = self.cut(where, HEADERS[self.style.header]), self.outer or self.columns
+        if self.style.header:
+            lost = not {c.name for c in columns} & {*frame.names}
+        else:
+            lost = headings.names_data(frame, columns)
+        other = self.cut(where, "auto") if lost and frame.style.form == "csv" else frame
+        if other.style.header == frame.style.header:
+            return frame
+        return headings.by_order(replace(other, findings=frame.findings), columns, self.empty)
+
+    def cut(self, where: Where, header: Header) -> Frame:
+        """A table as text, with the delimiter of this one, if that cuts it."""
         frame = read_frame(where, self.style.delimiter if self.style.form == "csv" else "", header)
         uncut = self.style.form == "csv" and len(frame.columns) < 2 <= len(self.columns)
         return read_frame(where, "", header) if uncut else frame  # by the file's own delimiter
@@ -313,7 +331,8 @@ class Tables(Kind):
             table = patched(table, self.outer or columns, whole, back)
             write = write_parquet if parquet else write_frame
             return [write(out / f"completed.{'parquet' if parquet else 'csv'}", table)]
-        write_text(out / "completed.csv", whole.names, [back[n] for n in whole.names], frame.style)
+        heads, cells = whole.heads or whole.names, [back[n] for n in whole.names]
+        write_text(out / "completed.csv", heads, cells, frame.style)
         return [out / "completed.csv"]
 
     def kept(
