@@ -137,6 +137,11 @@ class Tables(Kind):
         """The texts that mean missing, the empty one among them."""
         return frozenset({"", *self.blank})
 
+    def nothing(self, column: Column) -> frozenset[str]:
+        """The texts that mean missing in a column, in small letters."""
+        own = column.gone if isinstance(column, Number) else ()
+        return self.empty | {text.casefold() for text in own}
+
     @classmethod
     def accepts(cls, where: Where) -> bool:
         return is_table(where)
@@ -229,7 +234,7 @@ class Tables(Kind):
 
     def encoded(self, frame: Frame, column: Column, lossy: bool, found: list[Finding]) -> Array:
         """One column as values (N, 1); what a lossy one cannot hold becomes missing."""
-        look = Look(frame, frame[column.name], frozenset(self.blank))
+        look = Look(frame, frame[column.name], self.nothing(column))
         if isinstance(column, Number):
             look.finite()
         numbers = np.full((len(look.present), 1), np.nan)
@@ -319,7 +324,8 @@ class Tables(Kind):
         put = gaps.cpu().numpy().copy()
         for at, (column, values) in enumerate(zip(columns, columns_of(rows.values), strict=True)):
             if not put[:, at].all():
-                put[:, at] &= [t.casefold() in {"", *self.blank} for t in texts[column.name]]
+                nothing = self.nothing(column)
+                put[:, at] &= [t.casefold() in nothing for t in texts[column.name]]
             put_in(texts[column.name], column.texts(values[put[:, at]]), put[:, at])
         asked = {column.name for at, column in enumerate(columns) if put[:, at].all()}
         whole = self.whole(where)
@@ -342,9 +348,10 @@ class Tables(Kind):
         for one in self.constraints:
             asked = asked | (set(one.names) if asked & set(one.types) else set())
         back: dict[str, Sequence[str]] = dict(texts)
+        own = {column.name: self.nothing(column) for column in (*self.columns, *self.outer)}
         for name in [name for one in self.constraints for name in one.names if name not in asked]:
             old = whole[name].lines()
-            gone = [text.casefold() in {"", *self.blank} for text in old]
+            gone = [text.casefold() in own[name] for text in old]
             back[name] = [b if g else o for o, b, g in zip(old, back[name], gone, strict=True)]
         return back
 
