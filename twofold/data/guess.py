@@ -201,14 +201,29 @@ def few(look: Look) -> bool:
 
 
 def numeric(look: Look) -> bool:
-    mostly = look.share >= (HALF if excused(look) else MOST)
+    mostly = look.share >= MOST or excused(look)
     numbers = int((~np.isnan(look.numbers)).sum())
     return look.share == 1 or (mostly and numbers > FEW and not coded(look))
 
 
 def excused(look: Look) -> bool:
-    """Whether so few distinct texts are no numbers that they may say why there is none."""
-    return int(np.isnan(look.numbers).sum()) <= WORDS
+    """Whether what is no number are a few texts that may say why there is none."""
+    return signed(look) or (len(strange(look)) <= WORDS and look.share >= HALF)
+
+
+def signed(look: Look) -> bool:
+    """Whether what is no number are a few texts of signs alone, without a letter or a digit.
+
+    >>> signed(Look.of(["7", "---", "---"])), signed(Look.of(["7", "off", "8"]))
+    (True, False)
+    """
+    signs = "".join(strange(look))
+    return len(strange(look)) <= WORDS and not any(one.isalnum() for one in signs)
+
+
+def strange(look: Look) -> list[str]:
+    """The distinct texts that are no numbers."""
+    return [look.texts[at] for at in np.flatnonzero(np.isnan(look.numbers))]
 
 
 def coded(look: Look) -> bool:

@@ -29,7 +29,7 @@ from twofold.core.errors import UserError
 from twofold.data.columns import NUMBER, decimals, number
 from twofold.data.delimited import content, decoded
 from twofold.data.frames import Cells, Frame
-from twofold.data.guess import MISSING, Look, blanks, few
+from twofold.data.guess import MISSING, Look, blanks, few, signed, strangers
 from twofold.data.kind import Finding
 from twofold.data.moments import Clock, formats
 from twofold.data.regular import Track, interval, regular
@@ -157,7 +157,8 @@ def timeline(frame: Frame) -> tuple[Timeline, ...]:
 
 
 def numeric(look: Look) -> bool:
-    return not look.texts or look.share == 1
+    """Whether a column is missing, or numbers but for signs such as `---`."""
+    return not look.texts or look.share == 1 or (look.share > 0 and signed(look))
 
 
 def could_be_time(look: Look) -> bool:
@@ -214,6 +215,7 @@ def wide(frame: Frame, how: Timeline, given: Sequence[str]) -> tuple[Recordings,
     cells = [frame[name] for name in how.channels]
     looks = [Look(frame, one, blanks(MISSING)) for one in cells]
     steps = np.stack([measured(look)[order] for look in looks], 1)  # (L, C)
+    found = [*found, *(one for look in looks for one in unknown(look))]
     track = Track(series.codes[order], time[order], steps, order)
     return laid(frame, how, given, how.channels, [*map(Ways.of, looks)], track), found
 
@@ -317,11 +319,11 @@ def cut(time: Array, series: NDArray[np.intp]) -> tuple[int, ...]:
 
 
 def measured(look: Look) -> Array:
-    """A channel as numbers (L,), NaN where missing; anything else is an error by row."""
+    """A channel as numbers (L,), NaN where missing or a sign; anything else is an error by row."""
     look.finite()
     cells = look.cells
     numbers = np.array([look.number(text) for text in cells.texts], np.float64)
-    wrong = np.isnan(numbers) & look.present
+    wrong = np.isnan(numbers) & look.present & (not signed(look))
     if wrong[cells.codes].any():
         row = cells.first(wrong)
         raise UserError(
@@ -329,6 +331,11 @@ def measured(look: Look) -> Array:
             "number; name the columns that are with data.channels"
         )
     return numbers[cells.codes]
+
+
+def unknown(look: Look) -> list[Finding]:
+    """What to say of texts among the numbers of a channel."""
+    return strangers(look, ~np.isnan(look.numbers))
 
 
 @dataclass(frozen=True)
@@ -380,7 +387,7 @@ def long(frame: Frame, how: Timeline, given: Sequence[str]) -> tuple[Recordings,
     said = f"{frame.title}: {twice} measurements of the same time and channel; the last is taken"
     channels = tuple(names.texts[i] for i in order)
     ways = [Ways.of(look)] * len(channels)
-    found = [Finding("warning", said)] if twice else []
+    found = [*([Finding("warning", said)] if twice else []), *unknown(look)]
     track = Track(keys[:, 0].astype(np.intp), keys[:, 1], steps, first)
     return laid(frame, how, given, channels, ways, track), found
 

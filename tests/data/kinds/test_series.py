@@ -12,7 +12,7 @@ import torch
 from twofold.core.errors import UserError
 from twofold.data.kinds.series import Series
 from twofold.data.kinds.tables import Tables
-from twofold.data.sources import whole
+from twofold.data.sources import Rows, whole
 
 Named = Callable[[str], Path]
 
@@ -334,3 +334,44 @@ def test_a_gap_is_filled_as_its_column_is_written(tmp_path: Path) -> None:
     comma.write_text("time;a\n" + "".join(f"{i},5;{i % 9},25\n" for i in range(40)))
     kind, _ = Series.inspect(comma)
     assert kind.ends(comma).times[0].texts(1) == ["40,5"]
+
+
+def monitor(path: Path, signs: str, header: str = "Time,HR,SpO2\n") -> Path:
+    """A step of five seconds a row; signs stand where a channel was off."""
+    off = {"HR": range(20, 30), "SpO2": range(3, 60, 12)}
+    lines = [
+        f"{5 * i},{signs if i in off['HR'] else 70 + i % 4},{signs if i in off['SpO2'] else 97}\n"
+        for i in range(60)
+    ]
+    path.write_text(header + "".join(lines), encoding="utf-8")
+    return path
+
+
+def test_signs_among_numbers_are_gaps(tmp_path: Path) -> None:
+    """What a monitor writes where a channel is off: however few numbers there are."""
+    path = monitor(tmp_path / "off.csv", "---")
+    assert Series.accepts(path)
+    kind, found = Series.inspect(path, window=12)
+    told = [one.text for one in found if "'---'" in one.text]
+    assert [text.rpartition("; ")[2].split()[0] for text in told] == ["10", "5"]
+    assert [one.text for one in kind.passed(path)] == told
+    rows, gappy = whole(kind.open(path)), kind.gappy()
+    assert kind.channels[0].missing
+    assert rows.values.isnan().any()
+    rows = whole(gappy.open(path))
+    full = Rows(rows.values.nan_to_num(1.0), rows.given)
+    [out] = gappy.complete(path, full, rows.values.isnan(), tmp_path / "out")
+    assert "---" not in out.read_text()
+
+
+def test_a_word_in_a_channel_is_no_gap(tmp_path: Path) -> None:
+    path = monitor(tmp_path / "words.csv", "off")
+    with pytest.raises(UserError, match="'off' is no number"):
+        Series.inspect(path, channels=("HR", "SpO2"))
+
+
+def test_a_series_without_a_header_is_told_which_first_row_is_wanted(tmp_path: Path) -> None:
+    kind, _ = Series.inspect(monitor(tmp_path / "named.csv", "---"), window=12)
+    bare = monitor(tmp_path / "bare.csv", "---", header="")
+    with pytest.raises(UserError, match=r"has no header.*a first row with Time, HR, SpO2"):
+        kind.open(bare)

@@ -253,9 +253,24 @@ class Series(Kind):
 
     def laid(self, where: Where) -> Recordings:
         """What a path or object holds, in the layout of this codec."""
+        return self.told(where)[0]
+
+    def told(self, where: Where) -> tuple[Recordings, list[Finding]]:
+        """The same, and what is to be said of it."""
         form, frame = opened(where, self.layout)
         given = [column.name for column in self.conditions] if frame else []
-        return recorded(form, where, frame, self.how, given, self.cutting)[0]
+        needed = [name for name in (self.how.time, self.how.series, *self.how.channels) if name]
+        for table in frame:
+            if not table.style.header and not {*needed} & {*table.names}:
+                raise UserError(
+                    f"{table.title} has no header (its first row looks like data), and this run "
+                    f"knows columns by name; give it a first row with {', '.join(needed)}"
+                )
+        return recorded(form, where, frame, self.how, given, self.cutting)
+
+    def passed(self, where: Where) -> list[Finding]:
+        found = self.told(where)[1] if self.layout in ("wide", "long") else []
+        return [one for one in found if one.level == "warning"]
 
     def windows(self, recordings: Recordings) -> Windows:
         """Their windows; those of one patient are one block."""
