@@ -735,7 +735,7 @@ def said(kind: Series, recordings: Recordings) -> list[Finding]:
     }[kind.layout]  # fmt: skip
     count, total = len(recordings.lengths), len(recordings.steps)
     text = (
-        f"read as series ({kind.layout}) since {why}: {count} without a gap, "
+        f"read as series ({kind.layout}) since {why}: {plural(count, 'piece')} without a gap, "
         f"{plural(total, 'step')}, windows of {kind.length}"
     )
     flat = [one.name for one in kind.channels if constant(recordings, one.name)]
