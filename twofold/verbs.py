@@ -417,7 +417,8 @@ def sample(
             raise UserError(f"{codes} holds {len(found)} codes, and all are decoded; leave out -n")
         if given or mix:
             raise UserError("a file of codes says what is given; leave out --given and --mix")
-        return written(opened, coded.decoded(opened, found), out, "samples")
+        folder = Path(out) if out else free(opened.path / "samples")
+        return opened.kind.rewrite(coded.decoded(opened, found), folder, found.names)
     if mix:
         return mixed(opened, n, mix, conditions(given), seed, truncation, guidance, out)
     choice, known = Choice(temperature, top_p), conditions(given)
@@ -496,8 +497,9 @@ def encode(
     """The codes of observations, as an NPZ file with `z` (N, D), or `mean` and `std`.
 
     What is given of each row stands beside them, `given` (N, G), where a file has rows its number
-    there, `row` (N,), as what could not be read has no code, and the sha256 of the weights, `run`:
-    codes mean nothing to other runs, which refuse them.
+    there, `row` (N,), as what could not be read has no code, where observations have names these,
+    `name` (N,), and the sha256 of the weights, `run`: codes mean nothing to other runs, which
+    refuse them.
 
     Args:
         run: the run. data: observations of the same form.
@@ -524,6 +526,7 @@ def encode(
     arrays["given"] = source.labels().numpy()
     if rows:
         arrays["row"] = np.array(rows)
+    arrays |= coded.called(asked.titles(source))
     path.parent.mkdir(parents=True, exist_ok=True)
     if map:
         drawn = picture_of_codes(opened, next(iter(arrays.values())), source, data, by)
@@ -1284,12 +1287,12 @@ def steered(
     found = learnt.kept(run)
     pushes = steering.pushes(run, found, direction, strength)
     still = steering.held_still(found, keep, pushes)
-    given, said, names = coded.read(run, data), list[str](), list[str]()
+    given, said = coded.read(run, data), list[str]()
     if isinstance(data, tuple) and not data:
         given = (steering.draws(run, n, pushes, seed),)
     if given:
         codes = given[0][:n]
-        rows = coded.decoded(run, codes)
+        rows, names = coded.decoded(run, codes), [*codes.names]
     else:
         source = run.source(data)
         rows, names = whole(source, n), titles(run, data, source)[:n]
@@ -1472,7 +1475,8 @@ def project(
     table = files.delimited(folder, "residuals.csv", *projecting.listed(made, simple, names))
     held = free_name(folder, "codes.npz")
     with new(held) as file:
-        coded.write(opened, {**made.codes.arrays(), "residual": made.residual.numpy()}, file)
+        found = {**made.codes.arrays(), **coded.called(names), "residual": made.residual.numpy()}
+        coded.write(opened, found, file)
     paths = [held, table, *kept]
     if not opened.space.axes:
         return Made(paths, figures)

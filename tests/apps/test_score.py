@@ -315,6 +315,9 @@ def test_spans_of_series_and_a_page_with_the_curves(tmp_path: Path) -> None:
     rows = {int(span["row"]) for span in spans}
     assert rows >= set(range(30, 40))
     assert len(rows & set(range(30))) <= 6
+    called = {row["row"]: row["abnormal"] for row in cells(tmp_path / "out" / "scores.csv")}
+    assert {called[span["row"]] == span["abnormal"] for span in spans} == {True}
+    assert all(called[str(i)] == "1" for i in range(30, 40))
     high = [max((s for s in spans if int(s["row"]) == i), key=lambda s: float(s["peak"]))
             for i in range(30, 40)]  # fmt: skip
     assert all(int(s["start"]) < 28 and int(s["end"]) > 20 for s in high)

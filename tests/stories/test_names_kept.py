@@ -80,6 +80,29 @@ def test_the_residuals_name_their_pictures(run: Path, photos: Path, tmp_path: Pa
     assert names == ["Bär/Bär 0.png", "Bär/Bär 1.png", "Bär/Bär 10.png"]
 
 
+CODED = {"project": ["-n", "3", "--steps", "0"], "encode": ["--out"]}
+
+
+@pytest.mark.parametrize("verb", CODED)
+def test_codes_say_what_each_is_the_code_of(
+    verb: str, run: Path, photos: Path, tmp_path: Path
+) -> None:
+    """Through a file of codes, what is decoded or moved is called as the picture it is made of."""
+    codes, out = tmp_path / "made" / "codes.npz", tmp_path / "out"
+    where = {"project": ["--out", codes.parent], "encode": [codes]}[verb]
+    assert inside(verb, run, photos, *CODED[verb], *where).status == 0
+    assert np.load(codes)["name"][:2].tolist() == ["Bär/Bär 0.png", "Bär/Bär 1.png"]
+    told = inside("sample", run, "--codes", codes, "--out", out)
+    assert told.status == 0, told
+    names = [path.stem for path in sorted(out.glob("0*.png"))]
+    assert [name.split("-")[2] for name in names[:3]] == ["Bär_0", "Bär_1", "Bär_10"]
+    assert inside("directions", run, "--how", "weights", "-k", "1", "--again").status == 0
+    words = ["--direction", "sefa-1:1", "-n", "2", "--out", tmp_path / "moved"]
+    told = inside("edit", run, codes, *words)
+    assert told.status == 0, told
+    assert (tmp_path / "moved" / "000001-Bär-Bär_1.png").is_file()
+
+
 def test_copies_of_a_scene_are_called_as_the_first(tmp_path: Path) -> None:
     names = [f"{scene}_{i}" for scene in ("owl", "cat", "fox", "elk") for i in range(3)]
     photos, run = made(tmp_path / "in", names), tmp_path / "run"

@@ -45,6 +45,13 @@ def test_a_named_set_of_another_kind_is_refused(verb: str, run: Path) -> None:
     refused(inside(verb, run, "iris"), *words)
 
 
+def test_a_run_on_files_of_pictures_says_that_arrays_are_none(tmp_path: Path) -> None:
+    kind = examine(pictures(tmp_path / "p", np.zeros((12, 9, 9), np.uint8))).kind
+    np.savez(tmp_path / "scans.npz", x=np.zeros((12, 9, 9), np.uint8))
+    with pytest.raises(UserError, match=r"scans.npz is read as arrays, and .* trained on images"):
+        fitting(tmp_path / "scans.npz", kind)
+
+
 @pytest.mark.parametrize("name", ["images", "tables", "series", "text", "molecules"])
 def test_no_kind_opens_what_it_cannot_read(name: str, tmp_path: Path) -> None:
     """Objects in memory and named sets that are not of a kind never come to its codec."""

@@ -149,6 +149,7 @@ class Imputed:
         chains: whether gaps were filled by chains, as the encoder does not know them.
         alone: whether the model fills gaps by itself, its draws being equal.
         left: cells that were not filled, by column, where there are any.
+        said: what was passed over or guessed of the data.
         effective: of the weighted draws of a row, the median over rows with gaps.
         level: of the intervals that were written: the share asked for, or the corrected one.
         checks: how wrong it is, where that was asked; one or none.
@@ -165,6 +166,7 @@ class Imputed:
     checks: tuple[Check, ...] = ()
     alone: bool = False
     left: Mapping[str, int] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         found = {name: count for name, count in self.by_field.items() if count}
@@ -176,6 +178,7 @@ class Imputed:
             head,
             f"by {self.manner()}",
             *self.passed_over(),
+            *self.said,
             *self.mended(),
             *(line for check in self.checks for line in words(check)),
         ]
@@ -293,6 +296,7 @@ def impute(
         judged,
         isinstance(run.model, Fills),
         kind.left(place, listed(fields)),
+        tuple(found.text for found in kind.passed(place)),
     )
 
 

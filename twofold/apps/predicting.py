@@ -29,7 +29,6 @@ from twofold.core.batch import Given
 from twofold.core.errors import UserError
 from twofold.core.game import Samples
 from twofold.core.words import plural
-from twofold.data.columns import written
 from twofold.data.doctor import fitting
 from twofold.data.kind import Where
 from twofold.data.kinds.series import Channel, Ends, Series
@@ -182,7 +181,7 @@ def table(kind: Series, ends: Ends, found: Tensor) -> Iterator[list[str]]:
 
 def said(values: Tensor, channel: Channel) -> list[str]:
     """Numbers (T,) as texts, with the decimals of the file; missing is empty."""
-    return ["" if v != v else written(float(str(v)), channel.decimals, 0) for v in values.numpy()]
+    return ["" if v != v else channel.text(float(str(v))) for v in values.numpy()]
 
 
 # How wrong it is.

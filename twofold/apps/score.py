@@ -136,7 +136,7 @@ class Scored:
         hourly: observations an hour; 0 where that is not known.
         alone: the training data were not there: no baselines.
         worst: the most abnormal observations, drawn, with what is marked in them: (K, 3, h, w).
-        findings: what the data have that was never seen in training.
+        findings: what was passed over or guessed of the data.
         basis: of how many series the normal rows are, and how many of them do not overlap.
         steps: of series, all of them; short: those in stretches that are shorter than a window.
     """
@@ -161,6 +161,7 @@ class Scored:
     basis: Basis = Basis()
     steps: int = 0
     short: int = 0
+    strangers: int = 0
 
     def __str__(self) -> str:
         return "\n".join([*self.words(), *map(str, self.paths[:2])])
@@ -195,8 +196,10 @@ class Scored:
                 f"these rows are of {of.told}, so no rate is promised for other ones; hold several "
                 "out with a larger data.split.validation"
             )
-        for found in self.findings:
-            yield f"{found}; a row with such a text is called abnormal"
+        yield from self.findings
+        if self.strangers:
+            rows = plural(self.strangers, "row")
+            yield f"{rows} with a category never seen in training: such a row is called abnormal"
         if self.hourly:
             yield (
                 f"that is {count / total * self.hourly:.3g} alarms an hour, of which at most "
@@ -236,6 +239,7 @@ class Scored:
             "steps": self.steps,
             "unscored_steps": self.short,
             "findings": [*self.findings],
+            "never_seen": self.strangers,
             "alarms": dict(zip(ALARMS, self.alarms, strict=True)),
             "alarms_an_hour": float(self.abnormal.double().mean()) * self.hourly,
             "figures": [asdict(figure) for figure in self.figures],
@@ -262,7 +266,8 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
     where_ = found.maps(source)
     if strange.any() and where_.shape == strange.shape:  # a map of columns
         where_ = alarmed(where_, strange, where_.nan_to_num())
-    written = write_maps(run, found, source, names, trace, where_, scores["score"].raw, asked, out)
+    raw = scores["score"].raw
+    written = write_maps(run, found, source, names, trace, where_, raw, line.value, asked, out)
     result = Scored(
         (table, *written),
         names,
@@ -279,11 +284,12 @@ def score(runs: Sequence[Run], where: Where, asked: Asked, out: Path) -> Scored:
         known.alarms(abnormal),
         asked.hourly,
         not here,
-        tuple(worst(run, found, source, names, where_, scores["score"].raw, asked)),
-        said_of(laid_out(run.kind, asked), where) if strange.any() else (),
+        tuple(worst(run, found, source, names, where_, raw, asked)),
+        said_of(laid_out(run.kind, asked), where),
         found.basis,
         len(short),
         int(short.sum()),
+        int(strange.any(1).sum()),
     )
     write_json(out / "score.json", result.to_dict())
     return result
@@ -340,7 +346,7 @@ def laid_out(kind: Kind, asked: Asked) -> Kind:
 
 
 def said_of(kind: Kind, where: Where) -> tuple[str, ...]:
-    """What was never seen of a table, in words."""
+    """What was passed over or guessed of the data, in words."""
     return tuple(found.text for found in kind.passed(fitting(where, kind).where))
 
 
@@ -649,10 +655,15 @@ def write_maps(
     trace: Trace,
     where: Tensor,
     raw: Tensor,
+    line: float,
     asked: Asked,
     out: Path,
 ) -> list[Path]:
-    """Where each observation is abnormal: columns, arrays, spans of time, and pictures."""
+    """Where each observation is abnormal: columns, arrays, spans of time, and pictures.
+
+    Args:
+        raw: the scores, of which those above the `line` are abnormal.
+    """
     if where.dim() < 2 or not where.shape[1]:
         return []
     if not run.space.axes:
@@ -663,7 +674,9 @@ def write_maps(
     marked = smooth(where) > level
     np.savez_compressed(path, where=where.numpy(), row=np.array(names), marked=marked.numpy())
     if len(run.space.axes) == 1:
-        return [write_spans(out / "spans.csv", run.space, names, trace, where, level), path]
+        called = (raw > line).int().tolist()
+        table = spans_of(run.space, names, trace, where, level, called)
+        return [write_table(out / "spans.csv", table), path]
     if len(run.space.axes) != 2:
         return [path]
     heat = heated(where, found.ends)  # (N, 3, H, W)
@@ -681,25 +694,37 @@ def fields_of(space: Space, where: Tensor) -> list[str]:
     return every if len(every) == where.shape[1] else ["all"]
 
 
-def write_spans(
-    path: Path, space: Space, names: Sequence[str], trace: Trace, where: Tensor, level: float
-) -> Path:
-    """`spans.csv`: where each series is marked, and by which channel most.
+def spans_of(
+    space: Space,
+    names: Sequence[str],
+    trace: Trace,
+    where: Tensor,
+    level: float,
+    abnormal: Sequence[int],
+) -> dict[str, list[object]]:
+    """Where each series is marked, by which channel most, and whether it is called abnormal.
 
-    `start` and `end` are steps of its window; a table's rows and times are those of the span.
+    A place stands out by the level of places, a series by the threshold of scores: a span alone
+    makes no series abnormal. `start` and `end` are steps of its window; a table's rows and times
+    are those of the span.
     """
     fields, high = fields_of(space, where), smooth(where)
     columns: dict[str, list[object]] = {
-        key: [] for key in ("row", *trace.columns(), "start", "end", "peak", "most_by")
+        key: [] for key in ("row", *trace.columns(), "start", "end", "peak", "most_by", "abnormal")
     }
     for at, (name, line, each) in enumerate(zip(names, high, where, strict=True)):
         for start, end in spans(line > level):
             most = int(each[:, start:end].nanmean(1).nan_to_num(-math.inf).argmax())
-            peak = float(line[start:end].max())
-            told = {"start": start, "end": end, "peak": peak, "most_by": fields[most]}
+            told = {
+                "start": start,
+                "end": end,
+                "peak": float(line[start:end].max()),
+                "most_by": fields[most],
+                "abnormal": abnormal[at],
+            }
             for key, value in ({"row": name} | trace.span(at, start, end) | told).items():
                 columns[key].append(value)
-    return write_table(path, columns)
+    return columns
 
 
 def spans(marked: Tensor) -> list[tuple[int, int]]:

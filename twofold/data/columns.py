@@ -105,6 +105,7 @@ class Number(Modelled):
         places: places after the point that are written always.
         comma: whether the decimal mark is a comma.
         writing: what else there is to how it is written, such as a unit.
+        gone: texts that stand for a missing number, beside those of the table.
     """
 
     scores: NormalScores | Modes
@@ -112,6 +113,7 @@ class Number(Modelled):
     places: int = 0
     comma: bool = False
     writing: Writing = Writing()
+    gone: tuple[str, ...] = ()
 
     @property
     def domain(self) -> Domain:

@@ -6,7 +6,7 @@ was put in has the decimals of its channel. What is neither stays empty.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -16,28 +16,33 @@ from torch import Tensor
 from twofold.data.columns import written
 from twofold.data.frames import Frame
 from twofold.data.recordings import Recordings, Timeline
+from twofold.data.writing import Writing
 
 Texts = Sequence[str]
 
 
-def step_texts(steps: Tensor, put: Tensor, places: Sequence[int]) -> list[Texts]:
+def step_texts(
+    steps: Tensor, put: Tensor, ways: Sequence[tuple[Callable[[float], str], Writing]]
+) -> list[Texts]:
     """Each channel's numbers as texts.
 
     Args:
         steps: as they were measured, (L, C) in float64, NaN in a gap. put: what is put in, (L, C),
-            NaN elsewhere. places: after the point of what is put in, (C,).
+            NaN elsewhere. ways: of each channel, how what is put in is written, and what else
+            there is to how its numbers are, (C,).
 
-    >>> nan = float("nan")
-    >>> step_texts(torch.tensor([[35.25], [nan], [nan]]), torch.tensor([[nan], [3.14], [nan]]), [1])
-    [['35.25', '3.1', '']]
+    >>> nan, way = float("nan"), ("{:.1f} %".format, Writing(suffix=" %"))
+    >>> measured, put = torch.tensor([[35.25], [nan], [nan]]), torch.tensor([[nan], [3.14], [nan]])
+    >>> step_texts(measured, put, [way])
+    [['35.25 %', '3.1 %', '']]
     """
-    channels = zip(steps.T.tolist(), put.T.tolist(), places, strict=True)
+    channels = zip(steps.T.tolist(), put.T.tolist(), ways, strict=True)
     return [
         [
-            exact(a) if a == a else written(b, most, 0) if b == b else ""
+            way.put(exact(a)) if a == a else text(b) if b == b else ""
             for a, b in zip(*pair, strict=True)
         ]
-        for *pair, most in channels
+        for *pair, (text, way) in channels
     ]
 
 

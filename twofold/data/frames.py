@@ -91,6 +91,7 @@ class Frame:
         rows: the number that a user would give each row, (N,); in a file the header counts.
         style: how it was written.
         findings: what was noticed while reading.
+        heads: what the file calls its columns, where that is something else; else nothing.
     """
 
     title: str
@@ -98,6 +99,7 @@ class Frame:
     rows: NDArray[np.int64]
     style: Style = Style()
     findings: tuple[Finding, ...] = field(default=(), compare=False)
+    heads: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -5,8 +5,8 @@
   alone) and more than half of the rows distinct;
 * category: whole numbers, at most 12 of them, with five rows each on average (two: always);
 * number: every text is one, with a currency or percent and marks of thousands or without
-  (`writing.py`); or nineteen of twenty rows, more than 12 distinct: the rest are taken
-  as missing, and it is said;
+  (`writing.py`); or nineteen of twenty rows are, or half of them and all but three texts (`k. A.`,
+  `unknown`), more than 12 distinct: the rest are taken as missing, and it is said;
 * date: every text is of one format of `moments.py`;
 * text: more than 64 distinct texts of four words or more, or 80 letters, on average;
 * id: at least ten rows, nineteen of twenty of them distinct;
@@ -63,6 +63,7 @@ LEVELS = 64  # of a category, however rare
 SEEN, HIGHEST = 10, 1000  # rows of a level beyond these, and levels in all
 RARE = 1000  # texts beyond these levels that are kept to be written again
 MOST = 0.95
+WORDS, HALF = 3, 0.5  # distinct texts among numbers that rather say that there is none
 NAMED = re.compile(
     r"(?:.*[\W_])?(?:id|uuid|guid|rowid)(?:[\W_].*)?|index|idx|key|unnamed: \d+", re.I | re.ASCII
 )
@@ -200,7 +201,29 @@ def few(look: Look) -> bool:
 
 
 def numeric(look: Look) -> bool:
-    return look.share == 1 or (look.share >= MOST and len(look.texts) > FEW and not coded(look))
+    mostly = look.share >= MOST or excused(look)
+    numbers = int((~np.isnan(look.numbers)).sum())
+    return look.share == 1 or (mostly and numbers > FEW and not coded(look))
+
+
+def excused(look: Look) -> bool:
+    """Whether what is no number are a few texts that may say why there is none."""
+    return signed(look) or (len(strange(look)) <= WORDS and look.share >= HALF)
+
+
+def signed(look: Look) -> bool:
+    """Whether what is no number are a few texts of signs alone, without a letter or a digit.
+
+    >>> signed(Look.of(["7", "---", "---"])), signed(Look.of(["7", "off", "8"]))
+    (True, False)
+    """
+    signs = "".join(strange(look))
+    return len(strange(look)) <= WORDS and not any(one.isalnum() for one in signs)
+
+
+def strange(look: Look) -> list[str]:
+    """The distinct texts that are no numbers."""
+    return [look.texts[at] for at in np.flatnonzero(np.isnan(look.numbers))]
 
 
 def coded(look: Look) -> bool:
@@ -300,6 +323,7 @@ def make_number(look: Look, form: str) -> tuple[Column, Found]:
     column = Number(
         **common(look, "str" if not look.writing.plain else "int64" if whole else "float64"),
         missing=missing,
+        gone=excuses(look, known),
         scores=scores,
         decimals=max(map(needed, texts)),
         places=min(places),
@@ -307,6 +331,17 @@ def make_number(look: Look, form: str) -> tuple[Column, Found]:
         writing=look.writing,
     )
     return column, strangers(look, known) + otherwise(look, known)
+
+
+def excuses(look: Look, known: NDArray[np.bool_]) -> tuple[str, ...]:
+    """The texts that stand for a missing number, where they are few: what else there is are slips.
+
+    >>> look = Look.of(["1", "2.5", "k. A.", "n. b."])
+    >>> excuses(look, ~np.isnan(look.numbers))
+    ('k. A.', 'n. b.')
+    """
+    found = tuple(text for text, one in zip(look.texts, known, strict=True) if not one)
+    return found * (len(found) <= WORDS)
 
 
 def needed(text: str) -> int:

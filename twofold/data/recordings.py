@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,11 @@ from twofold.core.errors import UserError
 from twofold.data.columns import NUMBER, decimals, number
 from twofold.data.delimited import content, decoded
 from twofold.data.frames import Cells, Frame
-from twofold.data.guess import MISSING, Look, blanks, few
+from twofold.data.guess import MISSING, Look, blanks, few, signed, strangers
 from twofold.data.kind import Finding
 from twofold.data.moments import Clock, formats
 from twofold.data.regular import Track, interval, regular
+from twofold.data.writing import Writing
 
 Layout = Literal["auto", "wide", "long", "rows", "array", "record"]
 Array = NDArray[np.float64]
@@ -54,7 +55,7 @@ class Onward:
 
     Args:
         last: of the recording, in seconds where it is a date. step: the usual one.
-        form: of a date, as in `strptime`; empty for a number.
+        form: of a date, as in `strptime`; empty for a number. comma: whether its mark is a comma.
 
     >>> Onward(3.0, 0.5, "").texts(2), Onward(0.0, 86400.0, "%d.%m.%Y").texts(1)
     (['3.5', '4'], ['02.01.1970'])
@@ -63,12 +64,14 @@ class Onward:
     last: float
     step: float
     form: str
+    comma: bool = False
 
     def texts(self, steps: int) -> list[str]:
         """The times of so many steps, as a file says them."""
         times = [self.last + self.step * i for i in range(1, steps + 1)]
         if not self.form:
-            return [f"{time:.10g}" for time in times]
+            way = Writing(comma=self.comma)
+            return [way.put(f"{time:.10g}") for time in times]
         return Clock(self.form, 0.0, 1.0).texts(times)
 
     def until(self, steps: int) -> list[str]:
@@ -92,6 +95,7 @@ class Recordings:
         title: what they are called in messages.
         channels: names, C of them.
         decimals: the most places after the point of each channel, (C,).
+        fewest: the fewest, of a table.
         steps: (L, C), NaN where missing.
         lengths: steps of each recording, adding to L.
         given: what else is known of each step: columns of L cells.
@@ -99,6 +103,7 @@ class Recordings:
         begins: the step of that at which each is named.
         onward: how time goes on after the end of each; none where there is no time.
         rows: of a table, the row that each step was read from, (L,).
+        writings: of a table, how each channel writes its numbers, (C,).
     """
 
     title: str
@@ -111,6 +116,8 @@ class Recordings:
     begins: tuple[int, ...] = ()
     onward: tuple[Onward, ...] = ()
     rows: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+    writings: tuple[Writing, ...] = ()
+    fewest: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,8 @@ def timeline(frame: Frame) -> tuple[Timeline, ...]:
 
 
 def numeric(look: Look) -> bool:
-    return not look.texts or look.share == 1
+    """Whether a column is missing, or numbers but for signs such as `---`."""
+    return not look.texts or look.share == 1 or (look.share > 0 and signed(look))
 
 
 def could_be_time(look: Look) -> bool:
@@ -176,7 +184,7 @@ def one_series(frame: Frame) -> Cells:
 
 def ticks(frame: Frame, cells: Cells) -> Array:
     """Time of each row as a number, seconds where it is a date."""
-    numbers = np.array([number(text) for text in cells.texts], np.float64)
+    numbers = counted(frame, cells)
     if np.isfinite(numbers).all():
         return numbers[cells.codes]
     if not formats(cells.texts):
@@ -205,10 +213,11 @@ def wide(frame: Frame, how: Timeline, given: Sequence[str]) -> tuple[Recordings,
     )]  # fmt: skip
     interleaved(frame, how, time)
     cells = [frame[name] for name in how.channels]
-    steps = np.stack([measured(frame, one)[order] for one in cells], 1)  # (L, C)
-    places = tuple(decimals_of(one) for one in cells)
+    looks = [Look(frame, one, blanks(MISSING)) for one in cells]
+    steps = np.stack([measured(look)[order] for look in looks], 1)  # (L, C)
+    found = [*found, *(one for look in looks for one in unknown(look))]
     track = Track(series.codes[order], time[order], steps, order)
-    return laid(frame, how, given, how.channels, places, track), found
+    return laid(frame, how, given, how.channels, [*map(Ways.of, looks)], track), found
 
 
 def interleaved(frame: Frame, how: Timeline, time: Array) -> None:
@@ -241,7 +250,7 @@ def laid(
     how: Timeline,
     given: Sequence[str],
     channels: tuple[str, ...],
-    places: tuple[int, ...],
+    ways: Sequence[Ways],
     track: Track,
 ) -> Recordings:
     """Series of a table, at equal steps where that is asked, cut at gaps."""
@@ -253,7 +262,17 @@ def laid(
     of = parts_of(series, track.series, lengths)
     ends = onwards(frame, how.time, track.time, lengths) if how.time else ()
     return Recordings(
-        frame.title, channels, places, track.steps, lengths, known, of, onward=ends, rows=track.rows
+        frame.title,
+        channels,
+        tuple(way.decimals for way in ways),
+        track.steps,
+        lengths,
+        known,
+        of,
+        onward=ends,
+        rows=track.rows,
+        writings=tuple(way.writing for way in ways),
+        fewest=tuple(way.fewest for way in ways),
     )
 
 
@@ -261,19 +280,24 @@ def is_dated(frame: Frame, name: str) -> bool:
     """Whether a column of time has dates, so that it counts in seconds."""
     if not name:
         raise UserError(f"{frame.title} has no column of time for data.every; name it by data.time")
-    return not np.isfinite([number(text) for text in frame[name].texts]).all()
+    return not np.isfinite(counted(frame, frame[name])).all()
+
+
+def counted(frame: Frame, cells: Cells) -> Array:
+    """Each distinct text of a column of time as a number, NaN where it is none."""
+    return np.array([number(text, frame.style.comma) for text in cells.texts], np.float64)
 
 
 def onwards(frame: Frame, name: str, time: Array, lengths: Sequence[int]) -> tuple[Onward, ...]:
     """How each stretch of sorted times goes on."""
     texts = frame[name].texts
-    written = np.array([number(text) for text in texts], np.float64)
-    form = "" if np.isfinite(written).all() else next(iter(formats(texts)), "")
+    form = next(iter(formats(texts)), "") if is_dated(frame, name) else ""
     start = Clock.fit(texts).origin if form else 0.0
     stretches = np.split(time, np.cumsum(lengths)[:-1])
     steps = np.concatenate([np.diff(one) for one in stretches])
     usual = float(np.median(steps)) if len(steps) else 1.0
-    return tuple(Onward(start + float(one[-1]), usual, form) for one in stretches)
+    comma = frame.style.comma
+    return tuple(Onward(start + float(one[-1]), usual, form, comma) for one in stretches)
 
 
 def parts_of(series: Cells, codes: NDArray[np.intp], lengths: Sequence[int]) -> tuple[str, ...]:
@@ -294,26 +318,46 @@ def cut(time: Array, series: NDArray[np.intp]) -> tuple[int, ...]:
     return tuple(np.diff([0, *ends.tolist(), len(time)]).tolist())
 
 
-def measured(frame: Frame, cells: Cells) -> Array:
-    """A channel as numbers (L,), NaN where missing; anything else is an error by row."""
-    look = Look(frame, cells, blanks(MISSING))
+def measured(look: Look) -> Array:
+    """A channel as numbers (L,), NaN where missing or a sign; anything else is an error by row."""
     look.finite()
-    comma = frame.style.comma
-    numbers = np.array([number(text, comma) for text in cells.texts], np.float64)
-    wrong = np.isnan(numbers) & look.present
+    cells = look.cells
+    numbers = np.array([look.number(text) for text in cells.texts], np.float64)
+    wrong = np.isnan(numbers) & look.present & (not signed(look))
     if wrong[cells.codes].any():
         row = cells.first(wrong)
         raise UserError(
-            f"{frame.place(cells, row)}: {cells.texts[cells.codes[row]]!r} is no "
+            f"{look.frame.place(cells, row)}: {cells.texts[cells.codes[row]]!r} is no "
             "number; name the columns that are with data.channels"
         )
     return numbers[cells.codes]
 
 
-def decimals_of(cells: Cells) -> int:
-    """The most places after the point in a column."""
-    plain = (text.replace(",", ".") for text in cells.texts)
-    return max((decimals(text) for text in plain if NUMBER.fullmatch(text)), default=0)
+def unknown(look: Look) -> list[Finding]:
+    """What to say of texts among the numbers of a channel."""
+    return strangers(look, ~np.isnan(look.numbers))
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How the numbers of a channel are written.
+
+    Args:
+        decimals, fewest: places after the point, at most and at least. writing: all else.
+    """
+
+    decimals: int
+    fewest: int
+    writing: Writing
+
+    @classmethod
+    def of(cls, look: Look) -> Self:
+        """As a column of a table has them most often."""
+        plain = (look.bare(text).replace(",", ".") for text in look.texts)
+        places = [decimals(text) for text in plain if NUMBER.fullmatch(text)] or [0]
+        comma = Writing(comma=look.frame.style.comma)
+        writing = comma if look.writing.plain else look.writing
+        return cls(max(places), min(places), writing)
 
 
 def is_long(frame: Frame) -> bool:
@@ -337,14 +381,15 @@ def long(frame: Frame, how: Timeline, given: Sequence[str]) -> tuple[Recordings,
     order = np.argsort(names.texts)
     rank = np.argsort(order)
     steps = np.full((len(keys), len(names.texts)), np.nan)
-    steps[row.ravel(), rank[names.codes]] = measured(frame, values)
+    look = Look(frame, values, blanks(MISSING))
+    steps[row.ravel(), rank[names.codes]] = measured(look)
     twice = len(frame) - len(np.unique(row.ravel() * len(order) + names.codes))
     said = f"{frame.title}: {twice} measurements of the same time and channel; the last is taken"
     channels = tuple(names.texts[i] for i in order)
-    places = (decimals_of(values),) * len(channels)
-    found = [Finding("warning", said)] if twice else []
+    ways = [Ways.of(look)] * len(channels)
+    found = [*([Finding("warning", said)] if twice else []), *unknown(look)]
     track = Track(keys[:, 0].astype(np.intp), keys[:, 1], steps, first)
-    return laid(frame, how, given, channels, places, track), found
+    return laid(frame, how, given, channels, ways, track), found
 
 
 def lengthened(recordings: Recordings, least: int) -> Recordings:

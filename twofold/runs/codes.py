@@ -2,16 +2,17 @@
 
 What is given of each row stands beside them, `given` (N, G), NaN where not known; without it,
 nothing is. A code means something to the weights that gave it alone: `run` is their sha256, and
-other runs refuse the file. Without `run`, as in files of one's own, the shapes must fit. `encode`
-and `project` write such files, and what decodes codes takes them in place of observations.
+other runs refuse the file. Without `run`, as in files of one's own, the shapes must fit. `name`,
+(N,), is what the user calls each observation, so that what is made of its code is called the same.
+`encode` and `project` write such files, and what decodes codes takes them in place of observations.
 """
 
 from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, get_args
 
@@ -27,7 +28,7 @@ from twofold.maths.latents import LatentName, Latents, latents, layered
 from twofold.maths.paths import PATHS
 from twofold.runs.run import Path_, Run, likely
 
-MAKER = "run"
+MAKER, NAMES = "run", "name"
 KEYS: Mapping[LatentName, str] = {name: name.replace("+", "_plus") for name in get_args(LatentName)}
 
 
@@ -37,26 +38,36 @@ class Codes:
 
     Args:
         space: where they lie. code: (N, D), or (N, L, D) of w+. given: what is known, (N, G).
+        names: what the user calls each, (N,); none where they have no names.
     """
 
     space: LatentName
     code: Tensor
     given: Tensor
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.code)
 
     def __getitem__(self, rows: slice | Tensor) -> Codes:
-        return Codes(self.space, self.code[rows], self.given[rows])
+        at = torch.arange(len(self))[rows].tolist() if self.names else []
+        names = tuple(self.names[i] for i in at)
+        return Codes(self.space, self.code[rows], self.given[rows], names)
 
     @property
     def blind(self) -> Codes:
         """The same codes, of which nothing is given."""
-        return Codes(self.space, self.code, torch.full_like(self.given, math.nan))
+        return replace(self, given=torch.full_like(self.given, math.nan))
 
     def arrays(self) -> dict[str, Any]:
         """What the file holds."""
-        return {KEYS[self.space]: self.code.numpy(), "given": self.given.numpy()}
+        held = {KEYS[self.space]: self.code.numpy(), "given": self.given.numpy()}
+        return held | called(self.names)
+
+
+def called(names: Sequence[str]) -> dict[str, Any]:
+    """The names of observations as an array of a file of codes; nothing where there are none."""
+    return {NAMES: np.array(names)} if names else {}
 
 
 def write(run: Run, arrays: Mapping[str, Any], file: IO[bytes]) -> None:
@@ -76,10 +87,10 @@ def read(run: Run, where: Any) -> tuple[Codes, ...]:
             f"{where} holds codes of another run, or of this one before it trained on; encode the "
             f"observations again: twofold encode {run.path} DATA"
         )
-    named = {space: arrays[key] for space, key in KEYS.items() if key in arrays}
+    named = {space: torch.as_tensor(arrays[key]) for space, key in KEYS.items() if key in arrays}
     return tuple(
-        shaped(run, Codes(space, torch.as_tensor(array), known(run, arrays, len(array))), where)
-        for space, array in named.items()
+        shaped(run, Codes(space, code, known(run, arrays, len(code)), names(arrays, code)), where)
+        for space, code in named.items()
     )[:1]
 
 
@@ -94,6 +105,12 @@ def held(where: Any) -> dict[str, Any]:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile):
         return {}  # what reads observations says what is wrong with it
+
+
+def names(arrays: Mapping[str, Any], code: Tensor) -> tuple[str, ...]:
+    """What the user calls each row of the code, where the file says that of all."""
+    told = tuple(map(str, arrays.get(NAMES, np.zeros(0)).ravel()))
+    return told * (len(told) == len(code))
 
 
 def known(run: Run, arrays: Mapping[str, Any], rows: int) -> Tensor:

@@ -23,8 +23,7 @@ def titles(run: Run, where: Where, source: Source) -> list[str]:
     """
     if isinstance(where, Source):
         return []
-    names, at = run.kind.names(fitting(where, run.kind).where), source.pieces()[:, 0].tolist()
-    return [names[i] for i in at] if max(at, default=0) < len(names) else []
+    return Other(run.kind, fitting(where, run.kind).where).titles(source)
 
 
 def numbers(run: Run, where: Where, n: int) -> list[int]:
@@ -57,6 +56,11 @@ class Other:
     def names(self, count: int) -> list[str]:
         """What the user calls each of so many rows, its number where it has no name."""
         return self.kind.names(self.where) or [str(row) for row in range(1, count + 1)]
+
+    def titles(self, source: Source) -> list[str]:
+        """What the user calls the observation of each row; nothing where they have no names."""
+        names, at = self.kind.names(self.where), source.pieces()[:, 0].tolist()
+        return [names[i] for i in at] if max(at, default=0) < len(names) else []
 
     def rows(self) -> list[int]:
         """The number of each row in its file; none where that is no list of rows."""

@@ -12,7 +12,7 @@ import torch
 from twofold.core.errors import UserError
 from twofold.data.kinds.series import Series
 from twofold.data.kinds.tables import Tables
-from twofold.data.sources import whole
+from twofold.data.sources import Rows, whole
 
 Named = Callable[[str], Path]
 
@@ -276,3 +276,102 @@ def test_cells_of_columns_that_are_not_modelled_are_counted() -> None:
     frame = pd.DataFrame({"x": [1.5, 2.0, None] * 20, "price": [None] * 60, "y": range(60)})
     kind, _ = Tables.inspect(frame)
     assert kind.left(frame, ()) == {"price": 60}
+
+
+PRICES = {
+    "dollars": ('time,price,load\n{0},"${1:,.2f}",{2:.1f}%\n', "1,234.50"),
+    "accounts": ('time,price,load\n{0},"({1:,.2f})",{2:.1f}\n', "1,234.50"),
+    "euros": ("time;price;load\n{0};{3} €;{4}\n", "1.234,50"),
+}
+
+
+def written_so(form: str, path: Path) -> Path:
+    """Hourly prices around 1,234.50 and loads, as people write them."""
+    head, line = form.split("\n")[:2]
+    lines = [head]
+    for i in range(60):
+        price, load = f"{1234.5 + i % 7:,.2f}", f"{i % 5 + 0.5:.1f}"
+        german = price.replace(",", " ").replace(".", ",").replace(" ", ".")
+        time = f"2024-01-{1 + i // 24:02d} {i % 24:02d}:00"
+        cells = (time, 1234.5 + i % 7, i % 5 + 0.5, german, load.replace(".", ","))
+        lines.append(line.format(*cells))
+    lines[8] = lines[8].replace("(", "").replace(")", "")  # as books are: not all below zero
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", PRICES)
+def test_numbers_are_read_and_written_as_the_file_has_them(name: str, tmp_path: Path) -> None:
+    form, first = PRICES[name]
+    path = written_so(form, tmp_path / "prices.csv")
+    assert Series.accepts(path)
+    kind, _ = Series.inspect(path, window=60)
+    check(kind)
+    rows = whole(kind.open(path))
+    assert rows.values[0, 0, :2].abs().tolist() == [1234.5, 1235.5]
+    assert rows.values[0, 1, :2].tolist() == [0.5, 1.5]
+    [out] = kind.write(rows, tmp_path / "out")
+    lines, again = path.read_text().splitlines(), out.read_text().splitlines()
+    cut = ";" if name == "euros" else ","
+    assert [line.partition(cut)[2] for line in lines[1:8]] == [
+        line.split(cut, 2)[2] for line in again[1:8]
+    ]
+    assert first in again[1]
+    assert kind.native(rows)["price"].abs().tolist()[0] == 1234.5
+
+
+def test_a_gap_is_filled_as_its_column_is_written(tmp_path: Path) -> None:
+    path = written_so(PRICES["euros"][0], tmp_path / "prices.csv")
+    kind = Series.inspect(path, window=12)[0].gappy()
+    rows = whole(kind.open(path))
+    holed = tmp_path / "holed.csv"
+    holed.write_text(path.read_text().replace("1.235,50 €", "", 1), encoding="utf-8")
+    gaps = whole(kind.open(holed)).values.isnan()
+    assert gaps.sum() == 1
+    [out] = kind.complete(holed, rows, gaps, tmp_path / "out")
+    assert out.read_text() == path.read_text()
+    comma = tmp_path / "comma.csv"
+    comma.write_text("time;a\n" + "".join(f"{i},5;{i % 9},25\n" for i in range(40)))
+    kind, _ = Series.inspect(comma)
+    assert kind.ends(comma).times[0].texts(1) == ["40,5"]
+
+
+def monitor(path: Path, signs: str, header: str = "Time,HR,SpO2\n") -> Path:
+    """A step of five seconds a row; signs stand where a channel was off."""
+    off = {"HR": range(20, 30), "SpO2": range(3, 60, 12)}
+    lines = [
+        f"{5 * i},{signs if i in off['HR'] else 70 + i % 4},{signs if i in off['SpO2'] else 97}\n"
+        for i in range(60)
+    ]
+    path.write_text(header + "".join(lines), encoding="utf-8")
+    return path
+
+
+def test_signs_among_numbers_are_gaps(tmp_path: Path) -> None:
+    """What a monitor writes where a channel is off: however few numbers there are."""
+    path = monitor(tmp_path / "off.csv", "---")
+    assert Series.accepts(path)
+    kind, found = Series.inspect(path, window=12)
+    told = [one.text for one in found if "'---'" in one.text]
+    assert [text.rpartition("; ")[2].split()[0] for text in told] == ["10", "5"]
+    assert [one.text for one in kind.passed(path)] == told
+    rows, gappy = whole(kind.open(path)), kind.gappy()
+    assert kind.channels[0].missing
+    assert rows.values.isnan().any()
+    rows = whole(gappy.open(path))
+    full = Rows(rows.values.nan_to_num(1.0), rows.given)
+    [out] = gappy.complete(path, full, rows.values.isnan(), tmp_path / "out")
+    assert "---" not in out.read_text()
+
+
+def test_a_word_in_a_channel_is_no_gap(tmp_path: Path) -> None:
+    path = monitor(tmp_path / "words.csv", "off")
+    with pytest.raises(UserError, match="'off' is no number"):
+        Series.inspect(path, channels=("HR", "SpO2"))
+
+
+def test_a_series_without_a_header_is_told_which_first_row_is_wanted(tmp_path: Path) -> None:
+    kind, _ = Series.inspect(monitor(tmp_path / "named.csv", "---"), window=12)
+    bare = monitor(tmp_path / "bare.csv", "---", header="")
+    with pytest.raises(UserError, match=r"has no header.*a first row with Time, HR, SpO2"):
+        kind.open(bare)

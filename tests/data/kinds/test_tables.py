@@ -16,6 +16,7 @@ from twofold.core.errors import UserError
 from twofold.core.space import Category, Space
 from twofold.data.columns import Column, Identifier, Label
 from twofold.data.frames import read_frame
+from twofold.data.guess import Look
 from twofold.data.kinds.tables import Tables
 from twofold.data.sources import Rows, Source, whole
 
@@ -328,3 +329,38 @@ def test_a_file_is_read_by_its_own_delimiter(tmp_path: Path) -> None:
     kind, _ = Tables.inspect(tmp_path / "a.csv")
     ours, theirs = (whole(kind.open(tmp_path / name)) for name in ("a.csv", "b.csv"))
     assert torch.equal(ours.values, theirs.values)
+
+
+def test_words_among_numbers_that_say_there_is_none_are_gaps(tmp_path: Path) -> None:
+    """One cell in four says why there is no number: it is a number, and those are filled."""
+    path = tmp_path / "weights.csv"
+    cells = ["k. A." if i % 4 == 3 else f"{50 + i / 8:.3f}" for i in range(80)]
+    lines = "".join(f"{i % 7 / 3:.2f},{cell}\n" for i, cell in enumerate(cells))
+    path.write_text(f"height,weight\n{lines}", encoding="utf-8")
+    kind, found = Tables.inspect(path)
+    assert any("'k. A.'; 20 cells of the column taken as missing" in one.text for one in found)
+    check = Tables.from_dict(json.loads(json.dumps(kind.to_dict())))
+    assert check == kind
+    rows, said = kind.read(path)
+    gaps = rows.values.isnan()
+    assert gaps.sum(0).tolist() == [0, 20]
+    assert not said  # it was seen in training
+    values = rows.values.nan_to_num(0.0)
+    [out] = kind.complete(path, Rows(values, rows.given), gaps, tmp_path / "out")
+    done = pd.read_csv(out)["weight"]
+    assert done.dtype == float
+    assert (done[done.index % 4 != 3] == [float(c) for c in cells if c != "k. A."]).all()
+
+
+def test_other_words_among_numbers_are_no_gaps(tmp_path: Path) -> None:
+    """Codes of which some are numbers stay categories; a slip among numbers stays as it is."""
+    codes = [f"V{i % 10}" if i % 3 == 2 else str(100 + i % 40) for i in range(300)]
+    assert Look.of(codes).guess() == "category"
+    path = tmp_path / "slips.csv"
+    cells = [f"slip {i}" if i % 25 == 0 else f"{i / 8:.3f}" for i in range(100)]
+    path.write_text("a,b\n" + "".join(f"{i % 9 / 2},{c}\n" for i, c in enumerate(cells)))
+    kind = Tables.inspect(path)[0]
+    rows = whole(kind.open(path))
+    filled = Rows(rows.values.nan_to_num(0.0), rows.given)
+    [out] = kind.complete(path, filled, rows.values.isnan(), tmp_path / "out")
+    assert out.read_text().count("slip") == 4

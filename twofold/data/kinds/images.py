@@ -61,6 +61,7 @@ SIDE = 256
 KEEP = 1 << 30
 """Bytes of decoded images that are kept in memory; more are streamed."""
 THREADS = 4
+ARRAYS = (".npy", ".npz")
 OVERVIEW = re.compile(
     r"(grid|edits|projected|denoised|traverse|neighbours|mixed)(-\d+)?\.png|way(-\d+)?\.gif"
 )
@@ -130,6 +131,11 @@ class Images(Kind):
         if path.is_file() and path.suffix.lower() != ".zip":
             return wanted(path.name.encode())
         return any(map(wanted, names_of(path)))
+
+    @classmethod
+    def reads(cls, where: Where) -> bool:
+        """Files of pictures; arrays are read by `arrays`, whose runs read such files too."""
+        return isinstance(where, str | Path) and Path(where).suffix.lower() not in ARRAYS
 
     @classmethod
     def inspect(

@@ -67,6 +67,7 @@ from twofold.data.recordings import (
 from twofold.data.sources import Rows
 from twofold.data.traces import Trace
 from twofold.data.windows import Windows, behind
+from twofold.data.writing import Writing
 
 WINDOW = 24  # steps of a window of a long recording, as in Yoon et al. 2019, unless it is said
 TALL, BROAD = 64, 96  # pixels of a drawing
@@ -76,13 +77,34 @@ INK = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 
 
 @dataclass(frozen=True)
 class Channel:
-    """One channel: its mean and deviation, the decimals it is written with, whether it has gaps."""
+    """One channel.
+
+    Args:
+        mean, std: of what is known of it. decimals: places after the point, at most.
+        missing: whether it has gaps. writing: what else there is to how its numbers are written.
+        places: after the point, written always.
+    """
 
     name: str
     mean: float
     std: float
     decimals: int = 17
     missing: bool = False
+    writing: Writing = Writing()
+    places: int = 0
+
+    def text(self, value: float) -> str:
+        """A number as the channel writes it.
+
+        >>> Channel("price", 0.0, 1.0, 2, writing=Writing("$", "$", "", ",")).text(1234.567)
+        '$1,234.57'
+        """
+        return self.writing.put(written(value, self.decimals, self.places))
+
+    @classmethod
+    def recall(cls, data: Mapping[str, Any]) -> Self:
+        """From plain data."""
+        return cls(**{**data, "writing": Writing(**data.get("writing", {}))})
 
 
 class Ends(NamedTuple):
@@ -231,9 +253,24 @@ class Series(Kind):
 
     def laid(self, where: Where) -> Recordings:
         """What a path or object holds, in the layout of this codec."""
+        return self.told(where)[0]
+
+    def told(self, where: Where) -> tuple[Recordings, list[Finding]]:
+        """The same, and what is to be said of it."""
         form, frame = opened(where, self.layout)
         given = [column.name for column in self.conditions] if frame else []
-        return recorded(form, where, frame, self.how, given, self.cutting)[0]
+        needed = [name for name in (self.how.time, self.how.series, *self.how.channels) if name]
+        for table in frame:
+            if not table.style.header and not {*needed} & {*table.names}:
+                raise UserError(
+                    f"{table.title} has no header (its first row looks like data), and this run "
+                    f"knows columns by name; give it a first row with {', '.join(needed)}"
+                )
+        return recorded(form, where, frame, self.how, given, self.cutting)
+
+    def passed(self, where: Where) -> list[Finding]:
+        found = self.told(where)[1] if self.layout in ("wide", "long") else []
+        return [one for one in found if one.level == "warning"]
 
     def windows(self, recordings: Recordings) -> Windows:
         """Their windows; those of one patient are one block."""
@@ -373,7 +410,8 @@ class Series(Kind):
         short, long = self.laid(where), self.recordings(where)
         steps = torch.from_numpy(long.steps[:, self.places(long)])
         put = put_in(self.windows(long).starts, rows.values, gaps, len(steps))
-        texts = step_texts(steps.masked_fill(~put.isnan(), torch.nan), put, self.decimals)
+        ways = [(one.text, one.writing) for one in self.channels]
+        texts = step_texts(steps.masked_fill(~put.isnan(), torch.nan), put, ways)
         columns = dict(zip(self.titles, texts, strict=True))
         path, style = folder(out) / "completed.csv", frame[0].style
         if form == "wide" and not self.how.every:
@@ -390,16 +428,16 @@ class Series(Kind):
         return [one.name for one in self.channels]
 
     @property
-    def decimals(self) -> list[int]:
-        """Places after the point of each channel, at most."""
-        return [one.decimals for one in self.channels]
+    def plain(self) -> Series:
+        """The same, writing numbers as a program does."""
+        return replace(self, channels=tuple(replace(c, writing=Writing()) for c in self.channels))
 
     def native(self, rows: Rows) -> Any:
         """Windows as they came: a frame with one row a step, or an array (B, T, C)."""
         if self.layout in ("rows", "array"):
             return rows.values.detach().movedim(1, 2).cpu().numpy()  # (B, C, T) to (B, T, C)
         table = pandas()
-        columns = dict(zip(self.header(), self.cells(rows), strict=True))
+        columns = dict(zip(self.header(), self.plain.cells(rows), strict=True))
         numbers = {one.name for one in self.channels} | {"window", self.clock(), "value"}
         return table.DataFrame({
             name: table.to_numeric(table.Series(texts).replace("", None))
@@ -436,7 +474,7 @@ class Series(Kind):
         """Each channel's numbers as texts, window after window; missing is empty."""
         steps = rows.values.detach().cpu().float().movedim(1, 0).flatten(1)  # (C, B T)
         return [
-            ["" if math.isnan(v) else written(float(str(v)), one.decimals, 0) for v in line]
+            ["" if math.isnan(v) else one.text(float(str(v))) for v in line]
             for one, line in zip(self.channels, steps.numpy(), strict=True)
         ]
 
@@ -486,7 +524,7 @@ class Series(Kind):
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         how = data["how"]
         return cls(
-            tuple(Channel(**one) for one in data["channels"]),
+            tuple(Channel.recall(one) for one in data["channels"]),
             data["length"],
             data["stride"],
             tuple(recall(column) for column in data["conditions"]),
@@ -659,11 +697,14 @@ def channel(recordings: Recordings, at: int) -> Channel:
     steps = recordings.steps[:, at]
     known = steps[~np.isnan(steps)]
     name, places = recordings.channels[at], recordings.decimals[at]
+    writing = recordings.writings[at] if recordings.writings else Writing()
+    always = recordings.fewest[at] if recordings.fewest else 0
     if not len(known):
         return Channel(name, math.nan, 1.0)
     std = float(known.std())
     scale = std if std > 1e-9 * float(np.abs(known).max()) else 1.0
-    return Channel(name, float(known.mean()), scale, places, len(known) < len(steps))
+    gaps = len(known) < len(steps)
+    return Channel(name, float(known.mean()), scale, places, gaps, writing, always)
 
 
 def condition(recordings: Recordings, at: int) -> Column:
@@ -694,7 +735,7 @@ def said(kind: Series, recordings: Recordings) -> list[Finding]:
     }[kind.layout]  # fmt: skip
     count, total = len(recordings.lengths), len(recordings.steps)
     text = (
-        f"read as series ({kind.layout}) since {why}: {count} without a gap, "
+        f"read as series ({kind.layout}) since {why}: {plural(count, 'piece')} without a gap, "
         f"{plural(total, 'step')}, windows of {kind.length}"
     )
     flat = [one.name for one in kind.channels if constant(recordings, one.name)]

@@ -35,6 +35,7 @@ from twofold.core.errors import UserError
 from twofold.core.space import Category, Count, Field, Real, Space
 from twofold.core.words import plural
 from twofold.data import constraints as rules
+from twofold.data import headings
 from twofold.data import schema as schemas
 from twofold.data.columns import (
     Column,
@@ -72,6 +73,7 @@ from twofold.data.sources import Memory, Rows, Source, Together
 Array = NDArray[np.float64]
 PAPER, NUMBERS, LABELS, GAPS = (250, 250, 250), (45, 100, 170), (215, 120, 40), (205, 205, 205)
 HEIGHT, BAR = 32, 6  # of a drawing, in pixels
+HEADERS: Mapping[bool, Header] = {True: "yes", False: "no"}
 
 
 @final
@@ -129,6 +131,16 @@ class Tables(Kind):
         """The columns of what is given, in the order of `conditions`."""
         named = {column.name: column for column in self.columns}
         return tuple(named[name] for name in self.conditions)
+
+    @property
+    def empty(self) -> frozenset[str]:
+        """The texts that mean missing, the empty one among them."""
+        return frozenset({"", *self.blank})
+
+    def nothing(self, column: Column) -> frozenset[str]:
+        """The texts that mean missing in a column, in small letters."""
+        own = column.gone if isinstance(column, Number) else ()
+        return self.empty | {text.casefold() for text in own}
 
     @classmethod
     def accepts(cls, where: Where) -> bool:
@@ -222,7 +234,7 @@ class Tables(Kind):
 
     def encoded(self, frame: Frame, column: Column, lossy: bool, found: list[Finding]) -> Array:
         """One column as values (N, 1); what a lossy one cannot hold becomes missing."""
-        look = Look(frame, frame[column.name], frozenset(self.blank))
+        look = Look(frame, frame[column.name], self.nothing(column))
         if isinstance(column, Number):
             look.finite()
         numbers = np.full((len(look.present), 1), np.nan)
@@ -275,7 +287,18 @@ class Tables(Kind):
 
     def whole(self, where: Where) -> Frame:
         """Another table of this form, as text, as it is in the file."""
-        header: Header = "yes" if self.style.header else "no"
+        frame, columns = self.cut(where, HEADERS[self.style.header]), self.outer or self.columns
+        if self.style.header:
+            lost = not {c.name for c in columns} & {*frame.names}
+        else:
+            lost = headings.names_data(frame, columns)
+        other = self.cut(where, "auto") if lost and frame.style.form == "csv" else frame
+        if other.style.header == frame.style.header:
+            return frame
+        return headings.by_order(replace(other, findings=frame.findings), columns, self.empty)
+
+    def cut(self, where: Where, header: Header) -> Frame:
+        """A table as text, with the delimiter of this one, if that cuts it."""
         frame = read_frame(where, self.style.delimiter if self.style.form == "csv" else "", header)
         uncut = self.style.form == "csv" and len(frame.columns) < 2 <= len(self.columns)
         return read_frame(where, "", header) if uncut else frame  # by the file's own delimiter
@@ -301,7 +324,8 @@ class Tables(Kind):
         put = gaps.cpu().numpy().copy()
         for at, (column, values) in enumerate(zip(columns, columns_of(rows.values), strict=True)):
             if not put[:, at].all():
-                put[:, at] &= [t.casefold() in {"", *self.blank} for t in texts[column.name]]
+                nothing = self.nothing(column)
+                put[:, at] &= [t.casefold() in nothing for t in texts[column.name]]
             put_in(texts[column.name], column.texts(values[put[:, at]]), put[:, at])
         asked = {column.name for at, column in enumerate(columns) if put[:, at].all()}
         whole = self.whole(where)
@@ -313,7 +337,8 @@ class Tables(Kind):
             table = patched(table, self.outer or columns, whole, back)
             write = write_parquet if parquet else write_frame
             return [write(out / f"completed.{'parquet' if parquet else 'csv'}", table)]
-        write_text(out / "completed.csv", whole.names, [back[n] for n in whole.names], frame.style)
+        heads, cells = whole.heads or whole.names, [back[n] for n in whole.names]
+        write_text(out / "completed.csv", heads, cells, frame.style)
         return [out / "completed.csv"]
 
     def kept(
@@ -323,9 +348,10 @@ class Tables(Kind):
         for one in self.constraints:
             asked = asked | (set(one.names) if asked & set(one.types) else set())
         back: dict[str, Sequence[str]] = dict(texts)
+        own = {column.name: self.nothing(column) for column in (*self.columns, *self.outer)}
         for name in [name for one in self.constraints for name in one.names if name not in asked]:
             old = whole[name].lines()
-            gone = [text.casefold() in {"", *self.blank} for text in old]
+            gone = [text.casefold() in own[name] for text in old]
             back[name] = [b if g else o for o, b, g in zip(old, back[name], gone, strict=True)]
         return back
 
