@@ -711,7 +711,7 @@ def neighbours(
 
     Args:
         run: the run.
-        data: observations of the same form.
+        data: observations of the same form; molecules that the run cannot take are passed over.
         of: instead, observations written out: SMILES, or sentences.
         k: neighbours of each. among: where they are looked for; without it, the run's own data.
         n: observations, the first of these.
@@ -722,11 +722,12 @@ def neighbours(
     if not of and isinstance(data, tuple) and not data:
         raise UserError("neighbours needs observations: name a file, or write some out with --of")
     own = among if not isinstance(among, str) or among else source_of(opened.recipe["data"], "")
-    others, every = opened.source(own), opened.kind.spelt(of) if of else opened.source(data)
+    others, numbered = lenient(opened, own)
+    every = opened.kind.spelt(of) if of else lenient(opened, data)[0]
     asked = Subset(every, torch.arange(min(n, len(every))))
     made = near.neighbours(opened, asked, others, k)
     names = list(of)[:n] if of else near.called(opened, data, len(asked))
-    called, numbered = near.called(opened, own, len(others)), numbers(opened, own, len(others))
+    called = near.called(opened, own, len(others))
     folder = Path(out) if out else free(opened.path / "neighbours")
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(opened.kind, Molecules):
