@@ -102,7 +102,7 @@ from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settin
 from twofold.runs.recipe import recipes as packaged_recipes
 from twofold.runs.refit import refit
 from twofold.runs.run import From, Path_, Run, Weights
-from twofold.runs.training import Material, go_on, material_of, place_of, start
+from twofold.runs.training import Material, data_of, go_on, material_of, place_of, start
 from twofold.studies import Result, study
 from twofold.studies import studies as every_study
 
@@ -265,6 +265,8 @@ def fit(
         )
         for seed in range(first, first + seeds)
     ]
+    held = () if isinstance(what, str | Path) else (what,)
+    runs = [replace(run, data=held) for run in runs]
     if seeds > 1:
         summarise(runs, material)
     return runs[-1]
@@ -331,12 +333,12 @@ def resume(
         trust: the user's own files that may run.
         quiet: nothing on the screen.
     """
-    opened = load(run, trust=trust)
+    opened = load(run, trust=trust, data=data)
     changes: Table = {
         **({"steps": steps} if steps else {}),
         **({"minutes": minutes} if minutes else {}),
     }
-    return go_on(opened, material_of(opened, data), changes, quiet)
+    return replace(go_on(opened, material_of(opened, ""), changes, quiet), data=opened.data)
 
 
 def load(
@@ -345,6 +347,7 @@ def load(
     trust: Sequence[str | Path] = (),
     weights: Weights = "average",
     prior: From = "auto",
+    data: Where = "",
 ) -> Run:
     """Open a run; nothing in its folder is executed.
 
@@ -354,10 +357,13 @@ def load(
         weights: `average`, `last`, or `best` on held-out data.
         prior: where codes are drawn from: `fitted`, the density that `prior` keeps with the run;
             `own`, the model's; `auto`, the fitted one where it is kept and fits the weights.
+        data: its data, where they were an object in memory or have moved, for what asks of them.
     """
-    if isinstance(run, Run):
-        return run if prior == "auto" else replace(run, prior=prior)
-    return Run.open(run, trust, weights, prior)
+    held = () if isinstance(data, str) and not data else (data,)
+    if not isinstance(run, Run):
+        return replace(Run.open(run, trust, weights, prior), data=held)
+    asked = run if prior == "auto" else replace(run, prior=prior)
+    return replace(asked, data=held) if held else asked
 
 
 # Using a run.
@@ -721,7 +727,7 @@ def neighbours(
     opened = load(run, trust=trust)
     if not of and isinstance(data, tuple) and not data:
         raise UserError("neighbours needs observations: name a file, or write some out with --of")
-    own = among if not isinstance(among, str) or among else source_of(opened.recipe["data"], "")
+    own = data_of(opened, among)
     others, numbered = lenient(opened, own)
     every = opened.kind.spelt(of) if of else lenient(opened, data)[0]
     asked = Subset(every, torch.arange(min(n, len(every))))
@@ -1466,7 +1472,7 @@ def project(
     simple = projecting.simple_ways(opened, made, [m.train for m in material], seed)
     figures = projecting.figures(made, simple, asked)
     folder = Path(out) if out else free(opened.path / "projections")
-    where = source_of(opened.recipe["data"], "") if named else data
+    where = data_of(opened) if named else data
     names = titles(opened, where, source)[: len(rows)]
     kept = opened.kind.rewrite(made.again, folder, names)
     measuring.keep(free_name(folder, "figures.json"), figures, {})
