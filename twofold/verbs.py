@@ -98,7 +98,16 @@ from twofold.runs.drawing import Drawn
 from twofold.runs.folder import existing, free, slug
 from twofold.runs.lock import alone
 from twofold.runs.other import Other, numbers, titles
-from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
+from twofold.runs.recipe import (
+    SPACES,
+    Named,
+    Settings,
+    Table,
+    load_recipe,
+    merged,
+    plan,
+    settings,
+)
 from twofold.runs.recipe import recipes as packaged_recipes
 from twofold.runs.refit import refit
 from twofold.runs.run import From, Path_, Run, Weights
@@ -128,7 +137,7 @@ class Wish:
     data: Table
 
 
-def wish(what: Where, recipe: str, model: str, changes: Table) -> tuple[Wish, Examination]:
+def wish(what: Where, recipe: Named, model: str, changes: Table) -> tuple[Wish, Examination]:
     """Read what was asked: a path wins over a recipe's name, a recipe over a data set's."""
     asked, where = told(what, recipe)
     named_model = model or changes.get("model", {}).get("name", "")
@@ -160,7 +169,7 @@ def suggested(examination: Examination, model: str) -> Table:
     return {"train": load_recipe(examination.suggestion.recipe).get("train", {})}
 
 
-def told(what: Where, recipe: str) -> tuple[Table, Where]:
+def told(what: Where, recipe: Named) -> tuple[Table, Where]:
     """The recipe and the data that the first argument and `--recipe` name between them."""
     is_recipe = isinstance(what, str | Path) and (
         str(what).endswith(".toml") or (not Path(what).exists() and str(what) in packaged_recipes())
@@ -208,8 +217,8 @@ def fit(
     what: Where,
     *,
     model: str = "",
-    recipe: str = "",
-    set: Sequence[str] = (),
+    recipe: Named = "",
+    set: Settings = (),
     from_: str | Path = "",
     seeds: Count = 1,
     rescue: bool = False,
@@ -224,8 +233,8 @@ def fit(
     Args:
         what: a path, the name of a recipe or of a data set, or an array or data frame.
         model: the family, or the path of a Python file that defines one.
-        recipe: a recipe by name or path, for the data named first.
-        set: settings, such as "model.latent=8" or "train.steps=500".
+        recipe: a recipe by name or path, or its tables, for the data named first.
+        set: settings, such as ["model.latent=8"], or {"model.latent": 8, "train.steps": 500}.
         from_: a run to start from.
         seeds: how many seeds to train; the last run is returned, and the summary stands beside.
         rescue: answer a latent that falls out of use, or a game that goes wrong, as `train.rescue`

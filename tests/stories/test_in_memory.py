@@ -59,3 +59,27 @@ def test_any_tensor_of_numbers_is_an_array(tensor: torch.Tensor) -> None:
 def test_what_a_masked_array_hides_is_missing() -> None:
     masked = np.ma.masked_array([[1, 2], [3, 4]], mask=[[False, True], [False, False]])
     assert np.isnan(numbers(masked)).tolist() == [[False, True], [False, False]]
+
+
+def test_settings_and_recipes_are_values_in_python(tmp_path: Path) -> None:
+    """As the same words on the command line; tables of a recipe need no file."""
+    small = {"train": {"steps": 2, "batch": 8}}
+    asked = {**small, "model.latent": 3, "model.divergence": {"name": "kl", "beta": 0.5}}
+    words = [*SMALL, "model.latent=3", 'model.divergence={name="kl", beta=0.5}']
+    by_value = twofold.fit(rows(), set=asked, out=tmp_path / "a", quiet=True)
+    by_words = twofold.fit(rows(), set=words, out=tmp_path / "b", quiet=True)
+    assert by_value.recipe == by_words.recipe
+    tables = {"model": {"name": "vae", "latent": 2}, **small}
+    by_table = twofold.fit(rows(), recipe=tables, out=tmp_path / "c", quiet=True)
+    (tmp_path / "mine.toml").write_text(
+        '[model]\nname="vae"\nlatent=2\n[train]\nsteps=2\nbatch=8\n'
+    )
+    by_file = twofold.fit(rows(), recipe=tmp_path / "mine.toml", out=tmp_path / "d", quiet=True)
+    assert by_table.recipe == by_file.recipe
+
+
+def test_wrong_settings_are_told_as_on_the_command_line() -> None:
+    with pytest.raises(UserError, match="'modle' is not a table of a recipe"):
+        twofold.fit(rows(), set={"modle": {"latent": 3}}, quiet=True)
+    with pytest.raises(UserError, match=r"latent=3 should read table\.key=value"):
+        twofold.fit(rows(), set={"latent": 3}, quiet=True)
