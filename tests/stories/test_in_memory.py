@@ -83,3 +83,10 @@ def test_wrong_settings_are_told_as_on_the_command_line() -> None:
         twofold.fit(rows(), set={"modle": {"latent": 3}}, quiet=True)
     with pytest.raises(UserError, match=r"latent=3 should read table\.key=value"):
         twofold.fit(rows(), set={"latent": 3}, quiet=True)
+
+
+def test_it_leaves_as_a_graph(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    run = twofold.fit(rows(), set=SMALL, out=tmp_path / "run", quiet=True)
+    assert twofold.export(run, out=tmp_path / "run.onnx").paths[0].is_file()
