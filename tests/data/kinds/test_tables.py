@@ -328,3 +328,13 @@ def test_a_file_is_read_by_its_own_delimiter(tmp_path: Path) -> None:
     kind, _ = Tables.inspect(tmp_path / "a.csv")
     ours, theirs = (whole(kind.open(tmp_path / name)) for name in ("a.csv", "b.csv"))
     assert torch.equal(ours.values, theirs.values)
+
+
+def test_a_frame_of_few_rows_keeps_every_category() -> None:
+    """As pandas itself does: without those that no row has, frames put together lose the type."""
+    frame = pd.DataFrame({"a": np.arange(40) / 7, "kind": pd.Categorical(["low", "high"] * 20)})
+    kind, _ = Tables.inspect(frame)
+    few = kind.native(kind.open(frame).read(torch.tensor([0, 2])))
+    assert few["kind"].tolist() == ["low", "low"]
+    assert few["kind"].dtype == frame["kind"].dtype
+    assert pd.concat([frame, few])["kind"].dtype == frame["kind"].dtype
