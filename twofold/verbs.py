@@ -216,7 +216,7 @@ def offering() -> Iterator[None]:
 def fit(
     what: Where,
     *,
-    model: str = "",
+    model: str | Path = "",
     recipe: Named = "",
     set: Settings = (),
     from_: str | Path = "",
@@ -252,8 +252,8 @@ def fit(
     """
     wanted: Table = {"train": {"rescue": True}} if rescue else {}
     changes = merged(merged(settings(set), wanted), {"data": data} if data else {})
-    asked, examination = wish(what, recipe, model, changes)
-    own = [model] if model.endswith(".py") else []
+    asked, examination = wish(what, recipe, str(model), changes)
+    own = [model] if str(model).endswith(".py") else []
     trusted = Trust.of([*trust, *own, *own_files(settings(set))])
     whole = {**asked.data, "split": {**split_defaults(), **asked.data.get("split", {})}}
     if dry_run:
@@ -350,6 +350,7 @@ def resume(
     return replace(go_on(opened, material_of(opened, ""), changes, quiet), data=opened.data)
 
 
+@in_range
 def load(
     run: Run | str | Path,
     *,
@@ -565,6 +566,7 @@ def picture_of_codes(run: Run, codes: Any, source: Source, data: Where, by: str)
     return maps.picture(run, torch.as_tensor(codes), source.labels())
 
 
+@in_range
 def reconstruct(
     run: Run | str | Path,
     data: Where,
@@ -800,6 +802,7 @@ def pictures_beside(run: Run, asked: Rows, found: Rows) -> Image.Image:
     return moved.picture(run.kind, names, Rows(both.values[order], both.given[order]))
 
 
+@in_range
 def analogy(
     run: Run | str | Path,
     data: Where,
@@ -1080,6 +1083,7 @@ def augment(
     return augmentation.augment(opened, by, more, seed, folder)
 
 
+@in_range
 def classify(
     run: Run | str | Path,
     data: Where = (),

@@ -90,3 +90,12 @@ def test_it_leaves_as_a_graph(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     run = twofold.fit(rows(), set=SMALL, out=tmp_path / "run", quiet=True)
     assert twofold.export(run, out=tmp_path / "run.onnx").paths[0].is_file()
+
+
+def test_one_text_is_one_where_several_are_asked_for(tmp_path: Path) -> None:
+    """Not its letters; and a family of one's own may be a `Path`."""
+    own = Path(__file__).parents[2] / "examples" / "new_family.py"
+    run = twofold.fit(rows(), model=own, set=SMALL, out=tmp_path / "run", quiet=True)
+    assert twofold.load(run.path, trust=str(own)).model is not None
+    with pytest.raises(UserError, match="recall does not apply"):  # of so few rows
+        twofold.measure(run, measures="recall", n=50)
