@@ -98,11 +98,20 @@ from twofold.runs.drawing import Drawn
 from twofold.runs.folder import existing, free, slug
 from twofold.runs.lock import alone
 from twofold.runs.other import Other, numbers, titles
-from twofold.runs.recipe import SPACES, Table, load_recipe, merged, plan, settings
+from twofold.runs.recipe import (
+    SPACES,
+    Named,
+    Settings,
+    Table,
+    load_recipe,
+    merged,
+    plan,
+    settings,
+)
 from twofold.runs.recipe import recipes as packaged_recipes
 from twofold.runs.refit import refit
 from twofold.runs.run import From, Path_, Run, Weights
-from twofold.runs.training import Material, go_on, material_of, place_of, start
+from twofold.runs.training import Material, data_of, go_on, material_of, place_of, start
 from twofold.studies import Result, study
 from twofold.studies import studies as every_study
 
@@ -128,7 +137,7 @@ class Wish:
     data: Table
 
 
-def wish(what: Where, recipe: str, model: str, changes: Table) -> tuple[Wish, Examination]:
+def wish(what: Where, recipe: Named, model: str, changes: Table) -> tuple[Wish, Examination]:
     """Read what was asked: a path wins over a recipe's name, a recipe over a data set's."""
     asked, where = told(what, recipe)
     named_model = model or changes.get("model", {}).get("name", "")
@@ -160,7 +169,7 @@ def suggested(examination: Examination, model: str) -> Table:
     return {"train": load_recipe(examination.suggestion.recipe).get("train", {})}
 
 
-def told(what: Where, recipe: str) -> tuple[Table, Where]:
+def told(what: Where, recipe: Named) -> tuple[Table, Where]:
     """The recipe and the data that the first argument and `--recipe` name between them."""
     is_recipe = isinstance(what, str | Path) and (
         str(what).endswith(".toml") or (not Path(what).exists() and str(what) in packaged_recipes())
@@ -207,9 +216,9 @@ def offering() -> Iterator[None]:
 def fit(
     what: Where,
     *,
-    model: str = "",
-    recipe: str = "",
-    set: Sequence[str] = (),
+    model: str | Path = "",
+    recipe: Named = "",
+    set: Settings = (),
     from_: str | Path = "",
     seeds: Count = 1,
     rescue: bool = False,
@@ -224,8 +233,8 @@ def fit(
     Args:
         what: a path, the name of a recipe or of a data set, or an array or data frame.
         model: the family, or the path of a Python file that defines one.
-        recipe: a recipe by name or path, for the data named first.
-        set: settings, such as "model.latent=8" or "train.steps=500".
+        recipe: a recipe by name or path, or its tables, for the data named first.
+        set: settings, such as ["model.latent=8"], or {"model.latent": 8, "train.steps": 500}.
         from_: a run to start from.
         seeds: how many seeds to train; the last run is returned, and the summary stands beside.
         rescue: answer a latent that falls out of use, or a game that goes wrong, as `train.rescue`
@@ -243,8 +252,8 @@ def fit(
     """
     wanted: Table = {"train": {"rescue": True}} if rescue else {}
     changes = merged(merged(settings(set), wanted), {"data": data} if data else {})
-    asked, examination = wish(what, recipe, model, changes)
-    own = [model] if model.endswith(".py") else []
+    asked, examination = wish(what, recipe, str(model), changes)
+    own = [model] if str(model).endswith(".py") else []
     trusted = Trust.of([*trust, *own, *own_files(settings(set))])
     whole = {**asked.data, "split": {**split_defaults(), **asked.data.get("split", {})}}
     if dry_run:
@@ -265,6 +274,8 @@ def fit(
         )
         for seed in range(first, first + seeds)
     ]
+    held = () if isinstance(what, str | Path) else (what,)
+    runs = [replace(run, data=held) for run in runs]
     if seeds > 1:
         summarise(runs, material)
     return runs[-1]
@@ -331,20 +342,22 @@ def resume(
         trust: the user's own files that may run.
         quiet: nothing on the screen.
     """
-    opened = load(run, trust=trust)
+    opened = load(run, trust=trust, data=data)
     changes: Table = {
         **({"steps": steps} if steps else {}),
         **({"minutes": minutes} if minutes else {}),
     }
-    return go_on(opened, material_of(opened, data), changes, quiet)
+    return replace(go_on(opened, material_of(opened, ""), changes, quiet), data=opened.data)
 
 
+@in_range
 def load(
     run: Run | str | Path,
     *,
     trust: Sequence[str | Path] = (),
     weights: Weights = "average",
     prior: From = "auto",
+    data: Where = "",
 ) -> Run:
     """Open a run; nothing in its folder is executed.
 
@@ -354,10 +367,13 @@ def load(
         weights: `average`, `last`, or `best` on held-out data.
         prior: where codes are drawn from: `fitted`, the density that `prior` keeps with the run;
             `own`, the model's; `auto`, the fitted one where it is kept and fits the weights.
+        data: its data, where they were an object in memory or have moved, for what asks of them.
     """
-    if isinstance(run, Run):
-        return run if prior == "auto" else replace(run, prior=prior)
-    return Run.open(run, trust, weights, prior)
+    held = () if isinstance(data, str) and not data else (data,)
+    if not isinstance(run, Run):
+        return replace(Run.open(run, trust, weights, prior), data=held)
+    asked = run if prior == "auto" else replace(run, prior=prior)
+    return replace(asked, data=held) if held else asked
 
 
 # Using a run.
@@ -553,6 +569,7 @@ def picture_of_codes(run: Run, codes: Any, source: Source, data: Where, by: str)
     return maps.picture(run, torch.as_tensor(codes), source.labels())
 
 
+@in_range
 def reconstruct(
     run: Run | str | Path,
     data: Where,
@@ -714,7 +731,7 @@ def neighbours(
 
     Args:
         run: the run.
-        data: observations of the same form.
+        data: observations of the same form; molecules that the run cannot take are passed over.
         of: instead, observations written out: SMILES, or sentences.
         k: neighbours of each. among: where they are looked for; without it, the run's own data.
         n: observations, the first of these.
@@ -724,12 +741,13 @@ def neighbours(
     opened = load(run, trust=trust)
     if not of and isinstance(data, tuple) and not data:
         raise UserError("neighbours needs observations: name a file, or write some out with --of")
-    own = among if not isinstance(among, str) or among else source_of(opened.recipe["data"], "")
-    others, every = opened.source(own), opened.kind.spelt(of) if of else opened.source(data)
+    own = data_of(opened, among)
+    others, numbered = lenient(opened, own)
+    every = opened.kind.spelt(of) if of else lenient(opened, data)[0]
     asked = Subset(every, torch.arange(min(n, len(every))))
     made = near.neighbours(opened, asked, others, k)
     names = list(of)[:n] if of else near.called(opened, data, len(asked))
-    called, numbered = near.called(opened, own, len(others)), numbers(opened, own, len(others))
+    called = near.called(opened, own, len(others))
     folder = Path(out) if out else free(opened.path / "neighbours")
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(opened.kind, Molecules):
@@ -787,6 +805,7 @@ def pictures_beside(run: Run, asked: Rows, found: Rows) -> Image.Image:
     return moved.picture(run.kind, names, Rows(both.values[order], both.given[order]))
 
 
+@in_range
 def analogy(
     run: Run | str | Path,
     data: Where,
@@ -1067,6 +1086,7 @@ def augment(
     return augmentation.augment(opened, by, more, seed, folder)
 
 
+@in_range
 def classify(
     run: Run | str | Path,
     data: Where = (),
@@ -1468,7 +1488,7 @@ def project(
     simple = projecting.simple_ways(opened, made, [m.train for m in material], seed)
     figures = projecting.figures(made, simple, asked)
     folder = Path(out) if out else free(opened.path / "projections")
-    where = source_of(opened.recipe["data"], "") if named else data
+    where = data_of(opened) if named else data
     names = titles(opened, where, source)[: len(rows)]
     kept = opened.kind.rewrite(made.again, folder, names)
     measuring.keep(free_name(folder, "figures.json"), figures, {})

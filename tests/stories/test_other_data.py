@@ -128,3 +128,22 @@ def test_a_folder_that_holds_arrays_is_no_folder_of_pictures(run: Path, tmp_path
     """The overview beside drawn arrays is not read as one picture."""
     assert inside("sample", run, "-n", "4", "--out", tmp_path / "drawn").status == 0
     refused(inside("encode", run, tmp_path / "drawn"), "name a .npy or .npz file")
+
+
+def test_neighbours_pass_over_molecules_that_a_run_cannot_take(tmp_path: Path) -> None:
+    """As `reconstruct` does; those that are left keep their names and their rows."""
+    pytest.importorskip("rdkit")
+    known = lines(tmp_path / "known.smi", "CCO\nCCN\nCCC\nCO\nCCCO\nCCCN\nCCCC\nCN\nOCCO\nNCCN\n")
+    made = tmp_path / "run"
+    assert inside("fit", known, *SMALL, "--out", made, "--quiet").status == 0
+    others = lines(tmp_path / "others.csv", "smiles\nCCO\nC[Si]\nCCCN\nCCCO\n")
+    told = inside("neighbours", made, others, "--among", others, "-k", "2", "--out", tmp_path / "n")
+    assert told.status == 0, told.err
+    assert "others.csv row 3: '[Si]' was in no training molecule" in told.err
+    found = pd.read_csv(tmp_path / "n" / "neighbours.csv")
+    assert set(found["of"]) == {"CCO", "CCCN", "CCCO"}
+    assert set(zip(found["name"], found["row"], strict=True)) <= {
+        ("CCO", 2),
+        ("CCCN", 4),
+        ("CCCO", 5),
+    }

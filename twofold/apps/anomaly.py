@@ -32,7 +32,7 @@ from torch import Tensor
 
 from twofold.apps.places import absent, by_value, smooth
 from twofold.apps.terms import TERMS, Judge, Learnt, Located, decoded, undecoded
-from twofold.core.batch import Batch
+from twofold.core.batch import Batch, repeated
 from twofold.core.errors import UserError, nearest
 from twofold.core.game import Decodes, Encodes
 from twofold.core.space import Space
@@ -107,7 +107,7 @@ class Looker:
             return torch.zeros(len(batch), 0)
         p = decoded(self.judge, batch, draws)
         if isinstance(p, Observation):
-            log_p = p.elementwise(batch.x.repeat_interleave(draws, 0))
+            log_p = p.elementwise(repeated(batch.x, draws))
             found = -log_p.unflatten(0, (-1, draws)).mean(1)
         else:
             x_hat = p.mean.unflatten(0, (-1, draws)).mean(1)

@@ -27,7 +27,7 @@ from twofold.data.kind import Where
 from twofold.data.places import folder, new
 from twofold.data.sources import Subset
 from twofold.runs.run import Run
-from twofold.runs.training import Material, material_of, place_of
+from twofold.runs.training import Material, data_of, material_of
 
 CHECKED = 500
 """Held-out rows that graph and run are compared on, at most."""
@@ -62,7 +62,7 @@ def export(run: Run, what: str, asked: Asked, where: Where, path: Path) -> Expor
     check_installed()
     check_free(path)
     material = material_of(run, where)
-    place = where if not isinstance(where, str) or where else place_of(run.recipe["data"])
+    place = data_of(run, where)
     piece = PIECES[what].of(run, material, place, asked)
     part, rows = held_out(material)
     inputs = piece.inputs(rows)

@@ -24,6 +24,7 @@ from twofold.data.kinds.tables import Tables
 from twofold.data.kinds.text import Text
 from twofold.data.sources import Rows, Source, whole
 from twofold.maths.descriptors import tanimoto
+from twofold.runs.other import Other
 from twofold.runs.run import Run
 
 
@@ -96,8 +97,7 @@ def alike(made: Neighbours, asked: Sequence[str], others: Sequence[str], seed: i
 
 def called(run: Run, where: Where, n: int) -> list[str]:
     """What the first n observations of some data are called; their numbers without names."""
-    names = run.kind.names(fitting(where, run.kind).where)
-    return (names or [str(row) for row in range(1, n + 1)])[:n]
+    return Other.of(run, where).names(n)[:n]
 
 
 def contents(run: Run, where: Where, places: Tensor, rows: Rows) -> Mapping[str, Sequence[str]]:

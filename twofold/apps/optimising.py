@@ -50,7 +50,7 @@ from twofold.maths import descriptors
 from twofold.maths.chemistry import rdkit
 from twofold.measures.measure import Figure
 from twofold.runs.run import Run
-from twofold.runs.training import place_of
+from twofold.runs.training import data_of
 
 TOPS = (1, 10, 100)
 
@@ -173,12 +173,9 @@ def check(run: Run, asked: Asked) -> None:
 
 def sheet_of(run: Run, where: Where) -> Sheet:
     """The molecules of the run's data."""
-    kind, data = run.kind, run.recipe["data"]
+    kind = run.kind
     assert isinstance(kind, Molecules)
-    if isinstance(where, str) and not where and not ("path" in data or "name" in data):
-        raise UserError(f"{run.path} was trained on an object in memory; give it again with data=")
-    place = place_of(data) if isinstance(where, str) and not where else where
-    return kind.sheet(fitting(place, kind).where)
+    return kind.sheet(fitting(data_of(run, where), kind).where)
 
 
 def task_of(run: Run, read: Sheet, asked: Asked) -> Task:

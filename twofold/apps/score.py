@@ -56,7 +56,7 @@ from twofold.maths.thresholds import THRESHOLDS
 from twofold.measures.measure import Figure
 from twofold.runs.folder import write_json
 from twofold.runs.run import Run
-from twofold.runs.training import Material, material_of, place_of
+from twofold.runs.training import Material, data_of, material_of
 
 SHOWN = 24
 """Observations in the overview, the most abnormal first."""
@@ -507,7 +507,7 @@ class Known:
             return cls()
         texts = labels_of(run, where, asked.labels, whole=not asked.part)
         try:
-            own = labels_of(run, place_of(run.recipe["data"]), asked.labels, whole=False)
+            own = labels_of(run, data_of(run), asked.labels, whole=False)
         except (UserError, KeyError):
             own = ()
         if asked.positive:

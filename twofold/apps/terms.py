@@ -55,7 +55,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from twofold.apps.places import absent, by_value, smooth
-from twofold.core.batch import Batch, Given
+from twofold.core.batch import Batch, Given, repeated
 from twofold.core.game import Decodes, Detects, Distribution, Encodes, Regards, Scores
 from twofold.core.space import Bounded, Space
 from twofold.maths.distributions import Density
@@ -191,7 +191,7 @@ class Elbo(Likelihood):
 
     def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
         assert isinstance(judge, Scores)
-        every = batch.x.repeat_interleave(draws, 0)
+        every = repeated(batch.x, draws)
         each = judge.log_likelihood(every, batch.given.repeat(draws), 1)
         return -each.unflatten(0, (-1, draws)).mean(1)
 
@@ -209,7 +209,7 @@ class Reconstruction(Term):
         return True
 
     def score(self, judge: Judge, space: Space, learnt: Learnt, batch: Batch, draws: int) -> Tensor:
-        every = batch.x.repeat_interleave(draws, 0)
+        every = repeated(batch.x, draws)
         p = decoded(judge, batch, draws)
         assert isinstance(p, Density)
         return -p.log_prob(every).unflatten(0, (-1, draws)).mean(1)

@@ -365,6 +365,9 @@ def neighbours(
         seed: Of what is drawn to compare with.
     """
     arguments = {"of": of, "k": k, "among": among, "n": n, "seed": seed}
+    for where in dict.fromkeys(one for one in (data, among) if one):
+        for said in verbs().passed_over(run, where, trust=trust):
+            show.say(said, file=sys.stderr)
     done = verbs().neighbours(run, data or (), **arguments, out=out, trust=trust)
     made(done, json)
     if not json:

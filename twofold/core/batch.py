@@ -45,6 +45,18 @@ class Given:
         return Given(self.c.to(device))
 
 
+def repeated(x: Tensor, times: int) -> Tensor:
+    """Every row of x (B, …) `times` times, one after the other: (B · times, …).
+
+    They lie in memory as they lay: a sentence, one-hot over thousands of words and laid out place
+    by place, is read four times faster so.
+
+    >>> repeated(torch.tensor([1, 2]), 2)
+    tensor([1, 1, 2, 2])
+    """
+    return x[torch.arange(len(x), device=x.device).repeat_interleave(times)]
+
+
 @dataclass(frozen=True)
 class Batch:
     """B observations `x` (B, C, *A), what is given of them, and their row numbers in the data.

@@ -12,6 +12,14 @@ else before anything is read or written:
 Traceback (most recent call last):
 ...
 twofold.core.errors.UserError: n = 0 is no count; give -n a whole number of 1 or more
+
+Where texts are asked for, one alone is a text and not its letters:
+
+>>> @in_range
+... def name(of: Sequence[str]) -> list[str]:
+...     return list(of)
+>>> name("CCO")
+['CCO']
 """
 
 from __future__ import annotations
@@ -19,10 +27,11 @@ from __future__ import annotations
 import inspect
 import math
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, wraps
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 from pydantic import Field as Limits
@@ -80,6 +89,8 @@ Seed = Annotated[int, Range("seed", 0, LARGEST_SEED), Limits(ge=0, le=LARGEST_SE
 def in_range(verb: Callable[P, R]) -> Callable[P, R]:
     """A function that refuses numbers outside of the ranges that its annotations name.
 
+    A text where several are asked for is taken as the one that it is.
+
     Raises:
         UserError: the number, and what it may be.
     """
@@ -89,12 +100,19 @@ def in_range(verb: Callable[P, R]) -> Callable[P, R]:
     def ranges() -> Mapping[str, Range]:
         return ranges_of(verb)
 
+    @cache
+    def several() -> frozenset[str]:
+        return several_of(verb)
+
     @wraps(verb)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = signature.bind_partial(*args, **kwargs).arguments
+        bound = signature.bind_partial(*args, **kwargs)
+        given = bound.arguments
         for name in ranges().keys() & given.keys():
             within(given[name], ranges()[name], name)
-        return verb(*args, **kwargs)
+        for name in several() & given.keys():
+            given[name] = (given[name],) if isinstance(given[name], str | Path) else given[name]
+        return verb(*bound.args, **bound.kwargs)
 
     return checked
 
@@ -108,6 +126,16 @@ def ranges_of(function: Callable[..., Any]) -> dict[str, Range]:
         for note in getattr(hint, "__metadata__", ())
         if isinstance(note, Range)
     }
+
+
+def several_of(function: Callable[..., Any]) -> frozenset[str]:
+    """The parameters of a function that are several texts."""
+    return frozenset(
+        name
+        for name, hint in typing.get_type_hints(function).items()
+        for one in (hint, *typing.get_args(hint))
+        if typing.get_origin(one) is Sequence and one in (Sequence[str], Sequence[str | Path])
+    )
 
 
 def within(value: object, allowed: Range, name: str) -> None:

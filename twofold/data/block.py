@@ -199,7 +199,7 @@ def load(where: Any, key: str = "") -> Block:
     if isinstance(where, Block):
         block = where
     elif isinstance(where, np.ndarray | torch.Tensor):
-        block = Block.of(np.asarray(where))
+        block = Block.of(numbers(where))
     else:
         path = Path(where)
         if not path.exists():
@@ -208,6 +208,24 @@ def load(where: Any, key: str = "") -> Block:
             raise UserError(f"{path} is no array; name a .npy or .npz file")
         block = LOAD[path.suffix.lower()](path, key)
     return usable(block, where)
+
+
+def numbers(where: Array | torch.Tensor) -> Array:
+    """An array, or a tensor as one: from wherever it lies, without gradient, bfloat16 as float32.
+
+    What a masked array hides is missing, NaN.
+
+    >>> numbers(torch.ones(2, dtype=torch.bfloat16, requires_grad=True)).dtype
+    dtype('float32')
+    """
+    if isinstance(where, np.ma.MaskedArray) and np.ma.is_masked(where):
+        wide = np.result_type(where.dtype, np.float32)
+        return np.ma.filled(where.astype(wide), np.nan)
+    if not isinstance(where, torch.Tensor):
+        return np.asarray(where)
+    here = where.detach().cpu().to_dense()
+    array: Array = (here.float() if here.dtype == torch.bfloat16 else here).numpy()
+    return array
 
 
 def usable(block: Block, where: Any) -> Block:
@@ -306,7 +324,7 @@ def holds_series(where: Any) -> bool:
     if isinstance(where, str | Path):
         shapes = shapes_in(Path(where)) if is_array(where) else []
     elif isinstance(where, np.ndarray | torch.Tensor):
-        shapes = [(tuple(where.shape), np.asarray(where).dtype)]
+        shapes = [(tuple(where.shape), numbers(where).dtype)]
     else:
         shapes = []
     return any(len(s) == 3 and dtype.kind == "f" and s[2] <= SERIES for s, dtype in shapes)

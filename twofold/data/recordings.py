@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.core.errors import UserError
+from twofold.data.block import numbers
 from twofold.data.columns import NUMBER, decimals, number
 from twofold.data.delimited import content, decoded
 from twofold.data.frames import Cells, Frame
@@ -454,7 +455,7 @@ def stacked(
 def array(where: Any) -> Recordings:
     """An array (N, T, C) or (T, C), or a file of one, with labels where a .npz has them."""
     title = str(where) if isinstance(where, str | Path) else "the array"
-    data, labels = loaded(where) if isinstance(where, str | Path) else (np.asarray(where), [])
+    data, labels = loaded(where) if isinstance(where, str | Path) else (numbers(where), [])
     if data.dtype.kind not in "fiub" or data.ndim not in (2, 3) or not data.size:
         raise UserError(
             f"{title} is {data.dtype} of shape {data.shape}; a series is numbers of "

@@ -36,7 +36,7 @@ from twofold.maths import importance
 from twofold.maths.distributions import Density
 from twofold.maths.likelihoods import Observation
 from twofold.maths.missing import Incomplete, completer, incompletable
-from twofold.measures.estimate import chunks, some, steady
+from twofold.measures.estimate import SHARES, chunks, some, steady
 from twofold.measures.measure import Evidence, Figure, Measure
 from twofold.measures.reconstruction import Tally, pooled
 
@@ -56,6 +56,7 @@ class Coverage(Measure):
     n: int = 256
     draws: int = 50
     names = ("coverage_50", "coverage_80", "coverage_95")
+    within = dict.fromkeys(names, SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         model = evidence.model
@@ -106,6 +107,7 @@ class ImputedCoverage(Measure):
     rounds: int = 20
     hidden: float = 0.1
     names = ("imputed_coverage_50", "imputed_coverage_80", "imputed_coverage_95")
+    within = dict.fromkeys(names, SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         if evidence.model == ():

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from twofold.core.game import Criticises, Samples
-from twofold.measures.estimate import mean, some
+from twofold.measures.estimate import SHARES, mean, some
 from twofold.measures.measure import Evidence, Figure, Measure
 from twofold.measures.vitals import judged
 
@@ -42,6 +42,7 @@ class Critic(Measure):
         "critic_accuracy_fake",
         "critic_overfitting",
     )
+    within = dict.fromkeys(names[:-1], SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         if not isinstance(evidence.model, Criticises) or not isinstance(evidence.model, Samples):

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from twofold.core.space import Modal, Real, Space
-from twofold.measures.estimate import generator, mean, resampled, some
+from twofold.measures.estimate import SHARES, generator, mean, resampled, some
 from twofold.measures.measure import Evidence, Figure, Measure
 
 CAVEAT = "it can show copying, never rule it out"
@@ -42,6 +42,7 @@ class Copies(Measure):
 
     n: int = 2048
     names = ("copies_closer", "copies_exact")
+    within = dict.fromkeys(names, SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         if min(len(evidence.real), len(evidence.fake)) < 2:

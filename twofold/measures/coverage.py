@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from twofold.maths.statistics import membership, prdc
-from twofold.measures.estimate import mean
+from twofold.measures.estimate import AMOUNTS, SHARES, mean
 from twofold.measures.measure import Evidence, Figure, Measure
 from twofold.measures.views import BASELINE, EXTRACTORS, incomparable, seen, sort
 
@@ -45,6 +45,7 @@ class Coverage(Measure):
     n: int = 2048
     k: int = 5
     names = tuple(MEANINGS)
+    within = dict.fromkeys(("precision", "recall", "coverage"), SHARES) | {"density": AMOUNTS}
 
     def refuses(self, evidence: Evidence) -> str:
         return incomparable(evidence)

@@ -40,7 +40,7 @@ import torch
 from torch import Tensor
 
 from twofold.maths.information import Histogram, Information, Neighbours, entropy
-from twofold.measures.estimate import jackknifed
+from twofold.measures.estimate import SHARES, jackknifed
 from twofold.measures.factors import Seen, look, unassessed
 from twofold.measures.measure import Evidence, Figure, Measure
 
@@ -64,6 +64,7 @@ class MIG(Measure):
     bins: int = 20
     k: int = 3
     names = ("mig", "mig_knn")
+    within = dict.fromkeys(names[:1], SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         return unassessed(evidence.model, evidence.real, evidence.factors)
@@ -89,6 +90,7 @@ class Modularity(Measure):
     n: int = 10_000
     bins: int = 20
     names = ("modularity",)
+    within = dict.fromkeys(names, SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         return unassessed(evidence.model, evidence.real, evidence.factors, least=2)
@@ -110,6 +112,7 @@ class IRS(Measure):
 
     n: int = 10_000
     names = ("irs",)
+    within = dict.fromkeys(names, SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         return unassessed(evidence.model, evidence.real, evidence.factors, least=2)

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import nan, sqrt
+from dataclasses import dataclass
+from math import inf, isnan, nan, sqrt
 from typing import NamedTuple
 
 import torch
@@ -33,6 +34,30 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Possible:
+    """What a figure can be; Student's t does not know, and an interval ends there.
+
+    >>> SHARES.cut(Estimate(0.9, 0.7, 1.1))
+    Estimate(value=0.9, low=0.7, high=1.0)
+    """
+
+    least: float = -inf
+    most: float = inf
+
+    def cut(self, found: Estimate) -> Estimate:
+        """An estimate with its interval cut to what can be; without an interval as it was."""
+        if isnan(found.low):
+            return found
+        return Estimate(found.value, max(found.low, self.least), min(found.high, self.most))
+
+
+ANY = Possible()
+SHARES = Possible(0.0, 1.0)
+AMOUNTS = Possible(least=0.0)
+CORRELATIONS = Possible(-1.0, 1.0)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from twofold.measures.estimate import generator, mean
+from twofold.measures.estimate import SHARES, generator, mean
 from twofold.measures.factors import Seen, by_value, look, unassessed
 from twofold.measures.measure import Evidence, Figure, Measure
 
@@ -53,6 +53,7 @@ class BetaVAEScore(Measure):
     test: int = 5_000
     size: int = 64
     names = ("beta_vae_score",)
+    within = dict.fromkeys(names, SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         return unassessed(evidence.model, evidence.real, evidence.factors, least=2)
@@ -82,6 +83,7 @@ class FactorVAEScore(Measure):
     test: int = 5_000
     size: int = 64
     names = ("factor_vae_score",)
+    within = dict.fromkeys(names, SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         return unassessed(evidence.model, evidence.real, evidence.factors, least=2)

@@ -32,7 +32,7 @@ from twofold.core.batch import Batch
 from twofold.core.game import Decodes, Distribution, Encodes
 from twofold.maths.distributions import Density, Normal, Posterior
 from twofold.maths.divergences import kl_by_dimension
-from twofold.measures.estimate import chunks, generator, interval, mean, some, steady
+from twofold.measures.estimate import AMOUNTS, chunks, generator, interval, mean, some, steady
 from twofold.measures.measure import Evidence, Figure, Measure
 
 ACTIVE = 0.01
@@ -62,6 +62,7 @@ class Latent(Measure):
     n: int = 2048
     draws: int = 4
     names = ("kl", "active_units", "mutual_information")
+    within = dict.fromkeys(names[:2], AMOUNTS)
 
     def refuses(self, evidence: Evidence) -> str:
         model = evidence.model

@@ -10,7 +10,7 @@ some evidence says why, and is not computed.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -18,6 +18,7 @@ from twofold.core.batch import Batch
 from twofold.core.build import classes_in
 from twofold.core.errors import UserError, nearest
 from twofold.core.space import Space
+from twofold.measures.estimate import Possible
 from twofold.measures.factors import Factors
 
 Better = Literal["higher", "lower", "neither"]
@@ -94,6 +95,9 @@ class Measure(ABC):
 
     costly: ClassVar[bool] = False
     """Whether it takes minutes, and is computed only where it is asked for by name."""
+
+    within: ClassVar[Mapping[str, Possible]] = {}
+    """What a figure can be, by name, where that is not any number."""
 
     @property
     @abstractmethod

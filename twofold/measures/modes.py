@@ -30,7 +30,7 @@ from twofold.core.space import Category
 from twofold.maths.statistics import reverse_kl
 from twofold.measures.baselines import canonical
 from twofold.measures.classifier import Classifier
-from twofold.measures.estimate import Estimate, generator, interval, mean, some
+from twofold.measures.estimate import AMOUNTS, SHARES, Estimate, generator, interval, mean, some
 from twofold.measures.measure import Evidence, Figure, Measure
 
 LABEL = "label"
@@ -58,6 +58,7 @@ class Modes(Measure):
     n: int = 2048
     fitted: int = 4096
     names = ("modes_covered", "modes_reverse_kl", "modes_accuracy")
+    within = dict.fromkeys(names, AMOUNTS) | {"modes_accuracy": SHARES}
 
     def refuses(self, evidence: Evidence) -> str:
         if LABEL not in {f.name for f in evidence.given.fields if isinstance(f.domain, Category)}:

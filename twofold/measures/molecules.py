@@ -49,7 +49,7 @@ from twofold.maths.descriptors import (
     nearest_other,
 )
 from twofold.maths.statistics import frechet_from_moments, wasserstein_1d
-from twofold.measures.estimate import Estimate, jackknifed, mean, some
+from twofold.measures.estimate import AMOUNTS, SHARES, Estimate, jackknifed, mean, some
 from twofold.measures.measure import Better, Evidence, Figure, Measure
 from twofold.measures.sequences import likeliest
 from twofold.nets import chemnet
@@ -115,6 +115,9 @@ class MoleculeSets(Measure):
         "mol_diversity", "mol_clean", "mol_w1_atoms", *(f"mol_w1_{p}" for p in PROPERTIES),
         "mol_kl_score", "fcd",
     )  # fmt: skip
+    within = dict.fromkeys(names[:3] + names[4:9] + ("mol_kl_score",), SHARES) | dict.fromkeys(
+        ("mol_size", *names[9:-2]), AMOUNTS
+    )
 
     def refuses(self, evidence: Evidence) -> str:
         if why := not_molecules(evidence.space):
@@ -325,6 +328,7 @@ class MoleculeReconstruction(Measure):
 
     n: int = 1000
     names = ("mol_reconstruction",)
+    within = dict.fromkeys(names, SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         if why := not_molecules(evidence.space):

@@ -23,7 +23,15 @@ from twofold.core.batch import Batch
 from twofold.core.game import Encodes, Foretells
 from twofold.core.space import Space
 from twofold.measures.calibration import covered, ordered, rank
-from twofold.measures.estimate import Estimate, chunks, jackknifed, some, steady
+from twofold.measures.estimate import (
+    CORRELATIONS,
+    SHARES,
+    Estimate,
+    chunks,
+    jackknifed,
+    some,
+    steady,
+)
 from twofold.measures.measure import Evidence, Figure, Measure
 from twofold.nets.properties import present
 
@@ -56,6 +64,7 @@ class Properties(Measure):
         "property_spearman", "property_coverage_50", "property_coverage_80",
         "property_coverage_95",
     )  # fmt: skip
+    within = dict.fromkeys(names[1:], SHARES) | {"property_spearman": CORRELATIONS}
 
     def refuses(self, evidence: Evidence) -> str:
         return headless(evidence)

@@ -20,7 +20,7 @@ from twofold.core.batch import Batch
 from twofold.core.game import Decodes, Encodes, Quantises
 from twofold.core.space import Category, Field, Token
 from twofold.measures.baselines import PPCA
-from twofold.measures.estimate import Estimate, chunks, resampled, some, steady
+from twofold.measures.estimate import AMOUNTS, SHARES, Estimate, chunks, resampled, some, steady
 from twofold.measures.measure import Evidence, Figure, Measure
 
 ROWS = 256
@@ -48,6 +48,7 @@ class Reconstruction(Measure):
 
     n: int = 2048
     names = ("reconstruction_mse", "reconstruction_accuracy")
+    within = dict.fromkeys(names, AMOUNTS) | {"reconstruction_accuracy": SHARES}
 
     def refuses(self, evidence: Evidence) -> str:
         model = evidence.model

@@ -36,6 +36,7 @@ from twofold.core.batch import Batch
 from twofold.core.game import Decodes, Encodes, Scores
 from twofold.core.space import Category, Space
 from twofold.measures.estimate import (
+    SHARES,
     Estimate,
     chunks,
     mean,
@@ -172,6 +173,7 @@ class SequenceReconstruction(Measure):
 
     n: int = 1000
     names = ("sequence_exact", "sequence_tokens")
+    within = dict.fromkeys(names, SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         if why := not_tokens(evidence.space):
@@ -218,6 +220,7 @@ class TextVariety(Measure):
 
     n: int = 1000
     names = ("self_bleu", "distinct_1", "distinct_2", f"copied_{COPIED}")
+    within = dict.fromkeys(names, SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         return not_text(evidence)
@@ -315,6 +318,7 @@ class LabelFidelity(Measure):
 
     n: int = 4000
     names = ("label_fidelity",)
+    within = dict.fromkeys(names, SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         if not any(isinstance(f.domain, Category) for f in evidence.given.fields):

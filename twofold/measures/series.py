@@ -37,7 +37,15 @@ from torch import Tensor, nn
 
 from twofold.core.batch import Batch
 from twofold.measures.baselines import canonical
-from twofold.measures.estimate import Estimate, generator, jackknifed, mean, resampled, some
+from twofold.measures.estimate import (
+    Estimate,
+    Possible,
+    generator,
+    jackknifed,
+    mean,
+    resampled,
+    some,
+)
 from twofold.measures.measure import Evidence, Figure, Measure
 from twofold.nets.evaluators import SeriesClassifier, SeriesPredictor
 from twofold.nets.fit import fit
@@ -130,6 +138,7 @@ class Discriminative(Measure):
     steps: int = 300
     repeats: int = 2
     names = ("discriminative_gru",)
+    within = dict.fromkeys(names, Possible(0.0, 0.5))
 
     def refuses(self, evidence: Evidence) -> str:
         return refusal(evidence)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from twofold.maths.statistics import sharpness
-from twofold.measures.estimate import resampled
+from twofold.measures.estimate import AMOUNTS, resampled
 from twofold.measures.measure import Evidence, Figure, Measure
 from twofold.measures.views import BASELINE, incomparable, pictures, sides
 
@@ -30,6 +30,7 @@ class Sharpness(Measure):
 
     n: int = 2048
     names = ("sharpness_ratio",)
+    within = dict.fromkeys(names, AMOUNTS)
 
     def refuses(self, evidence: Evidence) -> str:
         return pictures(evidence.space) or incomparable(evidence)

@@ -34,7 +34,7 @@ from torch import Tensor
 from twofold.core.batch import Batch
 from twofold.core.space import Category, Field, Space
 from twofold.maths.statistics import ks_distance, total_variation
-from twofold.measures.estimate import Estimate, generator, interval, jackknifed, some
+from twofold.measures.estimate import SHARES, Estimate, generator, interval, jackknifed, some
 from twofold.measures.measure import Evidence, Figure, Measure
 
 FEWEST = 20
@@ -139,6 +139,7 @@ class Tabular(Measure):
 
     n: int = 5000
     names = ("column_shapes", "pair_trends")
+    within = dict.fromkeys(names, SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         return refusal(evidence)
@@ -281,6 +282,7 @@ class TrainOnSynthetic(Measure):
     target: str = ""
     trees: int = 40
     names = ("tstr_f1", "tstr_accuracy", "tstr_auc")
+    within = dict.fromkeys(names, SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         reason = refusal(evidence)
@@ -425,6 +427,7 @@ class Detection(Measure):
     n: int = 2500
     trees: int = 40
     names = ("detection",)
+    within = dict.fromkeys(names, SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         return refusal(evidence)
@@ -471,6 +474,7 @@ class RareLevels(Measure):
     n: int = 5000
     below: float = RARE
     names = ("rare_coverage",)
+    within = dict.fromkeys(names, SHARES)
 
     def refuses(self, evidence: Evidence) -> str:
         if why := refusal(evidence):

@@ -34,7 +34,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from twofold.core.batch import Batch, Given
+from twofold.core.batch import Batch, Given, repeated
 from twofold.core.build import Part, kebab
 from twofold.core.errors import UserError
 from twofold.core.game import (
@@ -174,7 +174,7 @@ class VAE(Model, Decodes, Encodes, Foretells, Hides, Scores, Rescues, Starts):
         """K draws of a q of z a row, with what their weights for x are made of."""
         q, every = q.repeat(k), given.repeat(k)
         z = q.rsample()
-        log_px = self.log_px(z, x.repeat_interleave(k, 0), every)
+        log_px = self.log_px(z, repeated(x, k), every)
         return Draws(log_px, q, z, self.prior(every), k)
 
     def log_px(self, z: Tensor, x: Tensor, given: Given) -> Tensor:

@@ -22,7 +22,7 @@ from twofold.data.kind import Kind
 from twofold.data.sources import Rows, Source
 from twofold.measures.agreement import udr
 from twofold.measures.diagnosis import Diagnosis, diagnose, vitals_of
-from twofold.measures.estimate import jackknife
+from twofold.measures.estimate import ANY, Estimate, jackknife
 from twofold.measures.factors import Factors
 from twofold.measures.latent import Latent, infer
 from twofold.measures.measure import Evidence, Figure, every_measure, figures
@@ -204,17 +204,20 @@ def answered(evidence: Evidence, names: Sequence[str]) -> tuple[list[Figure], di
 def over_seeds(by_seed: Sequence[Sequence[Figure]]) -> list[Figure]:
     """The mean of each figure over runs of several seeds, with its 95 % interval by Student's t.
 
-    The interval says how much seeds differ, and with it how much one run can be trusted.
+    The interval says how much seeds differ, and with it how much one run can be trusted. It ends
+    where the figure must: no share is above 1.
     """
     from scipy.stats import t
 
+    within = {name: can for one in every_measure() for name, can in one.within.items()}
     out = []
     for rows in zip(*by_seed, strict=True):
         values = torch.tensor([row.value for row in rows], dtype=torch.float64)
         half = float(t.ppf(0.975, len(values) - 1)) * float(values.std()) / math.sqrt(len(values))
         mean = float(values.mean())
+        low, high = within.get(rows[0].name, ANY).cut(Estimate(mean, mean - half, mean + half))[1:]
         note = f"over {len(values)} seeds: {', '.join(f'{v:.4g}' for v in values.tolist())}"
-        out.append(replace(rows[0], value=mean, low=mean - half, high=mean + half, note=note))
+        out.append(replace(rows[0], value=mean, low=low, high=high, note=note))
     return out
 
 

@@ -8,7 +8,7 @@ into the run, and read again it gives the same run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -43,13 +43,20 @@ def recipes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def load_recipe(name: str) -> Table:
-    """A recipe by path or by name.
+Named = str | Path | Mapping[str, Any]
+"""A recipe by name or path, or its tables."""
+
+
+def load_recipe(asked: Named) -> Table:
+    """A recipe by path or by name; one that is there as tables, as it is.
 
     Raises:
         UserError: there is no such recipe, or it has a table that recipes do not have.
     """
-    known = recipes()
+    if isinstance(asked, Mapping):
+        check_tables(asked, "recipe")
+        return merged({}, asked)
+    name, known = str(asked), recipes()
     if not name.endswith(".toml") and name not in known:
         raise UserError(f"there is no recipe {name!r}; {nearest(name, known)}")
     path = Path(name) if name.endswith(".toml") else known[name]
@@ -67,19 +74,24 @@ def check_tables(table: Mapping[str, Any], where: str) -> None:
             raise UserError(f"{where}: {key!r} is not a table of a recipe; {nearest(key, TABLES)}")
 
 
-def settings(pairs: Iterable[str]) -> Table:
-    """Settings of the command line as a recipe.
+Settings = Iterable[str] | Mapping[str, Any]
+"""What changes a recipe: texts as on the command line, or in Python values by key, or tables."""
+
+
+def settings(asked: Settings) -> Table:
+    """Settings as a recipe.
 
     >>> settings(["model.latent=8", "train.schedule=cosine"])
     {'model': {'latent': 8}, 'train': {'schedule': 'cosine'}}
     >>> settings(["train.schedule=cosine", "train.schedule.warmup=0.1"])
     {'train': {'schedule': {'name': 'cosine', 'warmup': 0.1}}}
+    >>> settings({"model.latent": 8, "train": {"steps": 500}})
+    {'model': {'latent': 8}, 'train': {'steps': 500}}
     """
     table: Table = {}
-    for pair in pairs:
-        path, equals, value = pair.partition("=")
-        *sections, key = path.strip().split(".")
-        if not equals or not sections:
+    for pair, path, value in parted(asked):
+        *sections, key = path.split(".")
+        if not sections:
             raise UserError(f"--set {pair} should read table.key=value, such as model.latent=8")
         inner = table
         for section in sections:
@@ -88,9 +100,23 @@ def settings(pairs: Iterable[str]) -> Table:
             if not isinstance(inner[section], dict):
                 raise UserError(f"--set {pair}: {section} is {old!r}, which has no options")
             inner = inner[section]
-        inner[key] = toml.value_of(value.strip())
+        inner[key] = value
     check_tables(table, "--set")
     return table
+
+
+def parted(asked: Settings) -> Iterator[tuple[str, str, Any]]:
+    """Each setting in words, its key and its value; without a key where it is no setting."""
+    if isinstance(asked, Mapping):
+        for key, value in asked.items():
+            inner = value if isinstance(value, Mapping) and "." not in key else {}
+            yield from ((f"{key}.{k}={v}", f"{key}.{k}", v) for k, v in inner.items())
+            if not inner:
+                yield f"{key}={value}", key, value
+        return
+    for pair in [asked] if isinstance(asked, str) else asked:
+        path, equals, value = pair.partition("=")
+        yield pair, path.strip() if equals else "", toml.value_of(value.strip()) if equals else ""
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Table:

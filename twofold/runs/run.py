@@ -11,7 +11,7 @@ import html
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from operator import lt
 from pathlib import Path
@@ -74,6 +74,8 @@ class Run:
         weights: `average` where kept, `last`, or `best` on held-out data.
         prior: where codes are drawn from: `fitted`, the density that `prior` fitted to them; `own`,
             the model's; `auto`, the fitted one where it is kept and fits the weights.
+        data: its data, where the recipe cannot name them: an object in memory, or a place that they
+            have moved to; one at most. It goes with this object alone, and into no file or pickle.
 
     Everything is read when it is first needed; nothing in the folder is executed.
     """
@@ -82,6 +84,10 @@ class Run:
     trust: Trust = NO_TRUST
     weights: Weights = "average"
     prior: From = "auto"
+    data: tuple[Where, ...] = field(default=(), repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "data": ()}
 
     @classmethod
     def open(

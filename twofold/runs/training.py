@@ -127,15 +127,27 @@ def material_of(run: Run, where: Where) -> Material:
     Args:
         run: the run. where: where the data is now, when it is not where the recipe says.
     """
-    data = run.recipe["data"]
-    if not isinstance(where, str) or where:
-        found = fitting(where, run.kind)
-    elif "path" in data or "name" in data:
-        found = fitting(place_of(data), run.kind)
-    else:
-        raise UserError(f"{run.path} was trained on an object in memory; give it again with data=")
+    found = fitting(data_of(run, where), run.kind)
     source = with_official(run.kind.open(found.where), found)
-    return Material.of(run.kind, source, (), data)
+    return Material.of(run.kind, source, (), run.recipe["data"])
+
+
+def data_of(run: Run, where: Where = "") -> Where:
+    """Where the data of a run is: as asked, what the run holds, or as its recipe says.
+
+    Raises:
+        UserError: it was an object in memory that is not there any more.
+    """
+    for one in (where, *run.data):
+        if not isinstance(one, str) or one:
+            return one
+    data = run.recipe["data"]
+    if "path" in data or "name" in data:
+        return place_of(data)
+    raise UserError(
+        f"{run.path} was trained on an object in memory; give it again with data=, or in Python "
+        f"as twofold.load({str(run.path)!r}, data=...)"
+    )
 
 
 def start(

@@ -11,37 +11,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
-from twofold.measures.estimate import Estimate
+from twofold.measures.estimate import AMOUNTS, ANY, CORRELATIONS, SHARES, Estimate, Possible
 from twofold.studies.study import Row
 
 Better = Literal["higher", "lower"]
-
-
-@dataclass(frozen=True)
-class Possible:
-    """What a figure can be; Student's t does not know, and an interval ends there.
-
-    >>> SHARES.cut(Estimate(0.9, 0.7, 1.1))
-    Estimate(value=0.9, low=0.7, high=1.0)
-    """
-
-    least: float = -math.inf
-    most: float = math.inf
-
-    def cut(self, found: Estimate) -> Estimate:
-        """An estimate with its interval cut to what can be; without an interval as it was."""
-        if math.isnan(found.low):
-            return found
-        return Estimate(found.value, max(found.low, self.least), min(found.high, self.most))
-
-
-ANY = Possible()
-SHARES = Possible(0.0, 1.0)
-AMOUNTS = Possible(least=0.0)
-CORRELATIONS = Possible(-1.0, 1.0)
+__all__ = [
+    "AMOUNTS", "ANY", "CORRELATIONS", "SHARES", "Better", "Possible", "exact", "finding", "gain",
+    "least", "most", "over_seeds",
+]  # fmt: skip
 
 
 def over_seeds(values: Sequence[float], possible: Possible = ANY) -> Estimate:

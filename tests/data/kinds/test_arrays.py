@@ -12,6 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 
 from twofold.core.errors import UserError
 from twofold.core.space import Bounded, Category, Real
@@ -246,13 +247,45 @@ def test_what_is_written_is_the_input_and_nothing_is_overwritten(
     block = Block.of(GREY, labels)
     kind, _ = Arrays.inspect(block)
     rows = whole(kind.open(block))
-    overview, path = kind.write(rows, tmp_path)
+    overview, path, *_ = kind.write(rows, tmp_path)
     assert overview.name == "grid.png"
     again = load(path)
     assert np.array_equal(again.rows[0:9], GREY)
     assert again.rows.dtype == GREY.dtype
     assert again.names == tuple(sorted(set(labels.tolist())))
-    assert [p.stem for p in kind.write(rows, tmp_path)] == ["grid-2", "samples-2"]
+    assert [p.stem for p in kind.write(rows, tmp_path)[:2]] == ["grid-2", "samples-2"]
+
+
+@pytest.mark.parametrize(
+    ("array", "mode"),
+    [
+        (GREY, "L"),
+        (GREY.astype(np.uint16) * 256, "I;16"),
+        (GREY[..., None].repeat(3, 3), "RGB"),
+        (GREY[:, None].repeat(3, 1), "RGB"),
+        ((GREY > 99).astype(np.uint8), "1"),
+        (GREY / 255 * 2 - 1, "L"),
+    ],
+    ids=["grey", "16 bits", "colour", "channels first", "binary", "-1 to 1"],
+)
+def test_of_images_a_picture_a_row_is_written(array: np.ndarray, mode: str, tmp_path: Path) -> None:
+    """In the size of the array, black and white its ends: they are read again as its values."""
+    kind, _ = Arrays.inspect(array, layout="image")
+    rows = whole(kind.open(array))
+    written = kind.write(rows, tmp_path / "out")[2:]
+    assert [path.name for path in written] == [f"{i:06d}.png" for i in range(len(array))]
+    with Image.open(written[0]) as picture:
+        assert picture.mode == mode
+    (tmp_path / "out" / "samples.npy").unlink()
+    again = whole(kind.open(tmp_path / "out")).values
+    assert torch.allclose(again.double(), rows.values.double(), atol=1e-6)
+
+
+def test_vectors_are_written_without_pictures(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).normal(size=(5, 3))
+    kind, _ = Arrays.inspect(array)
+    names = [path.name for path in kind.write(whole(kind.open(array)), tmp_path)]
+    assert names == ["grid.png", "samples.npy"]
 
 
 def saved(tmp_path: Path, name: str) -> bytes:

@@ -364,3 +364,13 @@ def test_other_words_among_numbers_are_no_gaps(tmp_path: Path) -> None:
     filled = Rows(rows.values.nan_to_num(0.0), rows.given)
     [out] = kind.complete(path, filled, rows.values.isnan(), tmp_path / "out")
     assert out.read_text().count("slip") == 4
+
+
+def test_a_frame_of_few_rows_keeps_every_category() -> None:
+    """As pandas itself does: without those that no row has, frames put together lose the type."""
+    frame = pd.DataFrame({"a": np.arange(40) / 7, "kind": pd.Categorical(["low", "high"] * 20)})
+    kind, _ = Tables.inspect(frame)
+    few = kind.native(kind.open(frame).read(torch.tensor([0, 2])))
+    assert few["kind"].tolist() == ["low", "low"]
+    assert few["kind"].dtype == frame["kind"].dtype
+    assert pd.concat([frame, few])["kind"].dtype == frame["kind"].dtype

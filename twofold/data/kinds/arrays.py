@@ -260,11 +260,11 @@ class Arrays(Kind):
         return [path]
 
     def write(self, rows: Rows, out: Path, across: int = 0) -> list[Path]:
-        """`grid.png`, and `samples.npy`, or `samples.npz` with `x` and `y` if there are labels."""
-        places.folder(out)
-        overview = places.free_name(out, "grid.png")
-        with places.new(overview) as file:
-            file.write(pictures.png(pictures.grid(self.draw(rows), across)))
+        """`grid.png`; `samples.npy`, or `samples.npz` with `x` and `y` if there are labels.
+
+        Of images there is a PNG a row as well, as from a folder of pictures.
+        """
+        overview, *each = self.seen(rows, places.folder(out), across)
         labelled = bool(labels_of(self.given))
         path = places.free_name(out, "samples.npz" if labelled else "samples.npy")
         with places.new(path) as file:
@@ -272,7 +272,24 @@ class Arrays(Kind):
                 np.savez(file, x=self.native(rows), y=self.label_names(rows.given))
             else:
                 np.save(file, self.native(rows), allow_pickle=False)
-        return [overview, path]
+        return [overview, path, *each]
+
+    def seen(self, rows: Rows, out: Path, across: int) -> list[Path]:
+        """What one can look at: the overview, and a picture a row of images."""
+        if self.place != "none":
+            return self.pictures.write(self.as_pictures(rows), out, across)
+        overview = places.free_name(out, "grid.png")
+        with places.new(overview) as file:
+            file.write(pictures.png(pictures.grid(self.draw(rows), across)))
+        return [overview]
+
+    def as_pictures(self, rows: Rows) -> Rows:
+        """Rows as the values of files of pictures, from black to white."""
+        domain, form = self.space.fields[0].domain, self.pictures.form
+        assert isinstance(domain, Bounded)
+        unit = (rows.values.double() - domain.low) / (domain.high - domain.low)
+        whole = (unit.nan_to_num().clamp(0, 1) * form.high).round()
+        return Rows(whole.to(DEPTH[form.levels > 256]), rows.given)
 
     def label_names(self, given: Tensor) -> Array:
         """The label of each row, empty where it is not known."""
@@ -525,6 +542,8 @@ def bounded(
 
 AXES: dict[Place, int] = {"none": 2, "only": 3, "last": 4, "first": 4}
 """Axes of an array whose channels are there, its rows being the first."""
+DEPTH = {False: torch.uint8, True: torch.int32}
+"""What the values of pictures are kept in, of 8 bits or of more."""
 COPIES: dict[bool, Callable[[Block], Block]] = {True: flattened, False: lambda block: block}
 LEARN = {True: vector_fields, False: image_fields}
 

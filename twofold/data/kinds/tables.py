@@ -375,9 +375,10 @@ class Tables(Kind):
         blank = frozenset(self.blank)
         columns = {}
         for column, texts in self.restored(rows):
-            gone = np.array([t.casefold() in blank for t in texts], bool)
+            every = [*texts, *levels(column)]  # those that no row has are levels all the same
+            gone = np.array([t.casefold() in blank for t in every], bool)
             form = column.clock.format if isinstance(column, Moment) else "mixed"
-            columns[column.name] = typed(texts, gone, column.dtype, form)
+            columns[column.name] = typed(every, gone, column.dtype, form)[: len(texts)]
         return pandas().DataFrame(columns)
 
     def told(self, rows: Rows) -> dict[str, Sequence[str]]:
@@ -454,6 +455,13 @@ class Tables(Kind):
         told, blank = tuple(data["conditions"]), tuple(data["blank"])
         style, patient = Style(**data["style"]), data.get("patient", "")
         return cls(columns, told, blank, style, kept, outer, patient)
+
+
+def levels(column: Column) -> tuple[str, ...]:
+    """The texts of a column that pandas holds as categories, which it knows beyond its rows."""
+    if isinstance(column, Label) and column.dtype.startswith("category"):
+        return column.labels
+    return ()
 
 
 def columns_in(
