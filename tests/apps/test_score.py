@@ -269,7 +269,9 @@ def test_pictures_get_maps_on_one_scale(tmp_path: Path) -> None:
         assert heat.size == (8, 8)
     with np.load(tmp_path / "out" / "where.npz") as raw:
         assert raw["where"].shape == (len(names), 1, 8, 8)
-    assert (tmp_path / "out" / "most-abnormal.png").is_file()
+    with Image.open(tmp_path / "out" / "most-abnormal.png") as overview:
+        across, down = overview.size  # pairs of 8 × 8 pixels, enlarged for two lines of name below
+        assert ((across + 2) % (192 + 2), (down + 2) % (96 + 30 + 2)) == (0, 0)
     masks = tmp_path / "masks" / "7"
     masks.mkdir(parents=True)
     seven = next(path for path in folders["new"].rglob("*.png") if path.parent.name == "7")

@@ -58,8 +58,8 @@ from twofold.runs.folder import write_json
 from twofold.runs.run import Run
 from twofold.runs.training import Material, data_of, material_of
 
-SHOWN = 24
-"""Observations in the overview, the most abnormal first."""
+SHOWN, READABLE = 24, 160
+"""Observations in the overview, the most abnormal first; how wide each is at least, with a map."""
 INK = ((20, 20, 40), (150, 40, 90), (235, 110, 50), (255, 240, 170))
 
 
@@ -681,7 +681,7 @@ def write_maps(
         return [path]
     heat = heated(where, found.ends)  # (N, 3, H, W)
     return [
-        *overview(run, source, heat, raw, out),
+        *overview(run, source, names, heat, raw, out),
         path,
         *write_heat(names, heat, where, out / "where"),
     ]
@@ -795,16 +795,26 @@ def heated(where: Tensor, ends: tuple[float, float]) -> Tensor:
     return mixed.round().to(torch.uint8).movedim(3, 1)
 
 
-def overview(run: Run, source: Source, heat: Tensor, raw: Tensor, out: Path) -> list[Path]:
-    """`most-abnormal.png`: the observations of the highest scores, each beside its map."""
+def overview(
+    run: Run, source: Source, names: Sequence[str], heat: Tensor, raw: Tensor, out: Path
+) -> list[Path]:
+    """`most-abnormal.png`: the observations of the highest scores by name, beside their maps."""
     rows = raw.argsort(descending=True)[:SHOWN]
     seen = pictured(run, source, rows)
     size = list(seen.shape[2:])
     maps = F.interpolate(heat[rows].float(), size).to(torch.uint8)
+    pairs = torch.cat([seen, maps], 3)
+    called = pictures.captioned(enlarged(pairs), [names[row] for row in rows.tolist()])
     path = places.free_name(out, "most-abnormal.png")
     with places.new(path) as file:
-        file.write(pictures.png(pictures.grid(torch.cat([seen, maps], 3))))
+        file.write(pictures.png(pictures.grid(called)))
     return [path]
+
+
+def enlarged(pairs: Tensor) -> Tensor:
+    """Pairs of small pictures (B, 3, h, 2 w) so large that a name fits below."""
+    times = -(-READABLE // pairs.shape[3])
+    return pairs.repeat_interleave(times, 2).repeat_interleave(times, 3)
 
 
 def write_heat(names: Sequence[str], heat: Tensor, where: Tensor, out: Path) -> list[Path]:

@@ -2,7 +2,8 @@
 
 PIL brings a font of plain Latin letters. Text beyond it is drawn in the first font of this machine,
 among those that systems commonly bring, that has all of it. Where none has, an accent is left out,
-and any other sign is written out by its name or its number in Unicode.
+and any other sign is written out by its name or its number in Unicode. Words at a small picture are
+cut to its width, so that their beginning and their end are left.
 
 >>> drawable("a − b"), drawable("plain")
 ('a - b', 'plain')
@@ -11,9 +12,10 @@ and any other sign is written out by its name or its number in Unicode.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from functools import cache
 
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 COMMON = (
     "DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial Unicode.ttf",
@@ -31,6 +33,11 @@ UNSEEN = ("Mn", "Me", "Cf", "Zs", "Cc")
 """Sorts of signs that need no shape of their own."""
 SHORT = 24
 """Letters of a sign's name, at most; longer ones say less than its number."""
+
+LETTER = 11
+LINE = LETTER + 4
+"""The height of letters, and of a line of them, in pixels."""
+INK, GAPS = "#1c2430", " /_-"
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -97,3 +104,52 @@ def spelt(letter: str) -> str:
     name = unicodedata.name(letter, "").lower()
     number = f"U+{ord(letter):04X}"
     return "".join(parts) or f"({name if name and len(name) <= SHORT else number})"
+
+
+def letters(sheet: Image.Image, place: tuple[float, float], words: str, anchor: str) -> None:
+    """Words on a sheet, at its own size."""
+    text = airy(words)
+    ImageDraw.Draw(sheet).text(place, text, INK, font_of(text, LETTER), anchor)
+
+
+def wide(words: str) -> float:
+    """How wide words are, in pixels."""
+    text = airy(words)
+    return font_of(text, LETTER).getlength(text)
+
+
+def airy(words: str) -> str:
+    """Words as they are drawn small: a space of PIL's own font, two pixels, parts no words.
+
+    >>> airy("coarse of it")
+    'coarse  of  it'
+    """
+    return "  ".join(drawable(words).split())
+
+
+def fitting(words: str, width: float) -> list[str]:
+    """Words in two lines that are no wider than this: their beginning, and the end, which differs.
+
+    >>> fitting("0.5", 100), len(fitting("a photograph of the 1st of May", 40))
+    (['0.5'], 2)
+    """
+    text = drawable(words)
+    first = at_a_gap(text, longest((text[:n] for n in range(len(text), 0, -1)), width))
+    rest = text[len(first) :].lstrip()
+    ends = (f"…{rest[n:]}" for n in range(1, len(rest)))
+    return [first, *([rest] if wide(rest) <= width else [longest(ends, width)])][: 1 + bool(rest)]
+
+
+def at_a_gap(text: str, begun: str) -> str:
+    """The beginning of a text, up to its last gap between words where that is past its middle.
+
+    >>> at_a_gap("left lung upright", "left lung upr"), at_a_gap("photograph", "photo")
+    ('left lung ', 'photo')
+    """
+    gaps = [n for n in range(len(begun) // 2 + 1, len(begun) + 1) if begun[n - 1] in GAPS]
+    return begun[: gaps[-1]] if gaps and begun != text else begun
+
+
+def longest(texts: Iterable[str], width: float) -> str:
+    """The first of texts that is no wider than this; empty where none is."""
+    return next((text for text in texts if wide(text) <= width), "")

@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
+
+from twofold.data.letters import LINE, fitting, letters
 
 SMALLEST, LARGEST = 32, 256
 """The short side that tiny ones are enlarged to, and the long side large ones are reduced to."""
@@ -68,6 +72,25 @@ def grid(pictures: Tensor, columns: int = 0, gap: int = 2, paper: int = 255) -> 
         top, left = index // columns * h, index % columns * w
         sheet[:, top : top + height, left : left + width] = picture
     return sheet
+
+
+def captioned(pictures: Tensor, names: Sequence[str]) -> Tensor:
+    """Pictures (B, 3, h, w) with their names below, in two lines at most: (B, 3, h + 30, w).
+
+    >>> captioned(torch.zeros(1, 3, 40, 40, dtype=torch.uint8), ["a"]).shape
+    torch.Size([1, 3, 70, 40])
+    """
+    return torch.stack([below(one, name) for one, name in zip(pictures, names, strict=True)])
+
+
+def below(picture: Tensor, name: str) -> Tensor:
+    """A picture (3, h, w) with its name below."""
+    _, h, w = picture.shape
+    sheet = Image.new("RGB", (w, h + 2 * LINE), "white")
+    sheet.paste(pil(picture))
+    for number, line in enumerate(fitting(name, w - 2)):
+        letters(sheet, (w / 2, h + number * LINE + 2), line, "ma")
+    return torch.from_numpy(np.array(sheet)).permute(2, 0, 1)
 
 
 def heated(pictures: Tensor, heat: Tensor) -> Tensor:

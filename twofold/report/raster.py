@@ -8,13 +8,13 @@ and dots are smooth.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from twofold.data.letters import drawable, font_of
+from twofold.data.letters import LETTER, LINE, drawable, fitting, font_of, letters, wide
 from twofold.data.pictures import grid, pil
 from twofold.report.charts import Cloud, Curve, Frame, Labels
 from twofold.report.scale import scale_of, short, usable
@@ -24,8 +24,6 @@ FINE = 3
 """Pixels drawn for one that is shown, along each axis."""
 NAMED = dict(re.findall(r"--(\w+):(#\w+)", LIGHT))
 PALETTE = [NAMED[f"c{i}"] for i in range(COLOURS)]
-LETTER = 11
-LINE = LETTER + 4
 GAP = 4
 
 
@@ -192,45 +190,6 @@ def stacked(rows: Sequence[tuple[str, Image.Image]], heads: Sequence[str] = ()) 
         letters(sheet, (GAP, top + image.height / 2), name, "lm")
         top += image.height + GAP
     return sheet
-
-
-def letters(sheet: Image.Image, place: tuple[float, float], words: str, anchor: str) -> None:
-    """Words on a sheet, at its own size."""
-    text = airy(words)
-    ImageDraw.Draw(sheet).text(place, text, NAMED["ink"], font_of(text, LETTER), anchor)
-
-
-def wide(words: str) -> float:
-    """How wide words are, in pixels."""
-    text = airy(words)
-    return font_of(text, LETTER).getlength(text)
-
-
-def airy(words: str) -> str:
-    """Words as they are drawn small: a space of PIL's own font, two pixels, parts no words.
-
-    >>> airy("coarse of it")
-    'coarse  of  it'
-    """
-    return "  ".join(drawable(words).split())
-
-
-def fitting(words: str, width: float) -> list[str]:
-    """Words in two lines that are no wider than this: their beginning, and the end, which differs.
-
-    >>> fitting("0.5", 100), len(fitting("a photograph of the 1st of May", 40))
-    (['0.5'], 2)
-    """
-    text = drawable(words)
-    first = longest((text[:n] for n in range(len(text), 0, -1)), width)
-    rest = text[len(first) :]
-    ends = (f"…{rest[n:]}" for n in range(1, len(rest)))
-    return [first, *([rest] if wide(rest) <= width else [longest(ends, width)])][: 1 + bool(rest)]
-
-
-def longest(texts: Iterable[str], width: float) -> str:
-    """The first of texts that is no wider than this; empty where none is."""
-    return next((text for text in texts if wide(text) <= width), "")
 
 
 def strip(pictures: Tensor) -> Image.Image:

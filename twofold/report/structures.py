@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from PIL import Image
 
 from twofold.data.kinds.molecules import SIDE, drawn
+from twofold.data.letters import LINE, letters
 from twofold.data.pictures import pil
-from twofold.report.raster import GAP, LINE, letters, side_by_side, stacked
+from twofold.report.raster import GAP, side_by_side, stacked
 
 
 @dataclass(frozen=True)
