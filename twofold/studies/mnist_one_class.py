@@ -50,8 +50,8 @@ class MnistOneClass(Study):
         "the training file, with the digits 1, 2, 5 and 8 as normal ones and another seed; the "
         "same for all digits. After 1,000 steps, and without the distance of the code, the VAE had "
         "0.961; with it, after 3,000, 0.9696, both found on those pictures (0.959 to 0.975). The "
-        "6,000 were then found there with all ten digits (0.985). Baselines learn from the same pictures. The reported figure is of "
-        "the whole test set."
+        "6,000 were then found there with all ten digits (0.985). Baselines learn from "
+        "the same pictures. The reported figure is of the whole test set."
     )
 
     def rows(self, budget: Budget, seeds: int, out: Path) -> Sequence[Row]:
