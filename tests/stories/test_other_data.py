@@ -130,10 +130,13 @@ def test_a_folder_that_holds_arrays_is_no_folder_of_pictures(run: Path, tmp_path
     refused(inside("encode", run, tmp_path / "drawn"), "name a .npy or .npz file")
 
 
+MOLECULES = "CCO\nCCN\nCCC\nCO\nCCCO\nCCCN\nCCCC\nCN\nOCCO\nNCCN\n"
+
+
 def test_neighbours_pass_over_molecules_that_a_run_cannot_take(tmp_path: Path) -> None:
     """As `reconstruct` does; those that are left keep their names and their rows."""
     pytest.importorskip("rdkit")
-    known = lines(tmp_path / "known.smi", "CCO\nCCN\nCCC\nCO\nCCCO\nCCCN\nCCCC\nCN\nOCCO\nNCCN\n")
+    known = lines(tmp_path / "known.smi", MOLECULES)
     made = tmp_path / "run"
     assert inside("fit", known, *SMALL, "--out", made, "--quiet").status == 0
     others = lines(tmp_path / "others.csv", "smiles\nCCO\nC[Si]\nCCCN\nCCCO\n")
@@ -147,3 +150,18 @@ def test_neighbours_pass_over_molecules_that_a_run_cannot_take(tmp_path: Path) -
         ("CCCN", 4),
         ("CCCO", 5),
     }
+
+
+def test_scores_pass_over_molecules_that_a_run_cannot_take(tmp_path: Path) -> None:
+    """As `neighbours` does: the others have their score, and it is said which has none."""
+    pytest.importorskip("rdkit")
+    known = lines(
+        tmp_path / "known.smi", "CCO\nCCN\nCCC\nCO\nCCCO\nCCCN\nCCCC\nCN\nOCCO\nNCCN\n" * 2
+    )
+    made = tmp_path / "run"
+    assert inside("fit", known, *SMALL, "--out", made, "--quiet").status == 0
+    others = lines(tmp_path / "others.csv", "smiles\nCCO\nC[Si]\nCCCN\n")
+    told = inside("score", made, others, "--by", "negative_elbo", "--out", tmp_path / "s")
+    assert told.status == 0, told.err
+    assert "others.csv row 3: '[Si]' was in no training molecule" in told.out + told.err
+    assert [*pd.read_csv(tmp_path / "s" / "scores.csv")["row"]] == ["CCO", "CCCN"]

@@ -340,8 +340,11 @@ def unseen_in(kind: Kind, place: Where, rows: int) -> Tensor:
 
 
 def laid_out(kind: Kind, asked: Asked) -> Kind:
-    """The codec of what is scored: a part of the run's split has the rows that were divided."""
-    whole = kind if asked.part else kind.undivided()
+    """The codec of what is scored: a part of the run's split has the rows that were divided.
+
+    Of other data, what the run can make nothing of is passed over.
+    """
+    whole = kind if asked.part else kind.undivided().lenient()
     return whole.with_strangers() if isinstance(whole, Tables) else whole
 
 
