@@ -59,7 +59,7 @@ def test_beats_that_are_judged_neither_train_nor_calibrate() -> None:
 
 def test_a_bar_is_held_by_the_named_scores_alone() -> None:
     high = mnist_one_class.row("neighbours", [0.98, 0.98])
-    low = mnist_one_class.row("unexpected_error", [0.96, 0.961])
+    low = mnist_one_class.row("unexpected_error and latent_distance", [0.96, 0.961])
     other = mnist_one_class.row("error", [0.99, 0.99])
     assert (high.holds, low.holds, other.holds) == (True, False, None)
     assert high.target == 0.97

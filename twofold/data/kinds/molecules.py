@@ -171,7 +171,17 @@ class Molecules(Kind):
             frame.style,
         )  # fmt: skip
         told = [f for several in said for f in several] if names else offered(frame)
-        return kind, [*frame.findings, *read.findings, *told]
+        return kind, [*frame.findings, *read.findings, *told, *kind.advised(len(read.tokens))]
+
+    def advised(self, count: int) -> list[Finding]:
+        """What would help so many molecules."""
+        if self.form != "smiles" or self.enumerated or count > FEW:
+            return []
+        text = (
+            f"{count:,} molecules are few: data.enumerate=true shows each in another order of its "
+            "atoms every time; after some thousand steps more draws are molecules"
+        )
+        return [Finding("note", text)]
 
     def open(self, where: Where) -> Source:
         read = self.sheet(where)
