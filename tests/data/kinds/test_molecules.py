@@ -1,6 +1,7 @@
 """Molecules and sentences: what people have in such files is read exactly, or said by its row."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,6 +144,15 @@ def test_enumeration_shows_other_writings_of_the_same(tmp_path: Path) -> None:
     assert kind.native(Rows(shown, rows.given)) == kind.native(rows)
     with pytest.raises(UserError, match="is for SMILES"):
         Molecules.inspect(path, form="selfies", enumerate=True)
+
+
+def test_few_smiles_are_advised_to_be_shown_in_many_writings(tmp_path: Path) -> None:
+    path = tmp_path / "few.smi"
+    path.write_text("CCO\nCCN\nCCC\n", encoding="utf-8")
+    options: list[dict[str, Any]] = [{}, {"enumerate": True}, {"form": "selfies"}]
+    found = [Molecules.inspect(path, **one)[1] for one in options]
+    told = [any("enumerate=true" in one.text for one in each) for each in found]
+    assert told == [True, False, False]
 
 
 def test_draws_are_settled_as_they_would_be_read_again(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ from twofold.maths.chemistry import again, meant, rdkit, scaffold, tokens
 FormName = Literal["smiles", "selfies"]
 SIDE = 160  # of a drawing, in pixels
 BOND = 22.0  # of its bonds at most, so that ethanol is not drawn as large as a steroid
+FEW = 5000  # molecules, of which those that are shown in many writings teach more
 MOSTLY = 0.9
 """The share of numbers from which on a column is one of numbers."""
 
