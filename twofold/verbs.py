@@ -82,6 +82,7 @@ from twofold.data.places import free_name, new, untaken
 from twofold.data.sources import Rows, Source, Subset, whole
 from twofold.maths.choosing import Choice
 from twofold.maths.latents import LatentName
+from twofold.measures.figures import Figures
 from twofold.measures.measure import Figure, every_measure
 from twofold.models import families
 from twofold.models import names as family_names
@@ -1676,7 +1677,7 @@ def measure(
     out: str | Path = "",
     trust: Sequence[str | Path] = (),
     quiet: bool = False,
-) -> list[Figure]:
+) -> Figures:
     """Measure a run on its held-out data, or one folder of files against another.
 
     Args:
@@ -1688,6 +1689,9 @@ def measure(
         weights, prior, trust: as in `load`.
         out: a folder for `measures.json` and `report.html`; without it, the run's own.
         quiet: write no report.
+
+    Returns:
+        the figures, a list that is shown as a table, each also by its name: `.named("recall")`.
     """
     if not isinstance(run, Run) and not (Path(run) / "recipe.toml").is_file():
         return between_folders(run, against, measures, n, seed, out)
@@ -1704,12 +1708,12 @@ def measure(
     if not quiet:
         run_page.write(opened, found, refused, material, folder)
         card.write(opened, found, folder)
-    return found
+    return Figures(found)
 
 
 def between_folders(
     fake: Where, real: Where, measures: Sequence[str], n: int, seed: int, out: str | Path
-) -> list[Figure]:
+) -> Figures:
     """Measure drawn files against real ones, without any model."""
     if real == "":
         existing(Path(fake))
@@ -1722,7 +1726,7 @@ def between_folders(
     if out:
         Path(out).mkdir(parents=True, exist_ok=True)
         measuring.keep(Path(out) / "measures.json", found, refused)
-    return found
+    return Figures(found)
 
 
 class Comparison(NamedTuple):

@@ -946,9 +946,11 @@ def compare(
 
 def spread(figure: Any) -> str:
     """A figure with its interval in one cell; a dash for none."""
+    from twofold.measures.figures import NONE, number
+
     if figure is None:
-        return "–"
-    return f"{show.number(figure.value)} ({show.number(figure.low)} … {show.number(figure.high)})"
+        return NONE
+    return f"{number(figure.value)} ({number(figure.low)} … {number(figure.high)})"
 
 
 @app.command

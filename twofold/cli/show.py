@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,39 +43,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Sequence
     console.print(made, highlight=False, markup=False)
 
 
-def number(value: float) -> str:
-    """A figure with four digits; a dash for none."""
-    return f"{value:.4g}" if math.isfinite(value) else "–"
-
-
-def between(low: float, high: float) -> str:
-    """An interval; a dash where there is none, as of a single observation.
-
-    >>> between(0.25, 0.5), between(math.nan, math.nan)
-    ('0.25 … 0.5', '–')
-    """
-    known = math.isfinite(low) or math.isfinite(high)
-    return f"{number(low)} … {number(high)}" if known else number(math.nan)
-
-
 def figures(found: Sequence[Any], refused: Mapping[str, str] = {}) -> None:
     """Print figures with their intervals, floors and baselines, where any has one."""
-    heads = ("measure", "value", "95 % interval", "floor", "baseline", "better", "n")
-    rows = [
-        (
-            f.name,
-            number(f.value),
-            between(f.low, f.high),
-            number(f.floor),
-            f"{number(f.baseline)} {f.baseline_name}".strip(" –") or "–",
-            f.better,
-            str(f.n),
-        )
-        for f in found
-    ]
-    kept = [at for at in range(len(heads)) if not rows or any(row[at] != "–" for row in rows)]
-    whole = ("95 % interval",)
-    table([heads[at] for at in kept], [[row[at] for at in kept] for row in rows], whole)
+    from twofold.measures.figures import Figures
+
+    table(*Figures(found).table(), ("95 % interval",))
     for name, reason in refused.items():
         say(f"  {name}: not measured, {reason}")
 
