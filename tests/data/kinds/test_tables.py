@@ -331,6 +331,31 @@ def test_a_file_is_read_by_its_own_delimiter(tmp_path: Path) -> None:
     assert torch.equal(ours.values, theirs.values)
 
 
+def test_a_table_with_decimal_commas_is_not_called_ragged(tmp_path: Path) -> None:
+    """A spreadsheet saved in German, for a run on one in English: its commas cut no cells."""
+    cells = [(f"{i / 8 + 0.125:.3f}", f"{i * i / 4:.2f}") for i in range(60)]
+    lines = "".join(f"{a};{b}\n" for a, b in cells)
+    texts = {
+        "en": ("size;load\n" + lines).replace(";", ","),
+        "de": "size;load\n" + lines.replace(".", ","),
+        "other": "a;b\n" + lines.replace(".", ","),
+        "ragged": "size,load\n1,2\n3,4,5\n6,7\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
+    english, german = (Tables.inspect(tmp_path / f"{name}.csv")[0] for name in ("en", "de"))
+    wanted = {
+        "de": "writes numbers with a decimal comma, .* save it with points",
+        "other": "no column 'size'; valid: a, b",
+        "ragged": "row 3 has 3 cells where the others have 2",
+    }
+    for name, why in wanted.items():
+        with pytest.raises(UserError, match=why):
+            english.open(tmp_path / f"{name}.csv")
+    ours, theirs = (whole(kind.open(tmp_path / "en.csv")) for kind in (english, german))
+    assert torch.allclose(ours.values, theirs.values)
+
+
 def test_words_among_numbers_that_say_there_is_none_are_gaps(tmp_path: Path) -> None:
     """One cell in four says why there is no number: it is a number, and those are filled."""
     path = tmp_path / "weights.csv"

@@ -294,14 +294,35 @@ class Tables(Kind):
             lost = headings.names_data(frame, columns)
         other = self.cut(where, "auto") if lost and frame.style.form == "csv" else frame
         if other.style.header == frame.style.header:
+            self.check_mark(frame)
             return frame
         return headings.by_order(replace(other, findings=frame.findings), columns, self.empty)
 
+    def check_mark(self, frame: Frame) -> None:
+        """Numbers with a decimal comma are none to a run that knows points; the other way they are.
+
+        Raises:
+            UserError: the table has such numbers where the run has a number.
+        """
+        known = {
+            c.name for c in self.outer or self.columns if isinstance(c, Number) and not c.comma
+        }
+        if frame.style.comma and known & {*frame.names}:
+            raise UserError(
+                f"{frame.title} writes numbers with a decimal comma, and the data of this run have "
+                "a point; save it with points"
+            )
+
     def cut(self, where: Where, header: Header) -> Frame:
-        """A table as text, with the delimiter of this one, if that cuts it."""
-        frame = read_frame(where, self.style.delimiter if self.style.form == "csv" else "", header)
-        uncut = self.style.form == "csv" and len(frame.columns) < 2 <= len(self.columns)
-        return read_frame(where, "", header) if uncut else frame  # by the file's own delimiter
+        """A table as text, with the delimiter of this one, if that cuts it; else with its own."""
+        if self.style.form != "csv":
+            return read_frame(where, "", header)
+        try:
+            frame = read_frame(where, self.style.delimiter, header)
+        except UserError:  # rows of unlike length, as numbers with a comma make of lines by commas
+            return read_frame(where, "", header)
+        uncut = len(frame.columns) < 2 <= len(self.columns)
+        return read_frame(where, "", header) if uncut else frame
 
     def names(self, where: Where) -> list[str]:
         return [str(row) for row in self.whole(where).rows.tolist()]
