@@ -69,5 +69,5 @@ def held(column: Column, texts: Sequence[str]) -> list[str]:
     """Those of some texts that a column can hold as they are."""
     if isinstance(column, Label):
         return [text for text in texts if text in {*column.labels, *column.others}]
-    known = ~np.isnan(column.numbers(texts)).any(axis=1, keepdims=True).ravel()
+    known = ~np.isnan(column.numbers(texts)).any(axis=1)
     return [texts[at] for at in np.flatnonzero(known).tolist()]

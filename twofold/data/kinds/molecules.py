@@ -180,7 +180,8 @@ class Molecules(Kind):
             return []
         text = (
             f"{count:,} molecules are few: data.enumerate=true shows each in another order of its "
-            "atoms every time; after some thousand steps more draws are molecules"
+            "atoms every time; of a model without a latent more draws are molecules then, after "
+            "some thousand steps"
         )
         return [Finding("note", text)]
 
